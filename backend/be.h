@@ -1,0 +1,66 @@
+/*
+ * The host's core: one struct be is one device. The handshake, dispatch, the sockets and their
+ * bytes, the one reply function, and the policy of where a guest may connect and bind.
+ *
+ * A function of (state, event) to (state, actions); all memory is handed in. It trusts nothing a
+ * guest can write: each value is loaded once, checked, and used from the local. Every request it
+ * accepts gets exactly one reply, written only when what the reply promises has happened.
+ * Source: protocol.md 1, 4, 5.2, 7; architecture 3, 5, 7.
+ */
+#ifndef XENSOCK_BACKEND_BE_H
+#define XENSOCK_BACKEND_BE_H
+
+#include "backend/policy.h"
+#include "ringlib/step.h"
+#include "ringlib/xenbus.h"
+
+struct be;
+
+struct be_config {
+    const struct dialect *dialect;
+    const struct policy *policy; /* outlives the core */
+    uint16_t device;             /* of the tokens */
+    uint16_t front;              /* domid of the guest */
+    uint32_t order_max;          /* largest data ring accepted; the dialect's range */
+    uint32_t max_sockets;        /* quota, 1..65536 */
+};
+
+/* Counts since be_init. */
+struct be_counters {
+    uint64_t requests, replies;
+    uint64_t refused;        /* by policy */
+    uint64_t sent_bytes;     /* guest to socket */
+    uint64_t received_bytes; /* socket to guest */
+    uint64_t ring_full;      /* reads not posted for want of room in `in` */
+    uint64_t faults;         /* of the guest */
+    uint32_t sockets_now, sockets_peak;
+};
+
+/* Bytes of memory a be of this configuration needs. */
+size_t be_size(const struct be_config *config);
+
+/* Make a core in `mem` (be_size bytes, aligned as malloc's); it begins with EV_START. */
+struct be *be_init(void *mem, const struct be_config *config);
+
+/* End of life; asserts that no operation is in flight. */
+void be_fini(struct be *be);
+
+/* How many slots the tokens of this core name, the device's beside them. */
+uint32_t be_slots(const struct be_config *config);
+
+/* One step. Only EV_PORT may carry a token that died. */
+void be_step(struct be *be, const struct ev *ev, struct step_out *out);
+
+/* When EV_TIME is due, or STEP_NEVER. The draft 1 device has no deadline of its own. */
+uint64_t be_deadline_ns(const struct be *be);
+
+/* Its counts; they live as long as the core. */
+const struct be_counters *be_counters(const struct be *be);
+
+/* The xenbus state this side published last. */
+enum xenbus_state be_state(const struct be *be);
+
+/* Whether the device is closed and nothing of it is in flight: it may be finished. */
+bool be_idle(const struct be *be);
+
+#endif

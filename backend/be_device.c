@@ -1,0 +1,321 @@
+/*
+ * The backend's xenbus machine, for one device.
+ *
+ *   2 InitWait   max order published; waits for the front's Initialised
+ *   4 Connected  ring mapped, port bound; never without (protocol.md 5.1, c8d70a29d6bb)
+ *   5 Closing    every socket, then ring and port let go; waits for the front to close too
+ *   6 Closed     back to 2 when the front begins again at 1
+ *
+ * Source: protocol.md 1.1 (shutdown as coded), 7 (16, 20).
+ */
+#include "backend/be_private.h"
+
+static const char *const phase_names[BE_PHASES] = {
+    [BE_OFF] = "off",
+    [BE_WAITING] = "waiting",
+    [BE_READING] = "reading",
+    [BE_ATTACHING] = "attaching",
+    [BE_CONNECTED] = "connected",
+    [BE_CLOSING] = "closing",
+    [BE_CLOSED] = "closed",
+};
+
+#define TO(phase) (1u << (phase))
+
+static const uint32_t phase_next[BE_PHASES] = {
+    [BE_OFF] = TO(BE_WAITING),                          /* 1.1 step 2: back 2 */
+    [BE_WAITING] = TO(BE_READING) | TO(BE_CLOSING),     /* step 4: front 3 or 4 */
+    [BE_READING] = TO(BE_ATTACHING) | TO(BE_CLOSING),   /* step 4: map, bind */
+    [BE_ATTACHING] = TO(BE_CONNECTED) | TO(BE_CLOSING), /* step 4: back 4 */
+    [BE_CONNECTED] = TO(BE_CLOSING),                    /* shutdown */
+    [BE_CLOSING] = TO(BE_CLOSED),                       /* back 5, or 6 if the front left */
+    [BE_CLOSED] = TO(BE_WAITING) | TO(BE_OFF),          /* the front returned to 1 */
+};
+
+static void phase_set(struct be *be, enum be_phase to, struct step_out *out)
+{
+    assert(phase_next[be->phase] & TO(to));
+    step_act(out, ACT_TRACE, be_token(be))->trace =
+        (struct act_trace){"device", phase_names[be->phase], phase_names[to]};
+    be->phase = to;
+}
+
+static void read_node(struct be *be, enum dialect_key key, struct step_out *out)
+{
+    step_act(out, ACT_STORE_READ, be_token(be))->store =
+        (struct act_store){STEP_OTHER, key, be->config.front};
+    be->ops++;
+}
+
+static void publish(struct be *be, enum xenbus_state state, struct step_out *out)
+{
+    uint32_t count = 0;
+
+    if (state == XENBUS_INITWAIT) {
+        be->nodes[count].key = DIALECT_KEY_MAX_ORDER;
+        xenbus_print(be->nodes[count++].value, be->config.order_max);
+    }
+    be->nodes[count].key = DIALECT_KEY_STATE;
+    xenbus_print(be->nodes[count++].value, state);
+    be->published = state;
+    step_act(out, ACT_STORE_PUBLISH, be_token(be))->publish =
+        (struct act_publish){be->nodes, count};
+    be->ops++;
+}
+
+static void closing(struct be *be, struct step_out *out)
+{
+    phase_set(be, BE_CLOSING, out);
+    be->sweeping = true;
+    be->sweep_next = 0;
+}
+
+static bool is_going(const struct be *be)
+{
+    return be->phase == BE_CLOSING || be->phase == BE_CLOSED || be->phase == BE_OFF;
+}
+
+void be_device_broken(struct be *be, struct step_out *out)
+{
+    be->broken = true;
+    if (!is_going(be))
+        closing(be, out);
+}
+
+static void front_refused(struct be *be, enum fault_reason reason, uint32_t index, uint32_t value,
+                          struct step_out *out) /* tidy: a fault's three members and its turn */
+{
+    if (is_going(be)) /* said already */
+        return;
+    be_fault(be, reason, index, value, out);
+    be_device_broken(be, out);
+}
+
+static void attach(struct be *be, struct step_out *out)
+{
+    if (be->order < be->config.dialect->order_min || be->order > be->config.order_max) {
+        front_refused(be, FAULT_ORDER, be->config.order_max, be->order, out);
+        return;
+    }
+    dialect_ring(be->config.dialect, be->order, &be->layout);
+    phase_set(be, BE_ATTACHING, out);
+    step_act(out, ACT_MAP, be_token(be))->map =
+        (struct act_map){be->config.front, 1, &be->ring_ref};
+    step_act(out, ACT_PORT_BIND, be_token(be))->port =
+        (struct act_port){be->config.front, be->front_port};
+    be->ops += 2;
+}
+
+/* One of the front's three nodes. An absent order means the dialect's default. */
+static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
+{
+    bool absent = ev->ret == -ERR_NOENT && ev->store.key == DIALECT_KEY_ORDER;
+    int64_t value = ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, UINT32_MAX);
+
+    be->reads--;
+    if (be->phase != BE_READING)
+        return;
+    if (absent)
+        value = be->config.dialect->order_default;
+    if (value < 0) {
+        front_refused(be, FAULT_STORE_VALUE, ev->store.key, 0, out);
+        return;
+    }
+    if (ev->store.key == DIALECT_KEY_RING_REF)
+        be->ring_ref = (uint32_t)value;
+    else if (ev->store.key == DIALECT_KEY_PORT)
+        be->front_port = (uint32_t)value;
+    else
+        be->order = (uint32_t)value;
+    if (be->reads == 0)
+        attach(be, out);
+}
+
+static void attached(struct be *be, const struct ev *ev, struct step_out *out)
+{
+    if (ev->kind == EV_MAP && ev->ret >= 0) {
+        be->ring_mapped = true;
+        cmdring_back_init(&be->ring, &ev->share.area, be->config.dialect->request_bytes);
+    } else if (ev->kind == EV_PORT_BIND && ev->ret >= 0) {
+        be->ring_ported = true;
+        be->ring_port = ev->port;
+    } else if (be->phase == BE_ATTACHING) {
+        front_refused(be, FAULT_MAP_RING, be->ring_ref, be->front_port, out);
+    }
+    if (be->phase == BE_ATTACHING && be->ring_mapped && be->ring_ported) {
+        phase_set(be, BE_CONNECTED, out);
+        publish(be, XENBUS_CONNECTED, out);
+    }
+}
+
+static void begin(struct be *be, struct step_out *out)
+{
+    phase_set(be, BE_WAITING, out);
+    be->broken = false;
+    publish(be, XENBUS_INITWAIT, out);
+}
+
+/* What the front's state means to us in each phase. */
+static void other_changed(struct be *be, struct step_out *out)
+{
+    enum xenbus_state other = be->other;
+    bool up = other == XENBUS_INITIALISED || other == XENBUS_CONNECTED;
+
+    switch (be->phase) {
+    case BE_WAITING:
+        if (up) {
+            phase_set(be, BE_READING, out);
+            be->reads = 3;
+            read_node(be, DIALECT_KEY_RING_REF, out);
+            read_node(be, DIALECT_KEY_PORT, out);
+            read_node(be, DIALECT_KEY_ORDER, out);
+        } else if (other == XENBUS_CLOSING || other == XENBUS_CLOSED) {
+            closing(be, out);
+        }
+        break;
+    case BE_READING:
+    case BE_ATTACHING:
+    case BE_CONNECTED:
+        if (!up && other != XENBUS_RECONFIGURING && other != XENBUS_RECONFIGURED)
+            closing(be, out);
+        break;
+    case BE_OFF:
+    case BE_CLOSING:
+    case BE_CLOSED:
+    case BE_PHASES: break;
+    }
+}
+
+static void state_read(struct be *be, const struct ev *ev, struct step_out *out)
+{
+    int64_t state = ev->ret == -ERR_NOENT ? XENBUS_UNKNOWN
+                    : ev->ret < 0         ? -1
+                                          : xenbus_parse(ev->store.value, 8);
+
+    be->reading_state = false;
+    if (be->reread_state) {
+        be->reread_state = false;
+        be->reading_state = true;
+        read_node(be, DIALECT_KEY_STATE, out);
+        return;
+    }
+    if (state < 0) {
+        front_refused(be, FAULT_STORE_VALUE, DIALECT_KEY_STATE, 0, out);
+        return;
+    }
+    be->other = (enum xenbus_state)state;
+    other_changed(be, out);
+}
+
+static void watched(struct be *be, struct step_out *out)
+{
+    if (be->phase == BE_OFF || be->unwatching)
+        return;
+    if (be->reading_state) {
+        be->reread_state = true;
+        return;
+    }
+    be->reading_state = true;
+    read_node(be, DIALECT_KEY_STATE, out);
+}
+
+/* Ring and port go when no socket uses them any more. */
+static void closing_on(struct be *be, struct step_out *out)
+{
+    bool front_left = be->other != XENBUS_INITIALISED && be->other != XENBUS_CONNECTED &&
+                      be->other != XENBUS_CLOSING;
+
+    if (be->sweeping || be->live > 0 || be->ops > 0)
+        return;
+    if (be->ring_mapped) {
+        step_act(out, ACT_UNMAP, be_token(be));
+        be->ops++;
+    }
+    if (be->ring_ported) {
+        step_act(out, ACT_PORT_CLOSE, be_token(be))->port.port = be->ring_port;
+        be->ops++;
+    }
+    be->ring_mapped = be->ring_ported = false;
+    if (be->ops > 0)
+        return;
+    phase_set(be, BE_CLOSED, out);
+    if (be->other == XENBUS_UNKNOWN) /* the nodes are gone, ours with them: do not revive them */
+        be->published = XENBUS_CLOSED;
+    else
+        publish(be, front_left ? XENBUS_CLOSED : XENBUS_CLOSING, out);
+}
+
+/* Closed here: follow the front to 6, and to the next beginning. */
+static void closed_on(struct be *be, struct step_out *out)
+{
+    bool front_left = be->other == XENBUS_CLOSED || be->other == XENBUS_UNKNOWN ||
+                      be->other == XENBUS_INITIALISING;
+
+    if (be->ops > 0)
+        return;
+    if (be->unwatching) {
+        be->unwatching = be->stopping = false;
+        phase_set(be, BE_OFF, out);
+    } else if (be->published == XENBUS_CLOSING && front_left) {
+        publish(be, XENBUS_CLOSED, out);
+    } else if (be->published == XENBUS_CLOSED && be->stopping) {
+        be->unwatching = true;
+        step_act(out, ACT_STORE_UNWATCH, be_token(be));
+        be->ops++;
+    } else if (be->published == XENBUS_CLOSED && be->other == XENBUS_INITIALISING) {
+        begin(be, out);
+    }
+}
+
+void be_device_on(struct be *be, struct step_out *out)
+{
+    if (be->phase == BE_CLOSING)
+        closing_on(be, out);
+    else if (be->phase == BE_CLOSED)
+        closed_on(be, out);
+}
+
+static void start(struct be *be, struct step_out *out)
+{
+    assert(be->phase == BE_OFF && be->ops == 0);
+    begin(be, out);
+    step_act(out, ACT_STORE_WATCH, be_token(be))->store =
+        (struct act_store){STEP_OTHER, DIALECT_KEY_STATE, be->config.front};
+    be->ops++;
+}
+
+/* We could not watch or publish. Begin again only when the front is heard of again, else a store
+ * that refuses everything would have us try for ever. */
+static void ours_failed(struct be *be, struct step_out *out)
+{
+    front_refused(be, FAULT_STORE, be->phase, 0, out);
+    be->other = XENBUS_UNKNOWN;
+}
+
+void be_device_step(struct be *be, const struct ev *ev, struct step_out *out)
+{
+    if (ev->kind == EV_START) {
+        start(be, out);
+        return;
+    }
+    if (ev->kind == EV_STOP) {
+        be->stopping = be->phase != BE_OFF;
+        if (!is_going(be))
+            closing(be, out);
+        return;
+    }
+    if (ev->kind == EV_STORE) {
+        watched(be, out);
+        return;
+    }
+    assert(be->ops > 0);
+    be->ops--;
+    if (ev->kind == EV_STORE_READ && ev->store.key == DIALECT_KEY_STATE)
+        state_read(be, ev, out);
+    else if (ev->kind == EV_STORE_READ)
+        front_node(be, ev, out);
+    else if (ev->kind == EV_MAP || ev->kind == EV_PORT_BIND)
+        attached(be, ev, out);
+    else if (ev->ret < 0)
+        ours_failed(be, out);
+}

@@ -1,0 +1,150 @@
+/*
+ * What the backend's files share. Not for others.
+ *
+ * be.c: memory, tables, dispatch of events. be_device.c: the xenbus machine. be_ring.c: requests
+ * in, replies out. be_calls.c: one handler a call. be_socket.c: opening, closing, unwinding.
+ * be_data.c: bytes.
+ */
+#ifndef XENSOCK_BACKEND_BE_PRIVATE_H
+#define XENSOCK_BACKEND_BE_PRIVATE_H
+
+#include "backend/be.h"
+#include "ringlib/cmdring.h"
+
+#define BE_NONE UINT32_MAX
+
+/* What is to be echoed to whom. */
+struct be_request {
+    bool pending;
+    uint32_t id;
+    uint32_t code;
+    uint64_t sockid;
+};
+
+enum be_sock_state {
+    BE_SOCK_FREE,
+    BE_SOCK_MAPPING, /* CONNECT, ACCEPT: map and port bind under way */
+    BE_SOCK_CONNECTING,
+    BE_SOCK_ACCEPTING, /* waits for a connection */
+    BE_SOCK_OPEN,
+    BE_SOCK_BINDING,
+    BE_SOCK_BOUND,
+    BE_SOCK_STARTING, /* LISTEN under way */
+    BE_SOCK_LISTENING,
+    BE_SOCK_CLOSING,   /* net close under way */
+    BE_SOCK_UNWINDING, /* port close and unmap under way */
+    BE_SOCK_STATES
+};
+
+struct be_sock {
+    enum be_sock_state state;
+    uint32_t generation;
+    uint64_t id;           /* the guest's, any 64 bits */
+    uint32_t hash_next;    /* chain of its bucket, or of free slots */
+    uint32_t parent;       /* ACCEPT: the listener's slot */
+    uint32_t children;     /* listener: accepts and polls not answered yet */
+    uint8_t ops;           /* of map, port bind, and their undoing */
+    bool mapped, ported;   /* what there is to undo */
+    bool closing;          /* to be closed as soon as nothing forbids it */
+    bool reading, writing; /* net operations in flight */
+    bool in_ended, out_ended, broken;
+    int32_t result; /* of the call, replied after unwinding */
+    uint32_t port;
+    struct be_request call, release;
+    struct call_addr addr;
+    struct bytering in, out;
+    uint32_t refs[CALL_REFS_MAX];
+};
+
+/* A POLL that waits; its token uses the slots behind the sockets'. */
+struct be_poll {
+    struct be_request call;
+    uint32_t listener;
+    uint32_t generation;
+    bool closing;
+    int32_t result;
+};
+
+enum be_phase {
+    BE_OFF,
+    BE_WAITING,   /* 2: waits for the front's Initialised */
+    BE_READING,   /* 2: reads ring-ref, port, order */
+    BE_ATTACHING, /* 2: maps the ring, binds the port */
+    BE_CONNECTED, /* 4 */
+    BE_CLOSING,   /* sockets, then ring and port, are let go */
+    BE_CLOSED,    /* 5 or 6: waits for the front */
+    BE_PHASES
+};
+
+struct be {
+    struct be_config config;
+    struct dialect_ring layout;
+    struct be_counters counters;
+
+    enum be_phase phase;
+    enum xenbus_state published, other;
+    bool stopping, broken; /* EV_STOP came; the guest broke the protocol */
+    bool reading_state, reread_state;
+    bool unwatching;
+    uint8_t ops;   /* of the phase */
+    uint8_t reads; /* of BE_READING */
+    bool ring_mapped, ring_ported;
+    struct step_node nodes[2];
+    uint32_t ring_ref, ring_port, front_port, order;
+    struct cmdring_back ring;
+    bool reply_notify; /* replies were written in this step */
+
+    uint32_t live; /* slots and polls not free */
+    uint32_t free_head;
+    uint32_t sweep_next;
+    bool sweeping;
+    uint32_t bucket_mask;
+    uint32_t *buckets;
+    struct be_poll polls[CMDRING_SIZE_MAX];
+    struct be_sock socks[];
+};
+
+/* be.c */
+uint64_t be_token(const struct be *be);
+uint64_t be_sock_token(const struct be *be, const struct be_sock *sock);
+uint64_t be_poll_token(const struct be *be, const struct be_poll *poll);
+uint32_t be_slot(const struct be *be, const struct be_sock *sock);
+struct be_sock *be_sock_find(struct be *be, uint64_t id);
+struct be_sock *be_sock_new(struct be *be, uint64_t id);
+void be_sock_free(struct be *be, struct be_sock *sock);
+void be_fault(struct be *be, enum fault_reason reason, uint32_t index, uint32_t value,
+              struct step_out *out);
+
+/* be_device.c */
+void be_device_step(struct be *be, const struct ev *ev, struct step_out *out);
+void be_device_broken(struct be *be, struct step_out *out);
+void be_device_on(struct be *be, struct step_out *out);
+
+/* be_ring.c */
+void be_ring_port(struct be *be, struct step_out *out);
+void be_ring_flush(struct be *be, struct step_out *out);
+void be_reply(struct be *be, struct be_request *request, int32_t ret);
+
+/* be_calls.c: carry a request out, or reply at once. */
+void be_call(struct be *be, const struct call *call, struct step_out *out);
+
+/* be_socket.c */
+void be_sock_set(struct be *be, struct be_sock *sock, enum be_sock_state to, struct step_out *out);
+void be_sock_map(struct be *be, struct be_sock *sock, const struct call *call,
+                 struct step_out *out);
+void be_sock_step(struct be *be, struct be_sock *sock, const struct ev *ev, struct step_out *out);
+void be_sock_close(struct be *be, struct be_sock *sock, int32_t result, struct step_out *out);
+void be_sock_childless(struct be *be, uint32_t listener, struct step_out *out);
+void be_poll_step(struct be *be, struct be_poll *poll, const struct ev *ev, struct step_out *out);
+void be_poll_close(struct be *be, struct be_poll *poll, int32_t result, struct step_out *out);
+void be_sweep(struct be *be, struct step_out *out);
+
+/* be_data.c */
+void be_data_open(struct be *be, struct be_sock *sock, struct step_out *out);
+void be_data_port(struct be *be, struct be_sock *sock, struct step_out *out);
+void be_data_step(struct be *be, struct be_sock *sock, const struct ev *ev, struct step_out *out);
+
+/* Actions one socket can cause in one event. */
+enum { BE_SOCK_ACTS = 8 };
+
+#endif

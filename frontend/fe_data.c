@@ -1,0 +1,172 @@
+/*
+ * The bytes of an open frontend socket: one copy each way, and when to wake the application.
+ *
+ * `error` is loaded before the index (architecture 5, rule 5): what the backend produced before it
+ * gave up is delivered first. Every index change owes a notification (draft 1: unconditionally).
+ * Source: protocol.md 1.5, 7 (1, 8, 13).
+ */
+#include "frontend/fe_private.h"
+
+static void broken(struct fe *fe, struct fe_sock *sock, uint32_t claimed_at, struct step_out *out)
+{
+    sock->broken = true;
+    sock->error = -ERR_IO;
+    fe_fault(fe, FAULT_BYTERING_WINDOW, claimed_at, fe_slot(fe, sock), out);
+}
+
+static void notify(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    step_act(out, ACT_NOTIFY, fe_sock_token(fe, sock))->port.port = sock->port;
+}
+
+/* Bytes to read now; `*error` is what ends the stream after them (0: nothing yet). */
+static int64_t readable_bytes(struct fe *fe, struct fe_sock *sock, int32_t *error,
+                              struct step_out *out)
+{
+    int32_t in_error = bytering_error(&sock->in);
+    int64_t queued = sock->broken ? 0 : bytering_queued(&sock->in);
+
+    if (queued < 0)
+        broken(fe, sock, sock->in.index, out);
+    *error = sock->error < 0 ? sock->error : in_error;
+    return queued < 0 ? 0 : queued;
+}
+
+/* Room to send now; `*error` is what ended sending (0: nothing). */
+static int64_t writable_bytes(struct fe *fe, struct fe_sock *sock, int32_t *error,
+                              struct step_out *out)
+{
+    int32_t out_error = bytering_error(&sock->out);
+    int64_t room = sock->broken ? 0 : bytering_room(&sock->out);
+
+    if (room < 0)
+        broken(fe, sock, sock->out.index, out);
+    *error = sock->error < 0 ? sock->error : out_error;
+    return room < 0 ? 0 : room;
+}
+
+static void upcall(struct fe *fe, struct fe_sock *sock, enum act_kind kind, struct step_out *out)
+{
+    step_act(out, kind, fe_sock_token(fe, sock))->done.sock = fe_sock_id(fe, sock);
+}
+
+/* Tell the application what it armed for and is now due; disarms. */
+static void wake_application(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    int32_t error;
+
+    if (sock->arm_read && (readable_bytes(fe, sock, &error, out) > 0 || error != 0)) {
+        sock->arm_read = false;
+        upcall(fe, sock, ACT_READABLE, out);
+    }
+    if (sock->arm_write &&
+        (writable_bytes(fe, sock, &error, out) >= sock->out.at.size / 2 || error != 0)) {
+        sock->arm_write = false;
+        upcall(fe, sock, ACT_WRITABLE, out);
+    }
+}
+
+void fe_data_port(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    if (sock->state != FE_SOCK_OPEN)
+        return;
+    wake_application(fe, sock, out);
+    if (sock->release == FE_RELEASE_DRAINING && fe_data_drained(fe, sock, out))
+        fe_sock_release_now(fe, sock, out);
+}
+
+bool fe_data_drained(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    int32_t error;
+    int64_t room = writable_bytes(fe, sock, &error, out);
+
+    return error != 0 || room == sock->out.at.size;
+}
+
+/* An open socket the application may use; NULL with *ret set. */
+static struct fe_sock *usable(struct fe *fe, uint64_t id, int *ret)
+{
+    struct fe_sock *sock = fe_sock_by_id(fe, id);
+
+    *ret = !sock || sock->release != FE_RELEASE_NONE ? -ERR_BADF
+           : sock->state != FE_SOCK_OPEN             ? -ERR_NOTCONN
+                                                     : 0;
+    return *ret < 0 ? NULL : sock;
+}
+
+static int64_t send_some(struct fe *fe, struct fe_sock *sock, const struct fe_send *io,
+                         struct step_out *out)
+{
+    int32_t error;
+    int64_t room = writable_bytes(fe, sock, &error, out);
+    uint32_t taken = room < io->bytes ? (uint32_t)room : io->bytes;
+
+    if (error != 0)
+        return error;
+    if (taken > 0) {
+        bytering_put(&sock->out, io->from, taken);
+        fe->counters.sent_bytes += taken;
+        fe->counters.copies++;
+        notify(fe, sock, out);
+    }
+    return taken;
+}
+
+int64_t fe_send(struct fe *fe, const struct fe_send *io, struct step_out *out)
+{
+    int ret;
+    struct fe_sock *sock = usable(fe, io->sock, &ret);
+    int64_t taken = sock ? send_some(fe, sock, io, out) : ret;
+
+    if (taken >= 0 && taken < io->bytes) {
+        fe->counters.room_waits++;
+        sock->arm_write = true;
+        shared_fence();
+        wake_application(fe, sock, out); /* the room may have come meanwhile */
+    }
+    return taken;
+}
+
+/* What a recv gives when nothing is queued: end of stream, the error, or a wait. */
+static int64_t recv_nothing(struct fe *fe, struct fe_sock *sock, int32_t error,
+                            struct step_out *out)
+{
+    if (error != 0)
+        return error == -ERR_NOTCONN ? 0 : error;
+    sock->arm_read = true;
+    shared_fence();
+    wake_application(fe, sock, out);
+    return -ERR_AGAIN;
+}
+
+int64_t fe_recv(struct fe *fe, const struct fe_recv *io, struct step_out *out)
+{
+    int ret;
+    int32_t error;
+    struct fe_sock *sock = usable(fe, io->sock, &ret);
+
+    if (!sock)
+        return ret;
+    int64_t queued = readable_bytes(fe, sock, &error, out);
+    uint32_t taken = queued < io->bytes ? (uint32_t)queued : io->bytes;
+    if (taken == 0)
+        return recv_nothing(fe, sock, error, out);
+    bytering_take(&sock->in, io->to, taken);
+    fe->counters.received_bytes += taken;
+    fe->counters.copies++;
+    notify(fe, sock, out);
+    return taken;
+}
+
+int64_t fe_unsent(const struct fe *fe, uint64_t id)
+{
+    uint32_t slot = step_slot(id);
+    const struct fe_sock *sock = &fe->socks[slot < fe->config.max_sockets ? slot : 0];
+
+    if (slot >= fe->config.max_sockets || sock->generation != step_generation(id))
+        return -ERR_BADF;
+    if (sock->state != FE_SOCK_OPEN || sock->broken)
+        return -ERR_NOTCONN;
+    int64_t room = bytering_room(&sock->out);
+    return room < 0 ? -ERR_IO : sock->out.at.size - room;
+}

@@ -1,0 +1,357 @@
+/*
+ * The frontend's xenbus machine: find the backend, offer a ring, connect, close, connect again.
+ *
+ *   1 Initialising  wait for the backend's 2, read what it offers
+ *   3 Initialised   ring-ref, port (and the order, if the backend names a maximum) published
+ *   4 Connected     after the backend's 4: UP
+ *   5 Closing       we stop or found the backend broken; every socket fails; GONE
+ *   6 Closed        ring and port given back, after the backend closed or went away
+ *
+ * One store operation of a kind is under way at a time; a watch that fires meanwhile asks for one
+ * more read. Source: protocol.md 1.1, 7 (16, 20).
+ */
+#include "frontend/fe_private.h"
+
+static const char *const phase_names[FE_PHASES] = {
+    [FE_OFF] = "off",
+    [FE_FINDING] = "finding",
+    [FE_WAITING] = "waiting",
+    [FE_READING] = "reading",
+    [FE_PREPARING] = "preparing",
+    [FE_OFFERED] = "offered",
+    [FE_CONNECTED] = "connected",
+    [FE_CLOSING] = "closing",
+    [FE_LEAVING] = "leaving",
+};
+
+#define TO(phase) (1u << (phase))
+
+/* Allowed transitions; each line is one of the header's or of protocol.md 1.1's steps. */
+static const uint32_t phase_next[FE_PHASES] = {
+    [FE_OFF] = TO(FE_FINDING),                        /* 1.1 step 1: both at state 1 */
+    [FE_FINDING] = TO(FE_WAITING) | TO(FE_CLOSING),   /* backend-id known */
+    [FE_WAITING] = TO(FE_READING) | TO(FE_CLOSING),   /* step 2: back at 2 */
+    [FE_READING] = TO(FE_PREPARING) | TO(FE_CLOSING), /* 7 (20): order agreed */
+    [FE_PREPARING] = TO(FE_OFFERED) | TO(FE_CLOSING), /* step 3: front at 3 */
+    [FE_OFFERED] = TO(FE_CONNECTED) | TO(FE_CLOSING), /* steps 4, 5: both at 4 */
+    [FE_CONNECTED] = TO(FE_CLOSING),                  /* shutdown: 5 */
+    [FE_CLOSING] = TO(FE_LEAVING),                    /* back 5 or 6, or gone */
+    [FE_LEAVING] = TO(FE_OFF),                        /* front 6 */
+};
+
+static void phase_set(struct fe *fe, enum fe_phase to, struct step_out *out)
+{
+    assert(phase_next[fe->phase] & TO(to));
+    step_act(out, ACT_TRACE, fe_token(fe))->trace =
+        (struct act_trace){"device", phase_names[fe->phase], phase_names[to]};
+    fe->phase = to;
+}
+
+static void watch(struct fe *fe, enum step_side side, enum dialect_key key, struct step_out *out)
+{
+    step_act(out, ACT_STORE_WATCH, fe_token(fe))->store =
+        (struct act_store){side, key, fe->backend};
+    fe->ops++;
+}
+
+static void read_node(struct fe *fe, enum step_side side, enum dialect_key key,
+                      struct step_out *out)
+{
+    step_act(out, ACT_STORE_READ, fe_token(fe))->store = (struct act_store){side, key, fe->backend};
+    fe->ops++;
+}
+
+/* Publish `count` nodes of fe->nodes and a state with them, as one transaction. */
+static void publish(struct fe *fe, uint32_t count, enum xenbus_state state, struct step_out *out)
+{
+    fe->nodes[count].key = DIALECT_KEY_STATE;
+    xenbus_print(fe->nodes[count].value, state);
+    fe->published = state;
+    step_act(out, ACT_STORE_PUBLISH, fe_token(fe))->publish =
+        (struct act_publish){fe->nodes, count + 1};
+    fe->ops++;
+}
+
+static void closing(struct fe *fe, struct step_out *out)
+{
+    phase_set(fe, FE_CLOSING, out);
+    fe->gone_reported = false;
+    fe_sweep_start(fe);
+}
+
+static bool is_going(const struct fe *fe)
+{
+    return fe->phase == FE_CLOSING || fe->phase == FE_LEAVING || fe->phase == FE_OFF;
+}
+
+void fe_device_broken(struct fe *fe, struct step_out *out)
+{
+    if (is_going(fe))
+        return;
+    closing(fe, out);
+    fe->stopping = true; /* we publish Closing ourselves once nothing of ours is under way */
+}
+
+static void leave(struct fe *fe, struct step_out *out)
+{
+    phase_set(fe, FE_LEAVING, out);
+    if (fe->ring_ported) {
+        step_act(out, ACT_PORT_CLOSE, fe_token(fe))->port.port = fe->ring_port;
+        fe->ops++;
+    }
+    if (fe->ring_shared) {
+        step_act(out, ACT_UNSHARE, fe_token(fe));
+        fe->ops++;
+    }
+    step_act(out, ACT_STORE_UNWATCH, fe_token(fe));
+    fe->ops++;
+    fe->ring_shared = fe->ring_ported = false;
+    fe_ring_forget(fe);
+}
+
+/* Closing goes on when every socket has failed, nothing is under way, and the backend let go. */
+static void closing_on(struct fe *fe, struct step_out *out)
+{
+    if (fe->sweeping || fe->ops > 0)
+        return;
+    if (!fe->gone_reported) {
+        fe->gone_reported = true;
+        step_act(out, ACT_GONE, fe_token(fe));
+    }
+    bool offered = fe->published == XENBUS_INITIALISED || fe->published == XENBUS_CONNECTED;
+    bool let_go = fe->other != XENBUS_INITIALISED && fe->other != XENBUS_CONNECTED;
+    if (fe->stopping && offered)
+        publish(fe, 0, XENBUS_CLOSING, out);
+    else if (let_go || !fe->ring_shared || fe->published == XENBUS_INITIALISING)
+        leave(fe, out);
+}
+
+void fe_device_swept(struct fe *fe, struct step_out *out)
+{
+    if (fe->phase == FE_CLOSING)
+        closing_on(fe, out);
+}
+
+static void leaving_on(struct fe *fe, struct step_out *out)
+{
+    if (fe->ops > 0)
+        return;
+    if (fe->published != XENBUS_CLOSED) {
+        publish(fe, 0, XENBUS_CLOSED, out);
+        return;
+    }
+    phase_set(fe, FE_OFF, out);
+    fe->stopping = false;
+    fe->other = XENBUS_UNKNOWN;
+    fe->reading_state = fe->reread_state = false;
+}
+
+static void prepare(struct fe *fe, struct step_out *out)
+{
+    phase_set(fe, FE_PREPARING, out);
+    fe->failed = false;
+    step_act(out, ACT_SHARE, fe_token(fe))->share = (struct act_share){fe->backend, 1};
+    step_act(out, ACT_PORT_ALLOC, fe_token(fe))->port = (struct act_port){fe->backend, 0};
+    fe->ops += 2;
+}
+
+static void offer(struct fe *fe, struct step_out *out)
+{
+    uint32_t count = 2;
+
+    phase_set(fe, FE_OFFERED, out);
+    fe->nodes[0].key = DIALECT_KEY_RING_REF;
+    xenbus_print(fe->nodes[0].value, fe->ring_ref);
+    fe->nodes[1].key = DIALECT_KEY_PORT;
+    xenbus_print(fe->nodes[1].value, fe->ring_port);
+    if (fe->nodes[2].key == DIALECT_KEY_ORDER) { /* only if the backend named a maximum */
+        xenbus_print(fe->nodes[2].value, fe->config.order);
+        count = 3;
+    }
+    publish(fe, count, XENBUS_INITIALISED, out);
+}
+
+/* The backend's largest order, or none: then it is a draft 1 backend at the default order. A value
+ * that could not be read is not none. */
+static void max_order_read(struct fe *fe, const struct ev *ev, struct step_out *out)
+{
+    uint32_t max = fe->config.dialect->order_default;
+    bool absent = ev->ret == -ERR_NOENT;
+    int64_t value = absent ? max : ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, UINT32_MAX);
+
+    fe->nodes[2].key = absent ? DIALECT_KEYS : DIALECT_KEY_ORDER;
+    if (value < 0) {
+        fe_fault(fe, FAULT_STORE_VALUE, DIALECT_KEY_MAX_ORDER, 0, out);
+        fe_device_broken(fe, out);
+    } else if (fe->config.order > value || (absent && fe->config.order != max)) {
+        fe_fault(fe, FAULT_ORDER, fe->config.order, (uint32_t)value, out);
+        fe_device_broken(fe, out);
+    } else {
+        prepare(fe, out);
+    }
+}
+
+/* What the backend's state means to us in each phase. */
+static void other_changed(struct fe *fe, struct step_out *out)
+{
+    enum xenbus_state other = fe->other;
+
+    switch (fe->phase) {
+    case FE_WAITING:
+        if (other == XENBUS_INITWAIT) {
+            phase_set(fe, FE_READING, out);
+            read_node(fe, STEP_OTHER, DIALECT_KEY_MAX_ORDER, out);
+        }
+        break;
+    case FE_OFFERED:
+        if (other == XENBUS_CONNECTED && fe->ops == 0) {
+            phase_set(fe, FE_CONNECTED, out);
+            publish(fe, 0, XENBUS_CONNECTED, out);
+            step_act(out, ACT_UP, fe_token(fe));
+        } else if (other != XENBUS_INITWAIT && other != XENBUS_CONNECTED) {
+            closing(fe, out);
+        }
+        break;
+    case FE_READING:
+    case FE_PREPARING:
+        if (other != XENBUS_INITWAIT)
+            closing(fe, out);
+        break;
+    case FE_CONNECTED:
+        if (other != XENBUS_CONNECTED && other != XENBUS_RECONFIGURING &&
+            other != XENBUS_RECONFIGURED)
+            closing(fe, out);
+        break;
+    case FE_OFF:
+    case FE_FINDING:
+    case FE_CLOSING:
+    case FE_LEAVING:
+    case FE_PHASES: break;
+    }
+}
+
+static void state_read(struct fe *fe, const struct ev *ev, struct step_out *out)
+{
+    int64_t state = ev->ret == -ERR_NOENT ? XENBUS_UNKNOWN
+                    : ev->ret < 0         ? -1
+                                          : xenbus_parse(ev->store.value, 8);
+
+    fe->reading_state = false;
+    if (fe->reread_state) {
+        fe->reread_state = false;
+        fe->reading_state = true;
+        read_node(fe, STEP_OTHER, DIALECT_KEY_STATE, out);
+        return;
+    }
+    if (state < 0) {
+        if (!is_going(fe)) {
+            fe_fault(fe, FAULT_STORE_VALUE, DIALECT_KEY_STATE, 0, out);
+            fe_device_broken(fe, out);
+        }
+        return;
+    }
+    fe->other = (enum xenbus_state)state;
+    other_changed(fe, out);
+}
+
+static void backend_id_read(struct fe *fe, const struct ev *ev, struct step_out *out)
+{
+    int64_t domid = ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, 0x7fef);
+
+    if (domid < 0)
+        return; /* the toolstack has not written it yet; the watch will tell */
+    fe->backend = (uint16_t)domid;
+    phase_set(fe, FE_WAITING, out);
+    if (fe->published != XENBUS_INITIALISING)
+        publish(fe, 0, XENBUS_INITIALISING, out); /* again, after Closed */
+    watch(fe, STEP_OTHER, DIALECT_KEY_STATE, out);
+}
+
+static void watched(struct fe *fe, const struct ev *ev, struct step_out *out)
+{
+    if (ev->store.key == DIALECT_KEY_BACKEND_ID) {
+        if (fe->phase == FE_FINDING)
+            read_node(fe, STEP_OWN, DIALECT_KEY_BACKEND_ID, out);
+    } else if (fe->phase == FE_OFF || fe->phase == FE_LEAVING) {
+        return;
+    } else if (fe->reading_state) {
+        fe->reread_state = true;
+    } else {
+        fe->reading_state = true;
+        read_node(fe, STEP_OTHER, DIALECT_KEY_STATE, out);
+    }
+}
+
+static void node_read(struct fe *fe, const struct ev *ev, struct step_out *out)
+{
+    if (ev->store.key == DIALECT_KEY_STATE)
+        state_read(fe, ev, out);
+    else if (ev->store.key == DIALECT_KEY_MAX_ORDER && fe->phase == FE_READING)
+        max_order_read(fe, ev, out);
+    else if (ev->store.key == DIALECT_KEY_BACKEND_ID && fe->phase == FE_FINDING)
+        backend_id_read(fe, ev, out);
+}
+
+static void shared(struct fe *fe, const struct ev *ev)
+{
+    if (ev->kind == EV_SHARE && ev->ret >= 0) {
+        fe->ring_shared = true;
+        fe->ring_ref = ev->share.refs[0];
+        cmdring_front_init(&fe->ring, &ev->share.area, fe->config.dialect->request_bytes);
+    } else if (ev->kind == EV_PORT_ALLOC && ev->ret >= 0) {
+        fe->ring_ported = true;
+        fe->ring_port = ev->port;
+    } else {
+        fe->failed = true;
+    }
+}
+
+/* An operation of ours failed: the other side will never see or tell what we wait for. */
+static void ours_failed(struct fe *fe, struct step_out *out)
+{
+    fe_fault(fe, FAULT_STORE, fe->phase, 0, out);
+    fe_device_broken(fe, out);
+}
+
+/* Whatever waited for the last operation under way. */
+static void settled(struct fe *fe, struct step_out *out)
+{
+    if (fe->phase == FE_PREPARING && fe->failed) {
+        ours_failed(fe, out);
+    } else if (fe->phase == FE_PREPARING && fe->ring_shared && fe->ring_ported && fe->ops == 0) {
+        offer(fe, out);
+    } else if (fe->phase == FE_OFFERED) {
+        other_changed(fe, out);
+    } else if (fe->phase == FE_CLOSING) {
+        closing_on(fe, out);
+    } else if (fe->phase == FE_LEAVING) {
+        leaving_on(fe, out);
+    }
+}
+
+void fe_device_step(struct fe *fe, const struct ev *ev, struct step_out *out)
+{
+    if (ev->kind == EV_START) {
+        assert(fe->phase == FE_OFF && fe->ops == 0);
+        phase_set(fe, FE_FINDING, out);
+        watch(fe, STEP_OWN, DIALECT_KEY_BACKEND_ID, out);
+        return;
+    }
+    if (ev->kind == EV_STOP) {
+        fe_device_broken(fe, out); /* the same road, without a fault */
+        return;
+    }
+    if (ev->kind == EV_STORE) {
+        watched(fe, ev, out);
+        return;
+    }
+    assert(fe->ops > 0);
+    fe->ops--;
+    if (ev->kind == EV_STORE_READ)
+        node_read(fe, ev, out);
+    else if (ev->kind == EV_SHARE || ev->kind == EV_PORT_ALLOC)
+        shared(fe, ev);
+    else if (ev->ret < 0 && !is_going(fe))
+        ours_failed(fe, out);
+    settled(fe, out);
+}

@@ -1,0 +1,157 @@
+/*
+ * What the frontend's files share: the slot table, the queues, the device. Not for others.
+ *
+ * fe_device.c: xenbus handshake and device states. fe_ring.c: requests and responses.
+ * fe_socket.c: the life of a slot. fe_data.c: bytes. fe.c: memory, dispatch of events.
+ */
+#ifndef XENSOCK_FRONTEND_FE_PRIVATE_H
+#define XENSOCK_FRONTEND_FE_PRIVATE_H
+
+#include "frontend/fe.h"
+#include "ringlib/cmdring.h"
+
+#define FE_NONE UINT32_MAX /* no slot */
+
+/* Life of a slot. A slot carries at most one call at a time, and beside it a release. */
+enum fe_sock_state {
+    FE_SOCK_FREE,
+    FE_SOCK_PREPARING, /* CONNECT, ACCEPT: share and port under way */
+    FE_SOCK_QUEUED,    /* the call waits for a ring slot */
+    FE_SOCK_PENDING,   /* the call is in the ring */
+    FE_SOCK_OPEN,      /* bytes flow */
+    FE_SOCK_BOUND,
+    FE_SOCK_LISTENING,
+    FE_SOCK_ENDED,     /* failed or answered while a release is under way: nothing but release */
+    FE_SOCK_UNWINDING, /* unshare and port close under way, then free */
+    FE_SOCK_STATES
+};
+
+enum fe_release {
+    FE_RELEASE_NONE,
+    FE_RELEASE_DRAINING, /* waits for `out` to drain */
+    FE_RELEASE_ENDING,   /* a listener whose waiting calls are being failed */
+    FE_RELEASE_QUEUED,
+    FE_RELEASE_PENDING,
+    FE_RELEASE_LOCAL, /* nothing for the backend to release any more */
+};
+
+/* A list of slots through their links. */
+struct fe_queue {
+    uint32_t head, tail, count;
+    bool requests; /* its slots wait for room in the command ring */
+};
+
+struct fe_sock {
+    enum fe_sock_state state;
+    enum fe_release release;
+    enum call_kind call; /* while PREPARING, QUEUED, PENDING */
+    uint32_t generation;
+    uint32_t prev, next; /* of the one queue it is in */
+    struct fe_queue *queue;
+    bool has_parent;     /* ACCEPT, POLL: */
+    uint64_t parent;     /* the listener's id, dead perhaps */
+    uint8_t ops;         /* of share and port under way */
+    bool shared, ported; /* what there is to undo */
+    bool broken;         /* the backend wrote nonsense into its ring */
+    bool arm_read, arm_write;
+    int32_t error; /* of the preparation, or of a dead device */
+    uint32_t port;
+    uint64_t deadline_ns; /* of draining */
+    struct call_addr addr;
+    struct bytering in, out;
+    struct fe_queue parked; /* listener: its accepts and polls waiting for a ring slot */
+    uint32_t refs[CALL_REFS_MAX];
+};
+
+/* Where the device is; the comments name the xenbus state it has published. */
+enum fe_phase {
+    FE_OFF,       /* before EV_START, or closed (6) */
+    FE_FINDING,   /* reads backend-id */
+    FE_WAITING,   /* 1: waits for the backend's InitWait */
+    FE_READING,   /* 1: reads what the backend offers */
+    FE_PREPARING, /* 1: command ring and port under way */
+    FE_OFFERED,   /* 3: waits for Connected */
+    FE_CONNECTED, /* 4 */
+    FE_CLOSING,   /* 5, or still 3 or 4 when the backend went first */
+    FE_LEAVING,   /* port close, unshare and 6 under way */
+    FE_PHASES
+};
+
+/* A request in the ring. */
+struct fe_inflight {
+    bool used;
+    enum call_kind kind;
+    uint64_t sockid; /* as sent: the response must echo it */
+    uint32_t slot;
+};
+
+struct fe {
+    struct fe_config config;
+    struct dialect_ring layout;
+    struct fe_counters counters;
+
+    enum fe_phase phase;
+    enum xenbus_state published;
+    uint16_t backend; /* domid */
+    uint8_t ops;      /* of the phase under way */
+    bool failed;      /* one of them failed */
+    bool reading_state, reread_state;
+    bool stopping; /* EV_STOP came */
+    bool gone_reported;
+    bool ring_shared, ring_ported;
+    enum xenbus_state other; /* the backend's state as last read */
+    struct step_node nodes[4];
+    struct cmdring_front ring;
+    uint32_t ring_ref, ring_port;
+
+    struct fe_inflight inflight[CMDRING_SIZE_MAX];
+    uint32_t inflight_parked, inflight_connects;
+    struct fe_queue releases, controls, connects, listeners, draining, ending, free;
+    uint32_t waiting, waited; /* requests without a slot: now, after the last submit */
+    bool sweeping;            /* a fan-out over slots is under way */
+    uint32_t sweep_next;
+
+    struct fe_sock socks[];
+};
+
+/* fe.c */
+struct fe_sock *fe_sock_by_id(struct fe *fe, uint64_t id);
+struct fe_sock *fe_sock_at(struct fe *fe, uint32_t slot);
+uint32_t fe_slot(const struct fe *fe, const struct fe_sock *sock);
+uint64_t fe_sock_id(const struct fe *fe, const struct fe_sock *sock);
+uint64_t fe_sock_token(const struct fe *fe, const struct fe_sock *sock);
+uint64_t fe_token(const struct fe *fe);
+void fe_enqueue(struct fe *fe, struct fe_queue *queue, struct fe_sock *sock);
+void fe_dequeue(struct fe *fe, struct fe_sock *sock);
+struct fe_sock *fe_queue_first(struct fe *fe, const struct fe_queue *queue);
+void fe_fault(struct fe *fe, enum fault_reason reason, uint32_t index, uint32_t value,
+              struct step_out *out);
+
+/* fe_device.c */
+void fe_device_step(struct fe *fe, const struct ev *ev, struct step_out *out);
+void fe_device_broken(struct fe *fe, struct step_out *out);
+void fe_device_swept(struct fe *fe, struct step_out *out);
+
+/* fe_ring.c */
+void fe_ring_submit(struct fe *fe, struct step_out *out);
+void fe_ring_port(struct fe *fe, struct step_out *out);
+void fe_ring_forget(struct fe *fe);
+
+/* fe_socket.c */
+void fe_sock_set(struct fe *fe, struct fe_sock *sock, enum fe_sock_state to, struct step_out *out);
+void fe_sock_step(struct fe *fe, struct fe_sock *sock, const struct ev *ev, struct step_out *out);
+void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out);
+void fe_sock_released(struct fe *fe, struct fe_sock *sock, struct step_out *out);
+void fe_sock_release_now(struct fe *fe, struct fe_sock *sock, struct step_out *out);
+void fe_end_listeners(struct fe *fe, struct step_out *out);
+void fe_sweep_start(struct fe *fe);
+void fe_sweep(struct fe *fe, struct step_out *out);
+
+/* fe_data.c */
+void fe_data_port(struct fe *fe, struct fe_sock *sock, struct step_out *out);
+bool fe_data_drained(struct fe *fe, struct fe_sock *sock, struct step_out *out);
+
+/* Actions one slot can cause in one event: what a loop over slots asks room for. */
+enum { FE_SOCK_ACTS = 8 };
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * The frontend's command ring: which request goes next, which response belongs to whom.
+ *
+ * Ids come from a table of what is outstanding, so no two requests in the ring share one, and a
+ * response must name an outstanding one with its command and socket. ACCEPT and POLL together
+ * take at most SIZE - 2 slots, with CONNECT at most SIZE - 1: the last is for requests that cannot
+ * park, RELEASE first. The rest wait here, fairly over listeners, and are counted.
+ * Source: protocol.md 7 (4, 25), 5.2 a; architecture 5 rule 4, 7.
+ */
+#include "frontend/fe_private.h"
+
+static bool is_parking(enum call_kind call)
+{
+    return call == CALL_ACCEPT || call == CALL_POLL;
+}
+
+/* The next parked call: of the listener whose turn it is, which then goes to the back. */
+static struct fe_sock *next_parked(struct fe *fe)
+{
+    struct fe_sock *listener = fe_queue_first(fe, &fe->listeners);
+
+    if (!listener)
+        return NULL;
+    struct fe_sock *sock = fe_queue_first(fe, &listener->parked);
+    fe_dequeue(fe, listener);
+    fe_dequeue(fe, sock);
+    if (listener->parked.count > 0)
+        fe_enqueue(fe, &fe->listeners, listener);
+    return sock;
+}
+
+/* The request the rules above allow next, taken off its queue; NULL if none. */
+static struct fe_sock *next_request(struct fe *fe)
+{
+    uint32_t size = fe->ring.size;
+    uint32_t slow = fe->inflight_parked + fe->inflight_connects;
+    struct fe_queue *queues[] = {&fe->releases, &fe->controls,
+                                 slow < size - 1 ? &fe->connects : NULL};
+
+    for (uint32_t i = 0; i < 3; i++) {
+        struct fe_sock *sock = queues[i] ? fe_queue_first(fe, queues[i]) : NULL;
+        if (sock) {
+            fe_dequeue(fe, sock);
+            return sock;
+        }
+    }
+    return fe->inflight_parked < size - 2 && slow < size - 1 ? next_parked(fe) : NULL;
+}
+
+static uint32_t free_id(const struct fe *fe)
+{
+    for (uint32_t id = 0; id < fe->ring.size; id++)
+        if (!fe->inflight[id].used)
+            return id;
+    assert(false); /* ids are as many as slots */
+    return 0;
+}
+
+static void describe(struct fe *fe, struct fe_sock *sock, struct call *call)
+{
+    *call = (struct call){.kind = sock->call, .sockid = fe_sock_id(fe, sock)};
+    if (sock->release == FE_RELEASE_QUEUED) {
+        call->kind = CALL_RELEASE;
+        return;
+    }
+    switch (sock->call) {
+    case CALL_ACCEPT:
+        call->new_sockid = call->sockid;
+        call->sockid = sock->parent;
+        break;
+    case CALL_POLL: call->sockid = sock->parent; break;
+    case CALL_CONNECT:
+    case CALL_BIND: call->addr = sock->addr; break;
+    case CALL_LISTEN:
+    case CALL_RELEASE:
+    case CALL_KINDS: break;
+    }
+    if (sock->ported) {
+        call->evtchn = sock->port;
+        memcpy(call->refs, sock->refs, sizeof(call->refs));
+    }
+}
+
+static void send_request(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    uint32_t slot[DIALECT_SLOT_MAX / 4];
+    struct call call;
+
+    describe(fe, sock, &call);
+    call.id = free_id(fe);
+    fe->inflight[call.id] = (struct fe_inflight){true, call.kind, call.sockid, fe_slot(fe, sock)};
+    fe->inflight_parked += is_parking(call.kind) ? 1u : 0u;
+    fe->inflight_connects += call.kind == CALL_CONNECT ? 1u : 0u;
+    fe->counters.requests++;
+    dialect_pack_call(fe->config.dialect, &call, slot);
+    cmdring_front_put(&fe->ring, slot);
+    if (call.kind == CALL_RELEASE)
+        sock->release = FE_RELEASE_PENDING;
+    else
+        fe_sock_set(fe, sock, FE_SOCK_PENDING, out);
+}
+
+void fe_ring_submit(struct fe *fe, struct step_out *out)
+{
+    struct fe_sock *sock;
+    bool any = false;
+
+    if (fe->phase != FE_CONNECTED)
+        return;
+    while (cmdring_front_free(&fe->ring) > 0) {
+        if (step_room(out) < 3) {
+            out->more = true;
+            break;
+        }
+        sock = next_request(fe);
+        if (!sock)
+            break;
+        send_request(fe, sock, out);
+        any = true;
+    }
+    fe->counters.request_waits += fe->waiting > fe->waited ? fe->waiting - fe->waited : 0;
+    fe->waited = fe->waiting;
+    if (any && cmdring_front_push(&fe->ring))
+        step_act(out, ACT_NOTIFY, fe_token(fe))->port.port = fe->ring_port;
+}
+
+/* Whether a reply may be believed: it answers an outstanding request, as that was asked. */
+static bool reply_fits(struct fe *fe, const struct call_reply *reply, struct step_out *out)
+{
+    const struct fe_inflight *entry = reply->id < fe->ring.size ? &fe->inflight[reply->id] : NULL;
+
+    if (!entry || !entry->used) {
+        fe_fault(fe, FAULT_RESPONSE_ID, fe->ring.rsp_cons - 1, reply->id, out);
+        return false;
+    }
+    if (reply->code != fe->config.dialect->calls[entry->kind].code ||
+        reply->sockid != entry->sockid) {
+        fe_fault(fe, FAULT_RESPONSE_ECHO, fe->ring.rsp_cons - 1, reply->code, out);
+        return false;
+    }
+    if (reply->ret > 0 || reply->ret < -ERR_MAX) {
+        fe_fault(fe, FAULT_RESPONSE_RET, fe->ring.rsp_cons - 1, (uint32_t)reply->ret, out);
+        return false;
+    }
+    return true;
+}
+
+static bool take_response(struct fe *fe, struct step_out *out)
+{
+    uint32_t slot[DIALECT_SLOT_MAX / 4];
+    struct call_reply reply;
+
+    cmdring_front_get(&fe->ring, slot);
+    dialect_unpack_reply(fe->config.dialect, slot, &reply);
+    if (!reply_fits(fe, &reply, out))
+        return false;
+    struct fe_inflight entry = fe->inflight[reply.id];
+    fe->inflight[reply.id].used = false;
+    fe->inflight_parked -= is_parking(entry.kind) ? 1u : 0u;
+    fe->inflight_connects -= entry.kind == CALL_CONNECT ? 1u : 0u;
+    fe->counters.responses++;
+    if (entry.kind == CALL_RELEASE)
+        fe_sock_released(fe, fe_sock_at(fe, entry.slot), out);
+    else
+        fe_sock_answered(fe, fe_sock_at(fe, entry.slot), reply.ret, out);
+    return true;
+}
+
+/* One pass over what is there. False: nothing was left, or the backend is broken. */
+static bool pass(struct fe *fe, struct step_out *out)
+{
+    uint32_t claimed;
+    int count = cmdring_front_pass(&fe->ring, &claimed);
+
+    if (count < 0) {
+        fe_fault(fe, FAULT_CMDRING_WINDOW, fe->ring.rsp_cons, claimed, out);
+        fe_device_broken(fe, out);
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        if (step_room(out) < 2 * FE_SOCK_ACTS) {
+            out->more = true;
+            return false;
+        }
+        if (!take_response(fe, out)) {
+            fe_device_broken(fe, out);
+            return false;
+        }
+    }
+    return count > 0;
+}
+
+void fe_ring_port(struct fe *fe, struct step_out *out)
+{
+    if (fe->phase != FE_CONNECTED)
+        return;
+    /* the look after arming begins a pass of its own; at most SIZE responses can be outstanding */
+    while (pass(fe, out))
+        cmdring_front_arm(&fe->ring);
+}
+
+void fe_ring_forget(struct fe *fe)
+{
+    memset(fe->inflight, 0, sizeof(fe->inflight));
+    fe->inflight_parked = fe->inflight_connects = 0;
+}

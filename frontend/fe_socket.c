@@ -1,0 +1,458 @@
+/*
+ * The life of a frontend socket, and the application's calls on it.
+ *
+ *   connect  PREPARING -> QUEUED -> PENDING -> OPEN
+ *   accept   the same, with a listener as parent
+ *   bind     QUEUED -> PENDING -> BOUND; listen: BOUND -> QUEUED -> PENDING -> LISTENING
+ *   poll     QUEUED -> PENDING -> freed
+ *   release  from any of them, see fe_release; at its end UNWINDING gives pages and port back
+ *
+ * A slot is free again only when the backend answered everything it was asked about it (or the
+ * device is gone) and pages and port are given back.
+ * Source: protocol.md 1.3, 7 (7, 28); architecture 6.
+ */
+#include "frontend/fe_private.h"
+
+static const char *const state_names[FE_SOCK_STATES] = {
+    [FE_SOCK_FREE] = "free",           [FE_SOCK_PREPARING] = "preparing",
+    [FE_SOCK_QUEUED] = "queued",       [FE_SOCK_PENDING] = "pending",
+    [FE_SOCK_OPEN] = "open",           [FE_SOCK_BOUND] = "bound",
+    [FE_SOCK_LISTENING] = "listening", [FE_SOCK_ENDED] = "ended",
+    [FE_SOCK_UNWINDING] = "unwinding",
+};
+
+#define TO(state) (1u << (state))
+#define END (TO(FE_SOCK_ENDED) | TO(FE_SOCK_UNWINDING))
+
+static const uint32_t state_next[FE_SOCK_STATES] = {
+    [FE_SOCK_FREE] = TO(FE_SOCK_PREPARING) | TO(FE_SOCK_QUEUED),
+    [FE_SOCK_PREPARING] = TO(FE_SOCK_QUEUED) | END,
+    [FE_SOCK_QUEUED] = TO(FE_SOCK_PENDING) | TO(FE_SOCK_BOUND) | END,
+    [FE_SOCK_PENDING] = TO(FE_SOCK_OPEN) | TO(FE_SOCK_BOUND) | TO(FE_SOCK_LISTENING) | END,
+    [FE_SOCK_OPEN] = END,
+    [FE_SOCK_BOUND] = TO(FE_SOCK_QUEUED) | END,
+    [FE_SOCK_LISTENING] = END,
+    [FE_SOCK_ENDED] = TO(FE_SOCK_UNWINDING),
+    [FE_SOCK_UNWINDING] = TO(FE_SOCK_FREE),
+};
+
+void fe_sock_set(struct fe *fe, struct fe_sock *sock, enum fe_sock_state to, struct step_out *out)
+{
+    assert(state_next[sock->state] & TO(to));
+    step_act(out, ACT_TRACE, fe_sock_token(fe, sock))->trace =
+        (struct act_trace){"socket", state_names[sock->state], state_names[to]};
+    sock->state = to;
+}
+
+static void done(struct fe *fe, struct fe_sock *sock, enum call_kind call, int32_t ret,
+                 struct step_out *out)
+{
+    /* a poll is about its listener; its own slot is nothing the application knows */
+    uint64_t subject = call == CALL_POLL ? sock->parent : fe_sock_id(fe, sock);
+
+    step_act(out, ACT_DONE, fe_sock_token(fe, sock))->done = (struct act_done){call, subject, ret};
+}
+
+static void free_slot(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    if (sock->release != FE_RELEASE_NONE)
+        done(fe, sock, CALL_RELEASE, 0, out);
+    fe_sock_set(fe, sock, FE_SOCK_FREE, out);
+    sock->generation = (sock->generation + 1) & STEP_GENERATION_MASK;
+    fe->counters.sockets_now--;
+    fe_enqueue(fe, &fe->free, sock);
+}
+
+/* Give pages and port back, then free. Everything about the slot has been answered. */
+static void unwind(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    if (sock->queue)
+        fe_dequeue(fe, sock);
+    fe_sock_set(fe, sock, FE_SOCK_UNWINDING, out);
+    if (sock->ported)
+        step_act(out, ACT_PORT_CLOSE, fe_sock_token(fe, sock))->port.port = sock->port;
+    if (sock->shared)
+        step_act(out, ACT_UNSHARE, fe_sock_token(fe, sock));
+    sock->ops = (uint8_t)((sock->ported ? 1 : 0) + (sock->shared ? 1 : 0));
+    sock->ported = sock->shared = false;
+    if (sock->ops == 0)
+        free_slot(fe, sock, out);
+}
+
+static struct fe_sock *new_slot(struct fe *fe, enum call_kind call)
+{
+    struct fe_sock *sock = fe_queue_first(fe, &fe->free);
+
+    if (!sock)
+        return NULL;
+    fe_dequeue(fe, sock);
+    *sock = (struct fe_sock){.call = call,
+                             .generation = sock->generation,
+                             .parent = FE_NONE,
+                             .parked = {FE_NONE, FE_NONE, 0, true}};
+    fe->counters.sockets_now++;
+    return sock;
+}
+
+static void prepare(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    uint64_t token = fe_sock_token(fe, sock);
+
+    fe_sock_set(fe, sock, FE_SOCK_PREPARING, out);
+    step_act(out, ACT_SHARE, token)->share = (struct act_share){fe->backend, fe->layout.pages};
+    step_act(out, ACT_PORT_ALLOC, token)->port = (struct act_port){fe->backend, 0};
+    sock->ops = 2;
+}
+
+/* Into the queue its kind waits in; a parked call makes its listener take turns. */
+static void queue_call(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    struct fe_queue *queue = sock->call == CALL_CONNECT ? &fe->connects : &fe->controls;
+
+    fe_sock_set(fe, sock, FE_SOCK_QUEUED, out);
+    if (sock->has_parent) {
+        struct fe_sock *listener = fe_sock_by_id(fe, sock->parent);
+        queue = &listener->parked;
+        if (!listener->queue)
+            fe_enqueue(fe, &fe->listeners, listener);
+    }
+    fe_enqueue(fe, queue, sock);
+}
+
+/* The call of a slot has failed: say so, then let go of the slot or leave it to its release. */
+static void fail_call(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
+{
+    done(fe, sock, sock->call, ret, out);
+    if (sock->release == FE_RELEASE_NONE || sock->release == FE_RELEASE_LOCAL)
+        unwind(fe, sock, out);
+    else
+        fe_sock_set(fe, sock, FE_SOCK_ENDED, out);
+}
+
+/* Take a queued call off its queue; a listener without parked calls takes no more turns. */
+static void unqueue(struct fe *fe, struct fe_sock *sock)
+{
+    fe_dequeue(fe, sock);
+    if (sock->has_parent) {
+        struct fe_sock *listener = fe_sock_by_id(fe, sock->parent);
+        if (listener->parked.count == 0 && listener->queue == &fe->listeners)
+            fe_dequeue(fe, listener);
+    }
+}
+
+/* Why nothing more can become of a call not yet sent: the device is gone, or its listener is, or
+ * the socket is being released. 0: it can be sent. */
+static int32_t doom(struct fe *fe, const struct fe_sock *sock)
+{
+    const struct fe_sock *listener = sock->has_parent ? fe_sock_by_id(fe, sock->parent) : NULL;
+
+    if (fe->phase != FE_CONNECTED)
+        return -ERR_CONNRESET;
+    if (sock->has_parent && (!listener || listener->release != FE_RELEASE_NONE))
+        return -ERR_BADF;
+    return sock->release != FE_RELEASE_NONE ? -ERR_CONNABORTED : 0;
+}
+
+static void prepared(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    int32_t ret = sock->error < 0 ? sock->error : doom(fe, sock);
+
+    if (ret == 0) {
+        queue_call(fe, sock, out);
+        return;
+    }
+    if (sock->release != FE_RELEASE_NONE)
+        sock->release = FE_RELEASE_LOCAL;
+    fail_call(fe, sock, ret, out);
+}
+
+void fe_sock_step(struct fe *fe, struct fe_sock *sock, const struct ev *ev, struct step_out *out)
+{
+    assert(sock->ops > 0);
+    sock->ops--;
+    if (ev->kind == EV_SHARE && ev->ret >= 0) {
+        sock->shared = true;
+        memcpy(sock->refs, ev->share.refs, fe->layout.pages * sizeof(sock->refs[0]));
+        bytering_init(&sock->in, &ev->share.area, &fe->layout.in);
+        bytering_init(&sock->out, &ev->share.area, &fe->layout.out);
+    } else if (ev->kind == EV_PORT_ALLOC && ev->ret >= 0) {
+        sock->ported = true;
+        sock->port = ev->port;
+    } else if (ev->ret < 0) {
+        sock->error = ev->ret;
+    }
+    if (sock->ops > 0)
+        return;
+    if (sock->state == FE_SOCK_PREPARING)
+        prepared(fe, sock, out);
+    else
+        free_slot(fe, sock, out);
+}
+
+/* The backend answered the call in the ring. */
+void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
+{
+    enum fe_sock_state then = sock->call == CALL_BIND     ? FE_SOCK_BOUND
+                              : sock->call == CALL_LISTEN ? FE_SOCK_LISTENING
+                                                          : FE_SOCK_OPEN;
+
+    if (sock->release == FE_RELEASE_LOCAL) { /* the backend released it before it answered */
+        fail_call(fe, sock, ret < 0 ? ret : -ERR_CONNABORTED, out);
+        return;
+    }
+    if (sock->call == CALL_LISTEN && ret < 0)
+        then = FE_SOCK_BOUND;
+    if (sock->call == CALL_POLL || (ret < 0 && then != FE_SOCK_BOUND) ||
+        (ret < 0 && sock->call == CALL_BIND)) {
+        fail_call(fe, sock, ret, out); /* of a poll not a failure, but its end */
+        return;
+    }
+    fe_sock_set(fe, sock, then, out);
+    done(fe, sock, sock->call, ret, out);
+    if (then == FE_SOCK_OPEN && sock->release == FE_RELEASE_NONE) {
+        sock->arm_read = true;
+        fe_data_port(fe, sock, out); /* bytes may have come with the answer */
+    }
+}
+
+/* The backend let go of the socket. */
+void fe_sock_released(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    sock->release = FE_RELEASE_LOCAL;
+    if (sock->state != FE_SOCK_PENDING) /* else its answer is still to come */
+        unwind(fe, sock, out);
+}
+
+void fe_sock_release_now(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    if (sock->queue)
+        fe_dequeue(fe, sock);
+    if (fe->phase != FE_CONNECTED) {
+        sock->release = FE_RELEASE_LOCAL;
+        if (sock->state == FE_SOCK_PENDING)
+            fail_call(fe, sock, -ERR_CONNRESET, out);
+        else
+            unwind(fe, sock, out);
+        return;
+    }
+    sock->release = FE_RELEASE_QUEUED;
+    fe_enqueue(fe, &fe->releases, sock);
+}
+
+/* A release while the call has not reached the ring: nothing to tell the backend. */
+static void release_queued(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    unqueue(fe, sock);
+    if (sock->call == CALL_LISTEN) { /* its bind did */
+        done(fe, sock, CALL_LISTEN, -ERR_CONNABORTED, out);
+        fe_sock_set(fe, sock, FE_SOCK_BOUND, out);
+        fe_sock_release_now(fe, sock, out);
+        return;
+    }
+    sock->release = FE_RELEASE_LOCAL;
+    fail_call(fe, sock, -ERR_CONNABORTED, out);
+}
+
+static void release_open(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    sock->arm_read = sock->arm_write = false;
+    if (fe->phase != FE_CONNECTED || fe_data_drained(fe, sock, out)) {
+        fe_sock_release_now(fe, sock, out);
+        return;
+    }
+    sock->release = FE_RELEASE_DRAINING;
+    sock->deadline_ns = out->now_ns + fe->config.linger_ns;
+    fe_enqueue(fe, &fe->draining, sock);
+}
+
+int fe_release(struct fe *fe, uint64_t id, struct step_out *out)
+{
+    struct fe_sock *sock = fe_sock_by_id(fe, id);
+
+    if (!sock || sock->release != FE_RELEASE_NONE || sock->call == CALL_POLL)
+        return -ERR_BADF;
+    switch (sock->state) {
+    case FE_SOCK_PREPARING: sock->release = FE_RELEASE_LOCAL; break;
+    case FE_SOCK_QUEUED: release_queued(fe, sock, out); break;
+    case FE_SOCK_OPEN: release_open(fe, sock, out); break;
+    case FE_SOCK_LISTENING:
+        if (sock->queue)
+            fe_dequeue(fe, sock);
+        sock->release = FE_RELEASE_ENDING;
+        fe_enqueue(fe, &fe->ending, sock);
+        fe_end_listeners(fe, out);
+        break;
+    case FE_SOCK_PENDING:
+    case FE_SOCK_BOUND:
+    case FE_SOCK_ENDED: fe_sock_release_now(fe, sock, out); break;
+    case FE_SOCK_FREE:
+    case FE_SOCK_UNWINDING:
+    case FE_SOCK_STATES: return -ERR_BADF;
+    }
+    fe_ring_submit(fe, out);
+    return 0;
+}
+
+/* Fail what waits in the guest for listeners being released, then release those. */
+void fe_end_listeners(struct fe *fe, struct step_out *out)
+{
+    struct fe_sock *listener, *sock;
+
+    while ((listener = fe_queue_first(fe, &fe->ending))) {
+        while ((sock = fe_queue_first(fe, &listener->parked))) {
+            if (step_room(out) < 2 * FE_SOCK_ACTS) {
+                out->more = true;
+                return;
+            }
+            fe_dequeue(fe, sock);
+            fail_call(fe, sock, -ERR_BADF, out);
+        }
+        fe_sock_release_now(fe, listener, out);
+    }
+}
+
+/* The device is going: end what cannot go on. Only what the application must release stays. */
+static void device_lost(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    bool releasing = sock->release != FE_RELEASE_NONE;
+
+    switch (sock->state) {
+    case FE_SOCK_QUEUED:
+        unqueue(fe, sock);
+        fail_call(fe, sock, -ERR_CONNRESET, out);
+        break;
+    case FE_SOCK_PENDING:
+        sock->release = releasing ? FE_RELEASE_LOCAL : FE_RELEASE_NONE;
+        fail_call(fe, sock, -ERR_CONNRESET, out);
+        break;
+    case FE_SOCK_OPEN:
+    case FE_SOCK_BOUND:
+    case FE_SOCK_LISTENING:
+    case FE_SOCK_ENDED:
+        if (releasing && sock->release != FE_RELEASE_ENDING) {
+            fe_sock_release_now(fe, sock, out);
+        } else if (sock->state != FE_SOCK_ENDED && sock->error == 0) {
+            sock->error = -ERR_CONNRESET;
+            fe_data_port(fe, sock, out);
+        }
+        break;
+    case FE_SOCK_FREE:
+    case FE_SOCK_PREPARING:
+    case FE_SOCK_UNWINDING:
+    case FE_SOCK_STATES: break;
+    }
+}
+
+void fe_sweep_start(struct fe *fe)
+{
+    fe->sweeping = true;
+    fe->sweep_next = 0;
+}
+
+void fe_sweep(struct fe *fe, struct step_out *out)
+{
+    for (; fe->sweep_next < fe->config.max_sockets; fe->sweep_next++) {
+        struct fe_sock *sock = fe_sock_at(fe, fe->sweep_next);
+        if (step_room(out) < 2 * FE_SOCK_ACTS) {
+            out->more = true;
+            return;
+        }
+        device_lost(fe, sock, out);
+    }
+    fe->sweeping = false;
+    fe_device_swept(fe, out);
+}
+
+int64_t fe_connect(struct fe *fe, const struct call_addr *addr, struct step_out *out)
+{
+    int ret = call_addr_check(addr);
+    struct fe_sock *sock;
+
+    if (fe->phase != FE_CONNECTED)
+        return -ERR_NOTCONN;
+    if (ret < 0)
+        return ret;
+    sock = new_slot(fe, CALL_CONNECT);
+    if (!sock)
+        return -ERR_MFILE;
+    sock->addr = *addr;
+    prepare(fe, sock, out);
+    return (int64_t)fe_sock_id(fe, sock);
+}
+
+int64_t fe_bind(struct fe *fe, const struct call_addr *addr, struct step_out *out)
+{
+    int ret = call_addr_check(addr);
+    struct fe_sock *sock;
+
+    if (fe->phase != FE_CONNECTED)
+        return -ERR_NOTCONN;
+    if (ret < 0)
+        return ret;
+    sock = new_slot(fe, CALL_BIND);
+    if (!sock)
+        return -ERR_MFILE;
+    sock->addr = *addr;
+    queue_call(fe, sock, out);
+    fe_ring_submit(fe, out);
+    return (int64_t)fe_sock_id(fe, sock);
+}
+
+int fe_listen(struct fe *fe, uint64_t id, struct step_out *out)
+{
+    struct fe_sock *sock = fe_sock_by_id(fe, id);
+
+    if (!sock || sock->release != FE_RELEASE_NONE)
+        return -ERR_BADF;
+    if (sock->state != FE_SOCK_BOUND)
+        return -ERR_INVAL;
+    if (sock->error < 0)
+        return sock->error;
+    sock->call = CALL_LISTEN;
+    queue_call(fe, sock, out);
+    fe_ring_submit(fe, out);
+    return 0;
+}
+
+/* A slot for an accept or a poll of a listener; NULL with *ret set. */
+static struct fe_sock *new_child(struct fe *fe, uint64_t listener, enum call_kind call, int *ret)
+{
+    struct fe_sock *sock = fe_sock_by_id(fe, listener);
+
+    *ret = !sock || sock->release != FE_RELEASE_NONE ? -ERR_BADF
+           : sock->state != FE_SOCK_LISTENING        ? -ERR_INVAL
+                                                     : sock->error;
+    if (*ret < 0)
+        return NULL;
+    sock = new_slot(fe, call);
+    if (!sock) {
+        *ret = -ERR_MFILE;
+        return NULL;
+    }
+    sock->has_parent = true;
+    sock->parent = listener;
+    return sock;
+}
+
+int64_t fe_accept(struct fe *fe, uint64_t listener, struct step_out *out)
+{
+    int ret;
+    struct fe_sock *sock = new_child(fe, listener, CALL_ACCEPT, &ret);
+
+    if (!sock)
+        return ret;
+    prepare(fe, sock, out);
+    return (int64_t)fe_sock_id(fe, sock);
+}
+
+int fe_poll(struct fe *fe, uint64_t listener, struct step_out *out)
+{
+    int ret;
+    struct fe_sock *sock = new_child(fe, listener, CALL_POLL, &ret);
+
+    if (!sock)
+        return ret;
+    queue_call(fe, sock, out);
+    fe_ring_submit(fe, out);
+    return 0;
+}

@@ -1,0 +1,86 @@
+/* One direction of a data ring. See bytering.h. */
+#include "ringlib/bytering.h"
+
+#include "ringlib/err.h"
+
+void bytering_init(struct bytering *ring, const struct shared_area *area,
+                   const struct bytering_layout *at)
+{
+    assert(at->size > 0 && (at->size & (at->size - 1)) == 0);
+    *ring = (struct bytering){.area = *area, .at = *at};
+}
+
+uint32_t bytering_spans(const struct bytering *ring, uint32_t bytes, struct shared_span spans[2])
+{
+    uint32_t start = ring->index & (ring->at.size - 1);
+    uint32_t first = ring->at.size - start < bytes ? ring->at.size - start : bytes;
+
+    assert(bytes <= ring->at.size);
+    spans[0] = (struct shared_span){.offset = ring->at.array + start, .length = first};
+    spans[1] = (struct shared_span){.offset = ring->at.array, .length = bytes - first};
+    return (first > 0 ? 1u : 0u) + (bytes > first ? 1u : 0u);
+}
+
+int64_t bytering_room(const struct bytering *ring)
+{
+    uint32_t used = ring->index - shared_load(&ring->area, ring->at.cons);
+
+    return used > ring->at.size ? -1 : (int64_t)(ring->at.size - used);
+}
+
+void bytering_produced(struct bytering *ring, uint32_t bytes)
+{
+    ring->index += bytes;
+    shared_store(&ring->area, ring->at.prod, ring->index);
+}
+
+void bytering_put(struct bytering *ring, const void *from, uint32_t bytes)
+{
+    struct shared_span spans[2];
+    uint32_t count = bytering_spans(ring, bytes, spans);
+    const unsigned char *next = from;
+
+    for (uint32_t i = 0; i < count; i++) {
+        shared_fill(&ring->area, spans[i].offset, next, spans[i].length);
+        next += spans[i].length;
+    }
+    bytering_produced(ring, bytes);
+}
+
+int64_t bytering_queued(const struct bytering *ring)
+{
+    uint32_t queued = shared_load(&ring->area, ring->at.prod) - ring->index;
+
+    return queued > ring->at.size ? -1 : (int64_t)queued;
+}
+
+void bytering_consumed(struct bytering *ring, uint32_t bytes)
+{
+    ring->index += bytes;
+    shared_store(&ring->area, ring->at.cons, ring->index);
+}
+
+void bytering_take(struct bytering *ring, void *to, uint32_t bytes)
+{
+    struct shared_span spans[2];
+    uint32_t count = bytering_spans(ring, bytes, spans);
+    unsigned char *next = to;
+
+    for (uint32_t i = 0; i < count; i++) {
+        shared_bulk_in(next, &ring->area, spans[i].offset, spans[i].length);
+        next += spans[i].length;
+    }
+    bytering_consumed(ring, bytes);
+}
+
+int32_t bytering_error(const struct bytering *ring)
+{
+    int32_t error = (int32_t)shared_load(&ring->area, ring->at.error);
+
+    return error > 0 || error < -ERR_MAX ? -ERR_IO : error;
+}
+
+void bytering_fail(struct bytering *ring, int32_t error)
+{
+    shared_store(&ring->area, ring->at.error, (uint32_t)error);
+}

@@ -1,0 +1,35 @@
+/* Names of actions and faults. See step.h. */
+#include "ringlib/step.h"
+
+const char *step_act_name(enum act_kind kind)
+{
+    switch (kind) {
+#define X(op)                                                                                      \
+    case ACT_##op: return #op;
+        STEP_OPS(X)
+#undef X
+    case ACT_NOTIFY: return "NOTIFY";
+    case ACT_FAULT: return "FAULT";
+    case ACT_TRACE: return "TRACE";
+    case ACT_UP: return "UP";
+    case ACT_GONE: return "GONE";
+    case ACT_DONE: return "DONE";
+    case ACT_READABLE: return "READABLE";
+    case ACT_WRITABLE: return "WRITABLE";
+    case ACT_DEVICE_NEW: return "DEVICE_NEW";
+    case ACT_DEVICE_GONE: return "DEVICE_GONE";
+    }
+    return "?";
+}
+
+const char *step_fault_name(enum fault_reason reason)
+{
+    switch (reason) {
+#define X(name)                                                                                    \
+    case FAULT_##name: return #name;
+        STEP_FAULTS(X)
+#undef X
+    case FAULT_REASONS: break;
+    }
+    return "?";
+}

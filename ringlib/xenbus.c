@@ -1,0 +1,29 @@
+/* Numbers in xenstore, without stdio. See xenbus.h. */
+#include "ringlib/xenbus.h"
+
+int64_t xenbus_parse(const char *text, uint32_t max)
+{
+    uint64_t number = 0;
+    uint32_t digits = 0;
+
+    for (; text[digits] >= '0' && text[digits] <= '9'; digits++) {
+        if (digits == 10)
+            return -1;
+        number = number * 10 + (uint64_t)(text[digits] - '0');
+    }
+    return digits == 0 || text[digits] != '\0' || number > max ? -1 : (int64_t)number;
+}
+
+void xenbus_print(char *text, uint32_t number)
+{
+    char digits[10];
+    uint32_t count = 0;
+
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (count > 0)
+        *text++ = digits[--count];
+    *text = '\0';
+}

@@ -1,0 +1,28 @@
+/*
+ * Xenbus states and numbers in xenstore, for both cores.
+ * Source: Xen io/xenbus.h (states 0 to 8); all numbers in the store are decimal ASCII.
+ */
+#ifndef XENSOCK_RINGLIB_XENBUS_H
+#define XENSOCK_RINGLIB_XENBUS_H
+
+#include <stdint.h>
+
+enum xenbus_state {
+    XENBUS_UNKNOWN = 0,
+    XENBUS_INITIALISING = 1,
+    XENBUS_INITWAIT = 2,
+    XENBUS_INITIALISED = 3,
+    XENBUS_CONNECTED = 4,
+    XENBUS_CLOSING = 5,
+    XENBUS_CLOSED = 6,
+    XENBUS_RECONFIGURING = 7,
+    XENBUS_RECONFIGURED = 8,
+};
+
+/* Parse a decimal number of at most 10 digits, nothing around it; -1 if it is none or > max. */
+int64_t xenbus_parse(const char *text, uint32_t max);
+
+/* Print a number in decimal; `text` holds at least 11 bytes. */
+void xenbus_print(char *text, uint32_t number);
+
+#endif

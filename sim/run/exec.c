@@ -1,0 +1,264 @@
+/*
+ * The executor. See exec.h.
+ *
+ * Per socket slot it keeps the area, its handle and the port; what a core calls (channel, offset,
+ * length) becomes an address here, and only for the socket seam. Ports are unmasked when the step
+ * for their event came back without `more` (late EOI). What a core has left to do is forgotten only
+ * when it was called again for it, whatever other events come between.
+ */
+#include "sim/run/exec.h"
+
+#include <stdlib.h>
+
+#include "sim/run/exec_private.h"
+
+enum { ROUNDS_MAX = 64 }; /* of a turn, before the loop may look at the rest of the world */
+
+struct exec *exec_create(const struct exec_config *config)
+{
+    struct exec *exec = calloc(1, sizeof(*exec));
+
+    if (!exec)
+        return NULL;
+    exec->config = *config;
+    exec->devices = calloc(config->max_devices, sizeof(struct exec_device));
+    if (!exec->devices) {
+        free(exec);
+        return NULL;
+    }
+    return exec;
+}
+
+void exec_destroy(struct exec *exec)
+{
+    for (uint32_t i = 0; i < exec->config.max_devices; i++)
+        free(exec->devices[i].channels);
+    free(exec->devices);
+    free(exec->marks);
+    free(exec->upcalls);
+    free(exec);
+}
+
+uint16_t exec_next_device(const struct exec *exec)
+{
+    uint32_t device = 0;
+
+    while (device < exec->config.max_devices - 1 && exec->devices[device].used)
+        device++;
+    return (uint16_t)device;
+}
+
+int exec_add(struct exec *exec, const struct exec_core *core)
+{
+    uint16_t index = exec_next_device(exec);
+    struct exec_device *device = &exec->devices[index];
+
+    if (device->used)
+        return -ERR_NOSPC;
+    *device = (struct exec_device){.used = true, .core = *core};
+    device->channels = calloc(core->slots + 1, sizeof(struct exec_channel));
+    if (!device->channels) {
+        device->used = false;
+        return -ERR_NOMEM;
+    }
+    if (index >= exec->device_count)
+        exec->device_count = index + 1u;
+    return index;
+}
+
+void exec_remove(struct exec *exec, uint16_t index)
+{
+    struct exec_device *device = &exec->devices[index];
+
+    assert(device->used && device->in_flight == 0);
+    free(device->channels);
+    *device = (struct exec_device){0};
+}
+
+void exec_post(struct exec *exec, uint16_t device, enum ev_kind kind)
+{
+    assert(kind == EV_START || kind == EV_STOP);
+    *(kind == EV_START ? &exec->devices[device].start : &exec->devices[device].stop) = true;
+}
+
+bool exec_busy(const struct exec *exec, uint16_t device)
+{
+    return exec->devices[device].in_flight > 0;
+}
+
+const struct exec_counters *exec_counters(const struct exec *exec)
+{
+    return &exec->counters;
+}
+
+uint64_t exec_deadline_ns(const struct exec *exec)
+{
+    uint64_t earliest = STEP_NEVER;
+
+    for (uint32_t i = 0; i < exec->device_count; i++) {
+        const struct exec_device *device = &exec->devices[i];
+        uint64_t due = device->used && device->core.deadline_ns
+                           ? device->core.deadline_ns(device->core.core)
+                           : STEP_NEVER;
+        earliest = due < earliest ? due : earliest;
+    }
+    return earliest;
+}
+
+struct exec_channel *exec_channel(struct exec *exec, uint64_t token)
+{
+    struct exec_device *device = &exec->devices[step_device(token)];
+    uint32_t slot = step_slot(token);
+
+    assert(slot == STEP_SLOT_DEVICE || slot < device->core.slots);
+    return &device->channels[slot == STEP_SLOT_DEVICE ? device->core.slots : slot];
+}
+
+/* Hand an event to its core and carry out what comes back. */
+static void step(struct exec *exec, const struct ev *ev)
+{
+    struct exec_device *device = &exec->devices[step_device(ev->token)];
+    struct step_out *out = &exec->out;
+
+    out->now_ns = exec->now_ns;
+    out->count = 0;
+    out->more = false;
+    device->core.step(device->core.core, ev, out);
+    device->more = out->more || (device->more && ev->kind != EV_MORE);
+    exec->counters.steps++;
+    exec_run(exec, step_device(ev->token));
+}
+
+static void step_own(struct exec *exec, uint32_t device, enum ev_kind kind)
+{
+    step(exec,
+         &(struct ev){.kind = kind, .token = step_token((uint16_t)device, 0, STEP_SLOT_DEVICE)});
+}
+
+/* A completion tells the channel table what a token has now. */
+static void note(struct exec *exec, const struct ev *ev)
+{
+    struct exec_device *device = &exec->devices[step_device(ev->token)];
+    struct exec_channel *channel = exec_channel(exec, ev->token);
+
+    if (ev->kind == EV_PORT || ev->kind == EV_STORE)
+        return;
+    assert(device->in_flight > 0);
+    device->in_flight--;
+    if ((ev->kind == EV_SHARE || ev->kind == EV_MAP) && ev->ret >= 0) {
+        channel->area = ev->share.area;
+        channel->handle = ev->share.handle;
+    } else if ((ev->kind == EV_PORT_ALLOC || ev->kind == EV_PORT_BIND) && ev->ret >= 0) {
+        channel->port = ev->port;
+        channel->marked = false;
+    }
+}
+
+static void dispatch(struct exec *exec, const struct ev *ev)
+{
+    struct exec_device *device = &exec->devices[step_device(ev->token)];
+
+    if (!device->used)
+        return; /* a port of a device that is gone */
+    note(exec, ev);
+    step(exec, ev);
+    if (ev->kind != EV_PORT)
+        return;
+    /* the ring's port stays masked until the core has caught up; a data port's step is whole */
+    if (exec->out.more && step_slot(ev->token) == STEP_SLOT_DEVICE)
+        device->late_port = ev->port;
+    else
+        hv_unmask(exec->config.hv, ev->port);
+}
+
+/* One device's own business: being started or stopped, going on, a deadline. */
+static bool serve_device(struct exec *exec, uint32_t index)
+{
+    struct exec_device *device = &exec->devices[index];
+    enum ev_kind kind = device->start ? EV_START : device->stop ? EV_STOP : EV_MORE;
+    bool due =
+        device->core.deadline_ns && device->core.deadline_ns(device->core.core) <= exec->now_ns;
+
+    if (kind == EV_MORE && !device->more && due)
+        kind = EV_TIME;
+    else if (kind == EV_MORE && !device->more)
+        return false;
+    if (kind == EV_START)
+        device->start = false;
+    else if (kind == EV_STOP)
+        device->stop = false;
+    step_own(exec, index, kind);
+    if (!device->more && device->late_port != 0) {
+        hv_unmask(exec->config.hv, device->late_port);
+        device->late_port = 0;
+    }
+    return true;
+}
+
+static bool serve_seams(struct exec *exec)
+{
+    struct ev ev;
+    bool any = false;
+
+    while (hv_next(exec->config.hv, &ev)) {
+        dispatch(exec, &ev);
+        any = true;
+    }
+    while (exec->config.net && net_next(exec->config.net, &ev)) {
+        dispatch(exec, &ev);
+        any = true;
+    }
+    return any;
+}
+
+static bool deliver_upcalls(struct exec *exec)
+{
+    bool any = exec->upcall_next < exec->upcall_count;
+
+    while (exec->upcall_next < exec->upcall_count) {
+        struct act act = exec->upcalls[exec->upcall_next++]; /* a copy: the list may move */
+        const struct exec_device *device = &exec->devices[step_device(act.token)];
+        if (device->core.upcall)
+            device->core.upcall(device->core.self, &act);
+    }
+    exec->upcall_next = exec->upcall_count = 0;
+    return any;
+}
+
+bool exec_turn(struct exec *exec, uint64_t now_ns)
+{
+    bool any = true;
+
+    assert(!exec->in_turn);
+    exec->in_turn = true;
+    exec->now_ns = now_ns;
+    exec->counters.turns++;
+    for (uint32_t round = 0; any && round < ROUNDS_MAX; round++) {
+        any = serve_seams(exec);
+        for (uint32_t i = 0; i < exec->device_count; i++)
+            if (exec->devices[i].used)
+                any |= serve_device(exec, i);
+        any |= deliver_upcalls(exec);
+    }
+    exec_flush(exec);
+    exec->in_turn = false;
+    return any;
+}
+
+struct step_out *exec_call(struct exec *exec, uint64_t now_ns)
+{
+    if (!exec->in_turn)
+        exec->now_ns = now_ns;
+    exec->out.now_ns = exec->now_ns;
+    exec->out.count = 0;
+    exec->out.more = false;
+    return &exec->out;
+}
+
+void exec_call_end(struct exec *exec, uint16_t device)
+{
+    exec->devices[device].more |= exec->out.more;
+    exec_run(exec, device);
+    if (!exec->in_turn)
+        exec_flush(exec);
+}

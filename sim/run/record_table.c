@@ -1,0 +1,233 @@
+/*
+ * The table of a result, for people. See record.h.
+ *
+ * Reads the JSON and nothing else, so that a stored result prints like a fresh one. Numbers are
+ * rounded here, and only here. A value that is missing prints as "-". A grid is an array of rows,
+ * a row an array of strings, the first of which is a name.
+ */
+#include "sim/run/record.h"
+#include "sim/run/units.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define COLUMNS_MAX 10
+
+/* ---- cells: each appends one to a row ---- */
+
+static void add_text(json_t *row, const char *text)
+{
+    json_array_append_new(row, json_string(text));
+}
+
+static void add_count(json_t *row, const json_t *count)
+{
+    char text[UNITS_TEXT_BYTES] = "-";
+
+    if (json_is_integer(count))
+        snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(count));
+    add_text(row, text);
+}
+
+static void add_time(json_t *row, const json_t *time_ns)
+{
+    uint64_t value = (uint64_t)json_integer_value(time_ns);
+
+    add_text(row, json_is_integer(time_ns) ? units_format_latency(value).text : "-");
+}
+
+static void add_rate(json_t *row, const json_t *bytes_per_s)
+{
+    uint64_t value = (uint64_t)json_integer_value(bytes_per_s);
+
+    add_text(row, json_is_integer(bytes_per_s) ? units_format_rate(value).text : "-");
+}
+
+/* Operations per second, whole ones. */
+static void add_operations_rate(json_t *row, const json_t *operations, const json_t *duration_ns)
+{
+    char text[UNITS_TEXT_BYTES] = "-";
+
+    if (json_is_integer(operations) && json_integer_value(duration_ns) > 0)
+        snprintf(text, sizeof(text), "%" PRIu64 "/s",
+                 record_rate((uint64_t)json_integer_value(operations),
+                             (uint64_t)json_integer_value(duration_ns)));
+    add_text(row, text);
+}
+
+/* One decimal, cut, in the largest binary unit up to GiB that the size fills, KiB at least. */
+static void add_size(json_t *row, const json_t *size_bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB"};
+    uint64_t size = (uint64_t)json_integer_value(size_bytes), rest;
+    char text[UNITS_TEXT_BYTES] = "-";
+    size_t unit = 0;
+
+    for (; size >= 1024 * 1024 && unit < 2; unit++)
+        size /= 1024;
+    rest = size % 1024;
+    if (json_is_integer(size_bytes))
+        snprintf(text, sizeof(text), "%" PRIu64 ".%" PRIu64 " %s", size / 1024, rest * 10 / 1024,
+                 units[unit]);
+    add_text(row, text);
+}
+
+/* ---- grids ---- */
+
+static json_t *new_row(json_t *grid, const char *name)
+{
+    json_array_append_new(grid, json_pack("[s]", name));
+    return json_array_get(grid, json_array_size(grid) - 1);
+}
+
+/* Terminal columns of a UTF-8 text, one for each character. */
+static size_t text_columns(const char *text)
+{
+    size_t columns = 0;
+
+    for (; *text != '\0'; text++)
+        columns += (*text & 0xc0) != 0x80;
+    return columns;
+}
+
+static void print_row(FILE *out, const json_t *row, const size_t widths[COLUMNS_MAX])
+{
+    size_t i;
+    json_t *cell;
+
+    json_array_foreach(row, i, cell)
+    {
+        const char *text = json_string_value(cell);
+        int padding = (int)(widths[i] - text_columns(text));
+
+        if (i == 0)
+            fprintf(out, "%s%*s", text, padding, "");
+        else
+            fprintf(out, "  %*s%s", padding, "", text);
+    }
+    fputc('\n', out);
+}
+
+/* Prints a grid that has more than its titles, names to the left, the rest to the right, and an
+ * empty line; takes it. */
+static void print_grid(FILE *out, json_t *grid)
+{
+    size_t widths[COLUMNS_MAX] = {0}, r, i;
+    json_t *row, *cell;
+
+    json_array_foreach(grid, r, row) json_array_foreach(row, i, cell)
+    {
+        size_t columns = text_columns(json_string_value(cell));
+
+        widths[i] = columns > widths[i] ? columns : widths[i];
+    }
+    if (json_array_size(grid) > 1) {
+        json_array_foreach(grid, r, row) print_row(out, row, widths);
+        fputc('\n', out);
+    }
+    json_decref(grid);
+}
+
+/* ---- what is printed ---- */
+
+static json_t *metric(const json_t *metrics, const char *kind, const char *workload,
+                      const char *member)
+{
+    json_t *key = json_sprintf("%s.%s", kind, workload);
+    json_t *value = json_object_get(json_object_get(metrics, json_string_value(key)), member);
+
+    json_decref(key);
+    return value;
+}
+
+static void add_workload(json_t *grid, const json_t *metrics, const char *name)
+{
+    static const char *const latencies[] = {"p50", "p90", "p99", "p99_9", "max"};
+    json_t *row = new_row(grid, name);
+    json_t *operations = metric(metrics, "operations", name, "value");
+
+    add_rate(row, metric(metrics, "throughput", name, "value"));
+    add_size(row, metric(metrics, "bytes", name, "value"));
+    add_count(row, operations);
+    add_operations_rate(row, operations, metric(metrics, "duration", name, "value"));
+    for (size_t i = 0; i < 5; i++)
+        add_time(row, metric(metrics, "latency", name, latencies[i]));
+}
+
+static void print_workloads(FILE *out, json_t *metrics)
+{
+    static const char prefix[] = "throughput.";
+    json_t *grid = json_pack("[[s,s,s,s,s,s,s,s,s,s]]", "workload", "throughput", "bytes",
+                             "operations", "rate", "p50", "p90", "p99", "p99.9", "max");
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(metrics, key, value) if (strncmp(key, prefix, strlen(prefix)) == 0)
+        add_workload(grid, metrics, key + strlen(prefix));
+    print_grid(out, grid);
+}
+
+static void print_processes(FILE *out, const json_t *processes)
+{
+    json_t *grid = json_pack("[[s,s,s,s,s,s,s]]", "process", "cpu user", "cpu system", "switches",
+                             "preempted", "faults", "peak memory");
+    json_t *process;
+    size_t i;
+
+    json_array_foreach(processes, i, process)
+    {
+        const char *name = json_string_value(json_object_get(process, "name"));
+        json_t *row = new_row(grid, name == NULL ? "-" : name);
+
+        add_time(row, json_object_get(process, "cpu_user_ns"));
+        add_time(row, json_object_get(process, "cpu_system_ns"));
+        add_count(row, json_object_get(process, "switches_voluntary"));
+        add_count(row, json_object_get(process, "switches_involuntary"));
+        add_count(row, json_object_get(process, "faults_minor"));
+        add_size(row, json_object_get(process, "memory_peak_bytes"));
+    }
+    print_grid(out, grid);
+}
+
+static void print_counters(FILE *out, json_t *counters)
+{
+    json_t *grid = json_pack("[[s,s]]", "counter", "value");
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(counters, name, value) add_count(new_row(grid, name), value);
+    print_grid(out, grid);
+}
+
+static void print_verdict(FILE *out, const json_t *result)
+{
+    const json_t *errors = json_object_get(result, "errors");
+    size_t i, count = json_array_size(errors);
+    json_t *error;
+
+    json_array_foreach(errors, i, error)
+    {
+        const char *code = json_string_value(json_object_get(error, "code"));
+        const char *message = json_string_value(json_object_get(error, "message"));
+
+        fprintf(out, "error[%s]: %s\n", code == NULL ? "-" : code, message == NULL ? "-" : message);
+    }
+    if (count > 0)
+        fprintf(out, "FAIL: %zu %s", count, count == 1 ? "error" : "errors");
+    else
+        fputs(json_is_true(json_object_get(result, "complete")) ? "ok" : "INCOMPLETE", out);
+    if (count > 0 && !json_is_true(json_object_get(result, "complete")))
+        fputs(", incomplete", out);
+    fputc('\n', out);
+}
+
+void record_print_table(FILE *out, const json_t *result)
+{
+    const json_t *point = json_array_get(json_object_get(result, "points"), 0);
+    const json_t *repeat = json_array_get(json_object_get(point, "repeats"), 0);
+
+    print_workloads(out, json_object_get(repeat, "metrics"));
+    print_processes(out, json_object_get(repeat, "processes"));
+    print_counters(out, json_object_get(repeat, "counters"));
+    print_verdict(out, result);
+}

@@ -1,0 +1,228 @@
+/* The devices of a backend process. See run_back.h. */
+#include "sim/run/run_back.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backend/bus.h"
+
+struct device {
+    struct run_back *back;
+    struct be *be;
+    uint16_t index; /* at the executor */
+    uint16_t front, devid;
+    bool gone; /* its nodes are: it is being stopped */
+    struct device *next;
+};
+
+struct run_back {
+    struct run_back_config config;
+    struct bus *bus;
+    struct device *devices;
+    struct be_counters retired;
+    bool stopping;
+};
+
+static void step_be(void *core, const struct ev *ev, struct step_out *out)
+{
+    be_step(core, ev, out);
+}
+
+static void step_bus(void *core, const struct ev *ev, struct step_out *out)
+{
+    bus_step(core, ev, out);
+}
+
+static uint64_t deadline_be(const void *core)
+{
+    return be_deadline_ns(core);
+}
+
+static void report(struct run_back *back, uint16_t front, const struct act_fault *fault)
+{
+    char text[128];
+
+    if (!back->config.report)
+        return;
+    snprintf(text, sizeof(text), "%s (ours %u, claimed %u)", step_fault_name(fault->reason),
+             fault->index, fault->value);
+    back->config.report(back->config.self, front, text);
+}
+
+static void observe_be(void *self, const struct act *act)
+{
+    struct device *device = self;
+
+    if (act->kind == ACT_FAULT)
+        report(device->back, device->front, &act->fault);
+}
+
+static void observe_bus(void *self, const struct act *act)
+{
+    if (act->kind == ACT_FAULT)
+        report(self, (uint16_t)act->fault.index, &act->fault);
+}
+
+static struct device *find(struct run_back *back, uint16_t front, uint16_t devid)
+{
+    for (struct device *device = back->devices; device; device = device->next)
+        if (device->front == front && device->devid == devid && !device->gone)
+            return device;
+    return NULL;
+}
+
+static bool add_core(struct run_back *back, struct device *device)
+{
+    const struct run_back_config *config = &back->config;
+    struct be_config be_config = {.dialect = config->dialect,
+                                  .policy = config->policy,
+                                  .device = exec_next_device(config->exec),
+                                  .front = device->front,
+                                  .order_max = config->order_max,
+                                  .max_sockets = config->max_sockets};
+    struct exec_core core = {.step = step_be,
+                             .deadline_ns = deadline_be,
+                             .dialect = config->dialect,
+                             .slots = be_slots(&be_config),
+                             .self = device,
+                             .observe = observe_be};
+
+    core.core = malloc(be_size(&be_config));
+    if (!core.core)
+        return false;
+    snprintf(core.own, sizeof(core.own), "/local/domain/%u/backend/%s/%u/%u", config->domid,
+             config->dialect->device, device->front, device->devid);
+    snprintf(core.other, sizeof(core.other), "/local/domain/%u/device/%s/%u", device->front,
+             config->dialect->device, device->devid);
+    device->be = be_init(core.core, &be_config);
+    int index = exec_add(config->exec, &core);
+    if (index < 0) {
+        free(core.core);
+        return false;
+    }
+    device->index = (uint16_t)index;
+    exec_post(config->exec, device->index, EV_START);
+    return true;
+}
+
+static void device_new(struct run_back *back, const struct act_device *act)
+{
+    struct device *device = calloc(1, sizeof(*device));
+
+    if (!device)
+        return;
+    device->back = back;
+    device->front = act->domid;
+    device->devid = act->devid;
+    if (!add_core(back, device)) {
+        free(device);
+        return;
+    }
+    device->next = back->devices;
+    back->devices = device;
+}
+
+static void upcall_bus(void *self, const struct act *act)
+{
+    struct run_back *back = self;
+
+    if (act->kind == ACT_DEVICE_NEW && !back->stopping) {
+        device_new(back, &act->device);
+    } else if (act->kind == ACT_DEVICE_GONE) {
+        struct device *device = find(back, act->device.domid, act->device.devid);
+        if (device) {
+            device->gone = true;
+            exec_post(back->config.exec, device->index, EV_STOP);
+        }
+    }
+}
+
+struct run_back *run_back_create(const struct run_back_config *config)
+{
+    struct run_back *back = calloc(1, sizeof(*back));
+    struct bus_config bus_config = {.device = exec_next_device(config->exec),
+                                    .max_devices = config->max_devices};
+    struct exec_core core = {
+        .step = step_bus, .self = back, .upcall = upcall_bus, .observe = observe_bus};
+    void *mem = malloc(bus_size(&bus_config));
+
+    if (!back || !mem) {
+        free(back);
+        free(mem);
+        return NULL;
+    }
+    back->config = *config;
+    back->bus = bus_init(mem, &bus_config);
+    core.core = mem;
+    snprintf(core.own, sizeof(core.own), "/local/domain/%u/backend/%s", config->domid,
+             config->dialect->device);
+    int index = exec_add(config->exec, &core);
+    assert(index >= 0); /* the first core of its executor */
+    exec_post(config->exec, (uint16_t)index, EV_START);
+    return back;
+}
+
+void run_back_stop(struct run_back *back)
+{
+    back->stopping = true;
+    for (struct device *device = back->devices; device; device = device->next)
+        if (!device->gone)
+            exec_post(back->config.exec, device->index, EV_STOP);
+}
+
+static void add_counters(struct be_counters *sum, const struct be_counters *one)
+{
+    sum->requests += one->requests;
+    sum->replies += one->replies;
+    sum->refused += one->refused;
+    sum->sent_bytes += one->sent_bytes;
+    sum->received_bytes += one->received_bytes;
+    sum->ring_full += one->ring_full;
+    sum->faults += one->faults;
+    sum->sockets_now += one->sockets_now;
+    sum->sockets_peak += one->sockets_peak;
+}
+
+void run_back_turned(struct run_back *back)
+{
+    struct device **link = &back->devices;
+
+    while (*link) {
+        struct device *device = *link;
+        bool through = (device->gone || back->stopping) && be_idle(device->be) &&
+                       !exec_busy(back->config.exec, device->index);
+        if (!through) {
+            link = &device->next;
+            continue;
+        }
+        add_counters(&back->retired, be_counters(device->be));
+        exec_remove(back->config.exec, device->index);
+        *link = device->next;
+        free(device->be);
+        free(device);
+    }
+}
+
+bool run_back_idle(const struct run_back *back)
+{
+    return back->devices == NULL;
+}
+
+void run_back_counters(const struct run_back *back, struct be_counters *sum)
+{
+    *sum = back->retired;
+    for (const struct device *device = back->devices; device; device = device->next)
+        add_counters(sum, be_counters(device->be));
+}
+
+void run_back_destroy(struct run_back *back)
+{
+    while (back->devices) {
+        struct device *device = back->devices;
+        back->devices = device->next;
+        free(device->be);
+        free(device);
+    }
+    free(back->bus);
+    free(back);
+}

@@ -1,0 +1,45 @@
+/*
+ * A backend process's devices: a bus that finds them, and one core each.
+ *
+ * Knows no loop: it lives from upcalls of its executor, and from run_back_turned after each turn.
+ */
+#ifndef XENSOCK_SIM_RUN_RUN_BACK_H
+#define XENSOCK_SIM_RUN_RUN_BACK_H
+
+#include "backend/be.h"
+#include "sim/run/exec.h"
+
+struct run_back;
+
+struct run_back_config {
+    struct exec *exec;
+    uint16_t domid;
+    const struct dialect *dialect;
+    const struct policy *policy; /* outlives it */
+    uint32_t order_max;
+    uint32_t max_sockets; /* per device */
+    uint32_t max_devices;
+    void *self;
+    /* A guest broke the protocol; `text` says how. May be NULL. */
+    void (*report)(void *self, uint16_t front, const char *text);
+};
+
+/* Start looking for devices; NULL when out of memory. */
+struct run_back *run_back_create(const struct run_back_config *config);
+
+/* Close every device in good order; done when run_back_idle. */
+void run_back_stop(struct run_back *back);
+
+/* After a turn: lets go of devices that are through. */
+void run_back_turned(struct run_back *back);
+
+/* Whether no device is left. */
+bool run_back_idle(const struct run_back *back);
+
+/* Sums over all devices, those that are gone too. */
+void run_back_counters(const struct run_back *back, struct be_counters *sum);
+
+/* Frees it; devices that are not through are forgotten as they are. */
+void run_back_destroy(struct run_back *back);
+
+#endif

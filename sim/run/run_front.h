@@ -1,0 +1,44 @@
+/*
+ * A guest's frontend device at its executor, with the workloads of a scenario on top.
+ * Knows no loop: it lives from upcalls, and from run_front_turned after each turn.
+ */
+#ifndef XENSOCK_SIM_RUN_RUN_FRONT_H
+#define XENSOCK_SIM_RUN_RUN_FRONT_H
+
+#include "sim/run/workload.h"
+
+struct run_front;
+
+struct run_front_config {
+    struct exec *exec;
+    uint16_t domid, devid;
+    uint16_t backend;                /* domid of the backend */
+    const struct scenario *scenario; /* outlives it */
+    void *self;
+    /* Phases of the workloads, see workload.h. */
+    void (*phase)(void *self, enum workload_phase phase, bool listening);
+    /* The backend broke the protocol; `text` says how. May be NULL. */
+    void (*report)(void *self, const char *text);
+};
+
+/* Start the device; NULL when out of memory. */
+struct run_front *run_front_create(const struct run_front_config *config);
+
+/* After a turn: phases change here, and the device is stopped when the workloads are done. Returns
+ * when to be called again at the latest, or STEP_NEVER. */
+uint64_t run_front_turned(struct run_front *front, uint64_t now_ns);
+
+/* End the workloads now. */
+void run_front_interrupt(struct run_front *front);
+
+/* Whether the workloads are done and the device is closed, with nothing in flight. */
+bool run_front_through(const struct run_front *front);
+
+/* The core's counts, and the workloads to ask for results. */
+const struct fe_counters *run_front_counters(const struct run_front *front);
+struct workload_set *run_front_workloads(struct run_front *front);
+
+/* Frees it as it stands. */
+void run_front_destroy(struct run_front *front);
+
+#endif

@@ -1,0 +1,298 @@
+/* Loading a scenario: file, tree, overrides, keys, rules, in this order. See scenario.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "sim/run/scenario.h"
+
+#include "sim/run/scenario_check.h"
+#include "sim/run/scenario_keys.h"
+#include "sim/run/scenario_yaml.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The whole file as a string, to be freed; NULL with errno set, EFBIG if it is too large. */
+static char *file_read(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = file ? malloc(SCENARIO_FILE_BYTES_MAX + 2) : NULL;
+    size_t bytes;
+    int problem;
+
+    if (!file)
+        return NULL;
+    if (text) {
+        bytes = fread(text, 1, SCENARIO_FILE_BYTES_MAX + 1, file);
+        problem = ferror(file) ? errno : 0;
+        if (bytes > SCENARIO_FILE_BYTES_MAX)
+            problem = EFBIG;
+        if (!problem && memchr(text, '\0', bytes))
+            problem = EILSEQ;
+        text[bytes] = '\0';
+        if (problem) {
+            free(text);
+            text = NULL;
+            errno = problem;
+        }
+    }
+    problem = errno;
+    fclose(file);
+    errno = problem;
+    return text;
+}
+
+static void report_file(struct diag_list *diags, uint32_t source)
+{
+    struct diag_place whole = {.source = source};
+
+    if (errno == EFBIG)
+        diag_error(diags, DIAG_TOO_LARGE, whole, "a scenario is at most %d bytes",
+                   SCENARIO_FILE_BYTES_MAX);
+    else if (errno == EILSEQ)
+        diag_error(diags, DIAG_SYNTAX, whole, "not a text file: it holds a NUL");
+    else
+        diag_error(diags, DIAG_UNREADABLE, whole, "cannot read the file: %s", strerror(errno));
+}
+
+/* All overrides as one text, a line each, to be freed; NULL without memory. Characters that would
+ * end a line are refused later and not kept here. */
+static char *sets_join(const char *const *sets, uint32_t count)
+{
+    size_t bytes = 1, used = 0;
+    char *text;
+
+    for (uint32_t i = 0; i < count; i++)
+        bytes += strlen(sets[i]) + 1;
+    text = malloc(bytes);
+    for (uint32_t i = 0; text && i < count; i++) {
+        for (const char *at = sets[i]; *at; at++)
+            text[used++] = *at == '\n' || *at == '\r' ? '?' : *at;
+        text[used++] = '\n';
+    }
+    if (text)
+        text[used] = '\0';
+    return text;
+}
+
+/* The mapping that is the value of `name`; node 0 if there is none. */
+static struct scenario_map map_find(const struct scenario_map *map, const char *name,
+                                    const char *what)
+{
+    struct scenario_map found = {.yaml = map->yaml, .what = what};
+    int key, value;
+
+    for (uint32_t i = 0; map->node && scenario_yaml_pair(map->yaml, map->node, i, &key, &value);
+         i++) {
+        if (strcmp(scenario_yaml_text(map->yaml, key), name) == 0 &&
+            scenario_yaml_type(map->yaml, value) == YAML_MAPPING_NODE) {
+            found.node = value;
+            found.key = key;
+            break;
+        }
+    }
+    return found;
+}
+
+/* The hosts, the peers or the workloads of a draft. */
+struct parts {
+    const char *word;
+    struct scenario_map *maps;
+    uint32_t *count;
+    uint32_t most;
+};
+
+/* The name an item of a list gives itself, "" if it has none; for messages. */
+static const char *item_name(const struct scenario_yaml *yaml, int item)
+{
+    int name = 0;
+
+    if (scenario_yaml_type(yaml, item) == YAML_MAPPING_NODE)
+        name = scenario_yaml_find(yaml, item, "name");
+    return name ? scenario_yaml_text(yaml, name) : "";
+}
+
+/* Take one part into the draft, named for messages; NULL if it is reported instead. */
+static struct scenario_map *part_take(struct scenario_draft *draft, const struct parts *parts,
+                                      int key, int node)
+{
+    struct scenario_yaml *yaml = &draft->yaml;
+    const char *name = key ? scenario_yaml_text(yaml, key) : item_name(yaml, node);
+    struct scenario_map map = {.yaml = yaml, .node = node, .key = key};
+    char *what = draft->names[draft->name_count];
+
+    if (*parts->count == parts->most) {
+        diag_error(yaml->diags, DIAG_TOO_MANY, scenario_yaml_place(yaml, key ? key : node),
+                   "more than %u %ss", parts->most, parts->word);
+        return NULL;
+    }
+    if (name[0])
+        snprintf(what, sizeof(draft->names[0]), "%s '%.32s'", parts->word, name);
+    else
+        snprintf(what, sizeof(draft->names[0]), "this %s", parts->word);
+    map.what = what;
+    if (scenario_yaml_type(yaml, node) != YAML_MAPPING_NODE) {
+        diag_error(yaml->diags, DIAG_WRONG_TYPE, scenario_yaml_place(yaml, node),
+                   "%s has the wrong type", what);
+        diag_hint(yaml->diags, "expected a mapping of keys");
+        return NULL;
+    }
+    draft->name_count++;
+    parts->maps[*parts->count] = map;
+    return &parts->maps[(*parts->count)++];
+}
+
+static void read_hosts(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+    struct scenario_map hosts = map_find(&draft->topology, "hosts", "'hosts'");
+    struct parts parts = {"host", draft->hosts, &scenario->host_count, SCENARIO_HOSTS_MAX};
+    int key, node;
+
+    draft->hosts_node = hosts.node;
+    if (!hosts.node)
+        return;
+    for (uint32_t i = 0; scenario_yaml_pair(hosts.yaml, hosts.node, i, &key, &node); i++) {
+        struct scenario_host *host = &scenario->hosts[scenario->host_count];
+        struct scenario_map *map = part_take(draft, &parts, key, node);
+
+        if (!map)
+            continue;
+        scenario_keys_name(&draft->yaml, key, host->name);
+        scenario_keys_read(&scenario_keys_host, map, host);
+    }
+}
+
+static void read_peers(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+    struct scenario_map peers = map_find(&draft->topology, "peers", "'peers'");
+    struct parts parts = {"peer", draft->peers, &scenario->peer_count, SCENARIO_PEERS_MAX};
+    int key, node;
+
+    if (!peers.node)
+        return;
+    for (uint32_t i = 0; scenario_yaml_pair(peers.yaml, peers.node, i, &key, &node); i++) {
+        struct scenario_peer *peer = &scenario->peers[scenario->peer_count];
+        struct scenario_map *map = part_take(draft, &parts, key, node);
+
+        if (!map)
+            continue;
+        scenario_keys_name(&draft->yaml, key, peer->name);
+        scenario_keys_read(&scenario_keys_peer, map, peer);
+    }
+}
+
+static void read_workloads(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+    int list = scenario_yaml_find(&draft->yaml, draft->root.node, "workload"), node;
+    struct parts parts = {"workload", draft->workloads, &scenario->workload_count,
+                          SCENARIO_WORKLOADS_MAX};
+
+    if (!list || scenario_yaml_type(&draft->yaml, list) != YAML_SEQUENCE_NODE)
+        return;
+    if (!scenario_yaml_item(&draft->yaml, list, 0))
+        diag_error(draft->yaml.diags, DIAG_MISSING_KEY, scenario_yaml_place(&draft->yaml, list),
+                   "'workload' is empty: a run needs something to do");
+    for (uint32_t i = 0; (node = scenario_yaml_item(&draft->yaml, list, i)); i++) {
+        struct scenario_workload *workload = &scenario->workloads[scenario->workload_count];
+        struct scenario_map *map = part_take(draft, &parts, 0, node);
+
+        if (map)
+            scenario_keys_read(&scenario_keys_workload, map, workload);
+    }
+}
+
+/* The schema decides what everything else means: if it is wrong, nothing else is looked at. */
+static int check_schema(struct scenario_yaml *yaml)
+{
+    int root = scenario_yaml_root(yaml), schema;
+    struct diag_place place = {yaml->file_source, 1, 1, 1};
+
+    if (!root || scenario_yaml_type(yaml, root) != YAML_MAPPING_NODE) {
+        diag_error(yaml->diags, DIAG_WRONG_TYPE, root ? scenario_yaml_place(yaml, root) : place,
+                   "a scenario is a mapping of keys");
+        diag_hint(yaml->diags, "start with 'schema: " SCENARIO_SCHEMA "'");
+        return -1;
+    }
+    schema = scenario_yaml_find(yaml, root, "schema");
+    if (schema && strcmp(scenario_yaml_text(yaml, schema), SCENARIO_SCHEMA) == 0)
+        return 0;
+    if (schema)
+        diag_error(yaml->diags, DIAG_WRONG_SCHEMA, scenario_yaml_place(yaml, schema),
+                   "this version reads no schema '%.60s'", scenario_yaml_text(yaml, schema));
+    else
+        diag_error(yaml->diags, DIAG_WRONG_SCHEMA, place, "the scenario has no 'schema'");
+    diag_hint(yaml->diags, "expected 'schema: " SCENARIO_SCHEMA "'");
+    return -1;
+}
+
+static void read_draft(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+
+    draft->root = (struct scenario_map){
+        .yaml = &draft->yaml, .node = scenario_yaml_root(&draft->yaml), .what = "the scenario"};
+    draft->topology = map_find(&draft->root, "topology", "'topology'");
+    draft->protocol = map_find(&draft->root, "protocol", "'protocol'");
+    scenario_yaml_check_duplicates(&draft->yaml);
+    scenario_keys_read(&scenario_keys_root, &draft->root, scenario);
+    if (draft->topology.node)
+        scenario_keys_read(&scenario_keys_topology, &draft->topology, scenario);
+    if (draft->protocol.node)
+        scenario_keys_read(&scenario_keys_protocol, &draft->protocol, scenario);
+    else
+        scenario->protocol.order = UINT32_MAX; /* the dialect's default */
+    read_hosts(draft);
+    read_peers(draft);
+    read_workloads(draft);
+    scenario_check(draft);
+}
+
+/* Everything behind reading the file. */
+static void load_text(struct scenario *out, const char *text, const char *const *sets,
+                      uint32_t set_count, struct diag_list *diags)
+{
+    struct scenario_draft draft = {.scenario = out};
+    uint32_t failed = 0;
+    char *joined;
+
+    if (scenario_yaml_load(&draft.yaml, text, diags, 0))
+        return;
+    joined = sets_join(sets, set_count);
+    draft.yaml.set_source = diag_add_source(diags, "--set", joined);
+    free(joined);
+    if (scenario_yaml_root(&draft.yaml) && scenario_yaml_type(&draft.yaml, 1) == YAML_MAPPING_NODE)
+        for (uint32_t i = 0; i < set_count; i++)
+            failed += scenario_yaml_set(&draft.yaml, sets[i], i + 1) != 0;
+    if (check_schema(&draft.yaml) == 0)
+        read_draft(&draft);
+    assert(failed == 0 || diags->errors > 0);
+    scenario_yaml_fini(&draft.yaml);
+}
+
+int scenario_load(struct scenario *out, const char *path, const char *const *sets,
+                  uint32_t set_count, struct diag_list *diags)
+{
+    char *text = file_read(path);
+    uint32_t source;
+
+    assert(diags->errors == 0 && diags->source_count == 0);
+    memset(out, 0, sizeof(*out));
+    if (!text) {
+        int problem = errno;
+
+        source = diag_add_source(diags, path, NULL);
+        errno = problem;
+        report_file(diags, source);
+        return -1;
+    }
+    source = diag_add_source(diags, path, text);
+    assert(source == 0);
+    load_text(out, text, sets, set_count, diags);
+    free(text);
+    diag_sort(diags);
+    return diags->errors ? -1 : 0;
+}

@@ -1,0 +1,145 @@
+/*
+ * A scenario: what one run is made of, read from a YAML file and checked completely.
+ *
+ * A loaded scenario is whole and consistent: every default is filled in, every reference leads to
+ * something of the right kind. It holds no pointers, so it can be copied and handed to another
+ * process as it is. Nothing is started or opened here.
+ * The format is documented in xensock-scenario(5); its keys are rows in scenario_keys.c.
+ */
+#ifndef XENSOCK_SIM_RUN_SCENARIO_H
+#define XENSOCK_SIM_RUN_SCENARIO_H
+
+#include "ringlib/call.h"
+#include "sim/run/diag.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    SCENARIO_HOSTS_MAX = 8,
+    SCENARIO_PEERS_MAX = 16,
+    SCENARIO_WORKLOADS_MAX = 16,
+    SCENARIO_SOCKETS_MAX = 4096, /* concurrent sockets of a workload, connections of a client */
+    SCENARIO_FILE_BYTES_MAX = 1 << 20,
+    SCENARIO_NAME_BYTES = 33, /* [a-z0-9-], 1 to 32 of them */
+    SCENARIO_ADDR_BYTES = 64,
+    SCENARIO_TEXT_BYTES = 1024,
+    SCENARIO_CPU_ANY = -1, /* not pinned */
+};
+
+#define SCENARIO_SCHEMA "xensock/scenario/1"
+
+/* The words of the format, each with its constant: SCENARIO_EMULATED is "emulated". */
+#define SCENARIO_MODES(X)                                                                          \
+    X(EMULATED, "emulated")                                                                        \
+    X(VIRTUAL, "virtual")
+#define SCENARIO_ROLES(X)                                                                          \
+    X(BACKEND, "backend")                                                                          \
+    X(FRONTEND, "frontend")
+#define SCENARIO_PEER_KINDS(X)                                                                     \
+    X(PEER_ECHO, "echo")                                                                           \
+    X(PEER_SINK, "sink")                                                                           \
+    X(PEER_SOURCE, "source")                                                                       \
+    X(PEER_EXTERNAL, "external")                                                                   \
+    X(PEER_CLIENT, "client")
+#define SCENARIO_WORKLOAD_KINDS(X)                                                                 \
+    X(STREAM, "stream")                                                                            \
+    X(REQUEST_RESPONSE, "request-response")                                                        \
+    X(SERVE, "serve")
+#define SCENARIO_DIRECTIONS(X)                                                                     \
+    X(UP, "up")                                                                                    \
+    X(DOWN, "down")                                                                                \
+    X(BOTH, "both")
+
+#define X(constant, word) SCENARIO_##constant,
+enum scenario_mode { SCENARIO_MODES(X) };
+enum scenario_role { SCENARIO_ROLES(X) };
+enum scenario_peer_kind { SCENARIO_PEER_KINDS(X) };
+enum scenario_workload_kind { SCENARIO_WORKLOAD_KINDS(X) };
+enum scenario_direction { SCENARIO_DIRECTIONS(X) };
+#undef X
+
+/* An address as it was written and as the wire has it. */
+struct scenario_addr {
+    char text[SCENARIO_ADDR_BYTES];
+    struct call_addr addr;
+};
+
+struct scenario_host {
+    char name[SCENARIO_NAME_BYTES];
+    enum scenario_role role;
+    int32_t cpu; /* or SCENARIO_CPU_ANY */
+};
+
+struct scenario_peer {
+    char name[SCENARIO_NAME_BYTES];
+    enum scenario_peer_kind kind;
+    int32_t cpu;               /* or SCENARIO_CPU_ANY; not external */
+    struct scenario_addr addr; /* echo, sink, source: to listen on; external: to connect to */
+    /* client: */
+    char connect_to[SCENARIO_NAME_BYTES]; /* the name of workloads[workload], a serve */
+    uint32_t workload;
+    uint32_t connections; /* 1 to SCENARIO_SOCKETS_MAX */
+    uint64_t bytes;       /* sent, and expected back, by each connection */
+};
+
+struct scenario_workload {
+    char name[SCENARIO_NAME_BYTES]; /* unique */
+    enum scenario_workload_kind kind;
+    char where[SCENARIO_NAME_BYTES]; /* the name of hosts[host], a frontend */
+    uint32_t host;
+    /* stream, request-response: */
+    char connect_to[SCENARIO_NAME_BYTES]; /* the name of peers[peer] */
+    uint32_t peer;
+    uint32_t sockets; /* 1 to SCENARIO_SOCKETS_MAX */
+    /* stream: */
+    enum scenario_direction direction;
+    uint64_t bytes;       /* per socket and direction; 0: for the scenario's duration */
+    uint32_t write_bytes; /* size of one send */
+    uint32_t read_bytes;  /* size of one receive */
+    uint32_t repeat;      /* over 1 only with bytes */
+    /* request-response: */
+    uint32_t request_bytes;
+    uint64_t operations; /* over all sockets; 0: for the scenario's duration */
+    /* serve: */
+    struct scenario_addr listen; /* port never 0 */
+    uint64_t accepts;            /* 0: until the run ends */
+};
+
+struct scenario {
+    char schema[SCENARIO_NAME_BYTES];
+    char name[SCENARIO_NAME_BYTES];
+    char description[SCENARIO_TEXT_BYTES]; /* may be empty */
+    enum scenario_mode mode;
+    uint64_t seed; /* at most INT64_MAX, so that JSON has it exactly */
+    uint64_t duration_ns;
+    uint64_t warmup_ns;
+    uint64_t timeout_ns;
+    struct {
+        char dialect[SCENARIO_NAME_BYTES]; /* dialect_find knows it */
+        uint32_t order;                    /* in the dialect's range */
+    } protocol;
+    struct scenario_host hosts[SCENARIO_HOSTS_MAX];
+    uint32_t host_count;
+    uint32_t backend; /* of hosts[], the only one */
+    uint32_t frontend;
+    struct scenario_peer peers[SCENARIO_PEERS_MAX];
+    uint32_t peer_count;
+    struct scenario_workload workloads[SCENARIO_WORKLOADS_MAX];
+    uint32_t workload_count; /* at least 1 */
+};
+
+/* Read and check the file `path`, with `set_count` overrides "path=value" of --set applied before
+ * it is checked, in order. Returns 0, or -1 with every fault found in `diags`, sorted; `out` is
+ * then not to be used. `diags` is a fresh list: the file becomes its first source, the overrides,
+ * a line each, its second. */
+int scenario_load(struct scenario *out, const char *path, const char *const *sets,
+                  uint32_t set_count, struct diag_list *diags);
+
+/* A loaded scenario as a JSON object in the shape of the file, every default filled in, units in
+ * the names (duration_ns, request_bytes), null for what is absent by choice (cpu, bytes,
+ * operations, accepts). Owned by the caller; NULL without memory. */
+json_t *scenario_json(const struct scenario *scenario);
+
+#endif

@@ -1,0 +1,296 @@
+/* Rules over several keys. See scenario_check.h. */
+#include "sim/run/scenario_check.h"
+
+#include "ringlib/dialect.h"
+#include "sim/run/scenario_keys.h"
+#include "sim/run/units.h"
+
+#include <string.h>
+
+/* The place of a key's value if the file has it, else that of the mapping. */
+static struct diag_place value_place(const struct scenario_map *map, const char *key)
+{
+    int node = map->node ? scenario_yaml_find(map->yaml, map->node, key) : 0;
+
+    return node ? scenario_yaml_place(map->yaml, node) : scenario_yaml_map_place(map);
+}
+
+static bool has_key(const struct scenario_map *map, const char *key)
+{
+    return map->node && scenario_yaml_find(map->yaml, map->node, key);
+}
+
+/* Whether the key stands in the file with this value: false if another fault was found there. */
+static bool is_given(const struct scenario_map *map, const char *key, const char *text)
+{
+    int node = map->node ? scenario_yaml_find(map->yaml, map->node, key) : 0;
+
+    return node && strcmp(scenario_yaml_text(map->yaml, node), text) == 0;
+}
+
+static void check_mode(struct scenario_draft *draft)
+{
+    if (draft->scenario->mode != SCENARIO_VIRTUAL)
+        return;
+    diag_error(draft->yaml.diags, DIAG_NO_VIRTUAL_MODE, value_place(&draft->root, "mode"),
+               "mode 'virtual' is not available yet in this version");
+    diag_hint(draft->yaml.diags, "use 'emulated'");
+}
+
+static void check_protocol(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+    struct diag_list *diags = draft->yaml.diags;
+    const struct dialect *dialect;
+    const char *names[16];
+    uint32_t count = 0;
+
+    if (!has_key(&draft->protocol, "dialect"))
+        strcpy(scenario->protocol.dialect, dialect_xensock1.name);
+    dialect = dialect_find(scenario->protocol.dialect);
+    if (!dialect) {
+        while (count < 16 && dialect_at(count)) {
+            names[count] = dialect_at(count)->name;
+            count++;
+        }
+        if (!is_given(&draft->protocol, "dialect", scenario->protocol.dialect))
+            return;
+        diag_error(diags, DIAG_UNKNOWN_VALUE, value_place(&draft->protocol, "dialect"),
+                   "there is no dialect '%.60s'", scenario->protocol.dialect);
+        diag_suggest(diags, scenario->protocol.dialect, "dialects", names, count);
+        return;
+    }
+    if (scenario->protocol.order == UINT32_MAX)
+        scenario->protocol.order = dialect->order_default;
+    if (scenario->protocol.order >= dialect->order_min &&
+        scenario->protocol.order <= dialect->order_max)
+        return;
+    diag_error(diags, DIAG_OUT_OF_RANGE, value_place(&draft->protocol, "order"),
+               "order %u is too %s for dialect '%s'", scenario->protocol.order,
+               scenario->protocol.order < dialect->order_min ? "small" : "large", dialect->name);
+    diag_hint(diags, "allowed: %u to %u", dialect->order_min, dialect->order_max);
+}
+
+/* The only host of a role in this version; reports each further one, and none at all. */
+static uint32_t host_only(struct scenario_draft *draft, const char *word, enum diag_code code)
+{
+    struct scenario *scenario = draft->scenario;
+    struct diag_list *diags = draft->yaml.diags;
+    uint32_t only = SCENARIO_HOSTS_MAX, unclear = draft->hosts_node ? 0 : 1;
+
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        unclear += !is_given(&draft->hosts[i], "role", "backend") &&
+                   !is_given(&draft->hosts[i], "role", "frontend");
+        if (!is_given(&draft->hosts[i], "role", word))
+            continue;
+        if (only == SCENARIO_HOSTS_MAX) {
+            only = i;
+            continue;
+        }
+        diag_error(diags, code, value_place(&draft->hosts[i], "role"),
+                   code == DIAG_ONE_FRONTEND
+                       ? "more than one %s is not available yet in this version"
+                       : "more than one %s",
+                   word);
+        diag_note(diags, value_place(&draft->hosts[only], "role"), "the first one");
+    }
+    if (only == SCENARIO_HOSTS_MAX && !unclear)
+        diag_error(diags, DIAG_MISSING_KEY, value_place(&draft->topology, "hosts"),
+                   "no host has the role '%s'", word);
+    return only == SCENARIO_HOSTS_MAX ? 0 : only;
+}
+
+static void check_where(struct scenario_draft *draft, uint32_t index)
+{
+    struct scenario *scenario = draft->scenario;
+    struct scenario_workload *workload = &scenario->workloads[index];
+    const struct scenario_map *map = &draft->workloads[index];
+    const char *names[SCENARIO_HOSTS_MAX];
+
+    workload->host = scenario->frontend;
+    if (!has_key(map, "where"))
+        strcpy(workload->where, scenario->hosts[scenario->frontend].name);
+    if (!is_given(map, "where", workload->where))
+        return;
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        names[i] = scenario->hosts[i].name;
+        if (strcmp(names[i], workload->where) != 0)
+            continue;
+        workload->host = i;
+        if (scenario->hosts[i].role != SCENARIO_FRONTEND)
+            diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "where"),
+                       "host '%s' is no frontend: workloads run in a guest", workload->where);
+        return;
+    }
+    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "where"),
+               "there is no host '%s'", workload->where);
+    diag_suggest(map->yaml->diags, workload->where, "hosts", names, scenario->host_count);
+}
+
+/* What a workload needs of its peer: a set of kinds, and the words for it. */
+static const char *peer_needs(const struct scenario_workload *workload, uint32_t *kinds)
+{
+    uint32_t own = 1u << SCENARIO_PEER_ECHO;
+    const char *words = "'echo' or 'external'";
+
+    if (workload->kind == SCENARIO_STREAM && workload->direction == SCENARIO_UP) {
+        own = 1u << SCENARIO_PEER_SINK;
+        words = "'sink' or 'external'";
+    } else if (workload->kind == SCENARIO_STREAM && workload->direction == SCENARIO_DOWN) {
+        own = 1u << SCENARIO_PEER_SOURCE;
+        words = "'source' or 'external'";
+    }
+    *kinds = own | 1u << SCENARIO_PEER_EXTERNAL;
+    return words;
+}
+
+#define WORD(constant, word) word,
+static void check_peer_kind(struct scenario_draft *draft, uint32_t index)
+{
+    static const char *const words_of[] = {SCENARIO_DIRECTIONS(WORD)};
+    struct scenario_workload *workload = &draft->scenario->workloads[index];
+    const struct scenario_map *map = &draft->workloads[index];
+    const struct scenario_map *peer = &draft->peers[workload->peer];
+    uint32_t kinds;
+    const char *words = peer_needs(workload, &kinds);
+    bool stream = workload->kind == SCENARIO_STREAM;
+
+    if (map->kind == SCENARIO_KIND_UNKNOWN || peer->kind == SCENARIO_KIND_UNKNOWN ||
+        kinds >> peer->kind & 1)
+        return;
+    if (has_key(map, "direction") && !is_given(map, "direction", words_of[workload->direction]))
+        return;
+    diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "connect_to"),
+               "%s%s needs a peer of kind %s", stream ? "direction " : "",
+               stream ? words_of[workload->direction] : "request-response", words);
+    diag_note(map->yaml->diags, value_place(peer, "kind"), "%s is of kind '%s'", peer->what,
+              scenario_yaml_text(peer->yaml, scenario_yaml_find(peer->yaml, peer->node, "kind")));
+}
+
+static void check_target(struct scenario_draft *draft, uint32_t index)
+{
+    struct scenario *scenario = draft->scenario;
+    struct scenario_workload *workload = &scenario->workloads[index];
+    const struct scenario_map *map = &draft->workloads[index];
+    const char *names[SCENARIO_PEERS_MAX];
+
+    if (workload->kind == SCENARIO_SERVE || !is_given(map, "connect_to", workload->connect_to))
+        return;
+    for (uint32_t i = 0; i < scenario->peer_count; i++) {
+        names[i] = scenario->peers[i].name;
+        if (strcmp(names[i], workload->connect_to) == 0) {
+            workload->peer = i;
+            check_peer_kind(draft, index);
+            return;
+        }
+    }
+    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "connect_to"),
+               "there is no peer '%s'", workload->connect_to);
+    diag_suggest(map->yaml->diags, workload->connect_to, "peers", names, scenario->peer_count);
+}
+
+/* A client connects to a workload of kind serve. */
+static void check_client(struct scenario_draft *draft, uint32_t index)
+{
+    struct scenario *scenario = draft->scenario;
+    struct scenario_peer *peer = &scenario->peers[index];
+    const struct scenario_map *map = &draft->peers[index];
+    const char *names[SCENARIO_WORKLOADS_MAX];
+
+    if (peer->kind != SCENARIO_PEER_CLIENT || !is_given(map, "connect_to", peer->connect_to))
+        return;
+    for (uint32_t i = 0; i < scenario->workload_count; i++) {
+        names[i] = scenario->workloads[i].name;
+        if (strcmp(names[i], peer->connect_to) != 0)
+            continue;
+        peer->workload = i;
+        if (draft->workloads[i].kind != SCENARIO_SERVE &&
+            draft->workloads[i].kind != SCENARIO_KIND_UNKNOWN)
+            diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "connect_to"),
+                       "workload '%s' is not of kind 'serve'", peer->connect_to);
+        return;
+    }
+    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "connect_to"),
+               "there is no workload '%s'", peer->connect_to);
+    diag_suggest(map->yaml->diags, peer->connect_to, "workloads", names, scenario->workload_count);
+}
+
+/* Two workloads of one name; two serves on one address. */
+static void check_pair(struct scenario_draft *draft, uint32_t first, uint32_t second)
+{
+    const struct scenario_workload *a = &draft->scenario->workloads[first];
+    const struct scenario_workload *b = &draft->scenario->workloads[second];
+    struct diag_list *diags = draft->yaml.diags;
+
+    if (a->name[0] && strcmp(a->name, b->name) == 0) {
+        diag_error(diags, DIAG_DUPLICATE_KEY, value_place(&draft->workloads[second], "name"),
+                   "two workloads are named '%s'", a->name);
+        diag_note(diags, value_place(&draft->workloads[first], "name"), "the first one");
+    }
+    if (a->kind == SCENARIO_SERVE && b->kind == SCENARIO_SERVE && a->listen.text[0] &&
+        memcmp(&a->listen.addr, &b->listen.addr, sizeof(a->listen.addr)) == 0) {
+        diag_error(diags, DIAG_DUPLICATE_KEY, value_place(&draft->workloads[second], "listen"),
+                   "two workloads listen on %s", a->listen.text);
+        diag_note(diags, value_place(&draft->workloads[first], "listen"), "the first one");
+    }
+}
+
+static void check_workload(struct scenario_draft *draft, uint32_t index)
+{
+    const struct scenario_workload *workload = &draft->scenario->workloads[index];
+    const struct scenario_map *map = &draft->workloads[index];
+
+    check_where(draft, index);
+    check_target(draft, index);
+    for (uint32_t i = 0; i < index; i++)
+        check_pair(draft, i, index);
+    if (workload->kind == SCENARIO_STREAM && workload->repeat > 1 && !has_key(map, "bytes")) {
+        diag_error(map->yaml->diags, DIAG_NEEDS_KEY, value_place(map, "repeat"),
+                   "'repeat' needs 'bytes': sockets that stream for a time are used once");
+        diag_hint(map->yaml->diags, "add 'bytes'");
+    }
+}
+
+/* Whether a workload runs for `duration`. Asked of the keys: a faulty `bytes` is no missing one. */
+static bool is_time_bound(const struct scenario_workload *workload, const struct scenario_map *map)
+{
+    switch (workload->kind) {
+    case SCENARIO_STREAM: return !has_key(map, "bytes");
+    case SCENARIO_REQUEST_RESPONSE: return !has_key(map, "operations");
+    case SCENARIO_SERVE: return false;
+    }
+    return false;
+}
+
+/* A run that cannot end in time would only be found out after that time. */
+static void check_timeout(struct scenario_draft *draft)
+{
+    const struct scenario *scenario = draft->scenario;
+    uint64_t least_ns = scenario->warmup_ns + scenario->duration_ns;
+    bool time_bound = false;
+
+    for (uint32_t i = 0; i < scenario->workload_count; i++)
+        time_bound = time_bound || is_time_bound(&scenario->workloads[i], &draft->workloads[i]);
+    if (!time_bound || scenario->timeout_ns > least_ns)
+        return;
+    diag_error(draft->yaml.diags, DIAG_OUT_OF_RANGE,
+               value_place(&draft->root, has_key(&draft->root, "timeout") ? "timeout" : "duration"),
+               "'timeout' %s is not longer than 'warmup' and 'duration', %s",
+               units_format_duration(scenario->timeout_ns).text,
+               units_format_duration(least_ns).text);
+}
+
+void scenario_check(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+
+    check_mode(draft);
+    check_protocol(draft);
+    scenario->backend = host_only(draft, "backend", DIAG_TOO_MANY);
+    scenario->frontend = host_only(draft, "frontend", DIAG_ONE_FRONTEND);
+    for (uint32_t i = 0; i < scenario->peer_count; i++)
+        check_client(draft, i);
+    for (uint32_t i = 0; i < scenario->workload_count; i++)
+        check_workload(draft, i);
+    check_timeout(draft);
+}

@@ -1,0 +1,95 @@
+/* A loaded scenario as JSON, by the tables its keys are read with. See scenario.h. */
+#include "sim/run/scenario_keys.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* The key's name with its unit, "duration_ns"; "bytes" says its own. */
+static void json_put(json_t *object, const struct scenario_key *key, json_t *value)
+{
+    char name[64];
+    const char *unit = "";
+
+    if (key->type == SCENARIO_DURATION)
+        unit = "_ns";
+    else if (key->type == SCENARIO_SIZE && strcmp(key->name, "bytes") != 0)
+        unit = "_bytes";
+    snprintf(name, sizeof(name), "%s%s", key->name, unit);
+    json_object_set_new(object, name, value);
+}
+
+static json_t *number_json(const struct scenario_key *key, const void *in)
+{
+    uint64_t number = scenario_keys_number(key, in);
+
+    if (key->nullable && number == key->preset)
+        return json_null();
+    assert(number <= INT64_MAX); /* by the ranges of the tables */
+    return json_integer((json_int_t)number);
+}
+
+/* The value of a key; NULL for maps and lists, which their own functions add. */
+static json_t *value_json(const struct scenario_key *key, const void *in)
+{
+    const char *member = (const char *)in + key->at;
+
+    switch (key->type) {
+    case SCENARIO_MAP:
+    case SCENARIO_LIST: return NULL;
+    case SCENARIO_NAME:
+    case SCENARIO_TEXT: return json_string(member);
+    case SCENARIO_WORD: return json_string(key->words[scenario_keys_number(key, in)]);
+    case SCENARIO_COUNT:
+    case SCENARIO_CPU:
+    case SCENARIO_DURATION:
+    case SCENARIO_SIZE: return number_json(key, in);
+    case SCENARIO_ADDR:
+    case SCENARIO_ADDR_ANY_PORT:
+        return json_string(((const struct scenario_addr *)(const void *)member)->text);
+    }
+    return NULL;
+}
+
+static json_t *table_json(const struct scenario_table *table, const void *in, uint32_t kind)
+{
+    json_t *object = json_object();
+
+    for (uint32_t i = 0; i < table->count; i++) {
+        json_t *value =
+            scenario_keys_applies(&table->keys[i], kind) ? value_json(&table->keys[i], in) : NULL;
+
+        if (value)
+            json_put(object, &table->keys[i], value);
+    }
+    return object;
+}
+
+static json_t *topology_json(const struct scenario *scenario)
+{
+    json_t *topology = json_object(), *hosts = json_object(), *peers = json_object();
+
+    for (uint32_t i = 0; i < scenario->host_count; i++)
+        json_object_set_new(hosts, scenario->hosts[i].name,
+                            table_json(&scenario_keys_host, &scenario->hosts[i], 0));
+    for (uint32_t i = 0; i < scenario->peer_count; i++)
+        json_object_set_new(
+            peers, scenario->peers[i].name,
+            table_json(&scenario_keys_peer, &scenario->peers[i], scenario->peers[i].kind));
+    json_object_set_new(topology, "hosts", hosts);
+    json_object_set_new(topology, "peers", peers);
+    return topology;
+}
+
+json_t *scenario_json(const struct scenario *scenario)
+{
+    json_t *object = table_json(&scenario_keys_root, scenario, 0), *workloads = json_array();
+
+    for (uint32_t i = 0; i < scenario->workload_count; i++)
+        json_array_append_new(workloads,
+                              table_json(&scenario_keys_workload, &scenario->workloads[i],
+                                         scenario->workloads[i].kind));
+    json_object_set_new(object, "topology", topology_json(scenario));
+    json_object_set_new(object, "protocol", table_json(&scenario_keys_protocol, scenario, 0));
+    json_object_set_new(object, "workload", workloads);
+    return object;
+}

@@ -1,0 +1,94 @@
+/* The tables of the scenario format, in the order of xensock-scenario(5). See scenario_keys.h. */
+#include "sim/run/scenario_keys.h"
+
+#include <stddef.h>
+
+#define WORD(constant, word) word,
+static const char *const modes[] = {SCENARIO_MODES(WORD)};
+static const char *const roles[] = {SCENARIO_ROLES(WORD)};
+static const char *const peer_kinds[] = {SCENARIO_PEER_KINDS(WORD)};
+static const char *const workload_kinds[] = {SCENARIO_WORKLOAD_KINDS(WORD)};
+static const char *const directions[] = {SCENARIO_DIRECTIONS(WORD)};
+
+_Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 4 &&
+                   sizeof(enum scenario_peer_kind) == 4 &&
+                   sizeof(enum scenario_workload_kind) == 4 && sizeof(enum scenario_direction) == 4,
+               "words are stored as 32-bit numbers");
+
+/* clang-format off */
+#define ALL SCENARIO_ALL_KINDS
+#define ON(constant) (1u << SCENARIO_##constant)
+#define SERVED (ON(PEER_ECHO) | ON(PEER_SINK) | ON(PEER_SOURCE))
+#define AT(type, member) .at = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member)
+#define WORDS(list) .words = (list), .word_count = sizeof(list) / sizeof((list)[0])
+#define TABLE(rows) {(rows), sizeof(rows) / sizeof((rows)[0])}
+
+#define MS UINT64_C(1000000)
+#define SECOND (1000 * MS)
+#define DAY (86400 * SECOND)
+#define MIB (UINT64_C(1) << 20)
+#define TIB (UINT64_C(1) << 40)
+
+static const struct scenario_key root_keys[] = {
+    {"schema", SCENARIO_TEXT, ALL, .required = ALL, AT(scenario, schema)},
+    {"name", SCENARIO_NAME, ALL, .required = ALL, AT(scenario, name)},
+    {"description", SCENARIO_TEXT, ALL, AT(scenario, description)},
+    {"mode", SCENARIO_WORD, ALL, AT(scenario, mode), WORDS(modes), .preset = SCENARIO_EMULATED},
+    {"seed", SCENARIO_COUNT, ALL, AT(scenario, seed), .max = INT64_MAX, .preset = 1},
+    {"duration", SCENARIO_DURATION, ALL, AT(scenario, duration_ns), .min = MS, .max = DAY, .preset = SECOND},
+    {"warmup", SCENARIO_DURATION, ALL, AT(scenario, warmup_ns), .max = DAY},
+    {"timeout", SCENARIO_DURATION, ALL, AT(scenario, timeout_ns), .min = MS, .max = DAY, .preset = 60 * SECOND},
+    {"topology", SCENARIO_MAP, ALL, .required = ALL},
+    {"protocol", SCENARIO_MAP, ALL, .required = 0},
+    {"workload", SCENARIO_LIST, ALL, .required = ALL},
+};
+static const struct scenario_key topology_keys[] = {
+    {"hosts", SCENARIO_MAP, ALL, .required = ALL},
+    {"peers", SCENARIO_MAP, ALL, .required = 0},
+};
+/* the range and default of `order` are the dialect's: see scenario_check.c */
+static const struct scenario_key protocol_keys[] = {
+    {"dialect", SCENARIO_TEXT, ALL, AT(scenario, protocol.dialect)},
+    {"order", SCENARIO_COUNT, ALL, AT(scenario, protocol.order), .max = UINT32_MAX, .preset = UINT32_MAX},
+};
+static const struct scenario_key host_keys[] = {
+    {"role", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_host, role), WORDS(roles)},
+    {"cpu", SCENARIO_CPU, ALL, AT(scenario_host, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
+};
+static const struct scenario_key peer_keys[] = {
+    {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_peer, kind), WORDS(peer_kinds)},
+    {"listen", SCENARIO_ADDR_ANY_PORT, SERVED, AT(scenario_peer, addr), .text = "127.0.0.1:0"},
+    {"address", SCENARIO_ADDR, ON(PEER_EXTERNAL), .required = ON(PEER_EXTERNAL), AT(scenario_peer, addr)},
+    {"connect_to", SCENARIO_NAME, ON(PEER_CLIENT), .required = ON(PEER_CLIENT), AT(scenario_peer, connect_to)},
+    {"connections", SCENARIO_COUNT, ON(PEER_CLIENT), AT(scenario_peer, connections), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
+    {"bytes", SCENARIO_SIZE, ON(PEER_CLIENT), AT(scenario_peer, bytes), .min = 1, .max = TIB, .preset = MIB},
+    {"cpu", SCENARIO_CPU, SERVED | ON(PEER_CLIENT), AT(scenario_peer, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
+};
+/* the default of `where` is the frontend: see scenario_check.c */
+static const struct scenario_key workload_keys[] = {
+    {"name", SCENARIO_NAME, ALL, .required = ALL, AT(scenario_workload, name)},
+    {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_workload, kind), WORDS(workload_kinds)},
+    {"where", SCENARIO_NAME, ALL, AT(scenario_workload, where)},
+    {"connect_to", SCENARIO_NAME, ON(STREAM) | ON(REQUEST_RESPONSE), .required = ON(STREAM) | ON(REQUEST_RESPONSE), AT(scenario_workload, connect_to)},
+    {"sockets", SCENARIO_COUNT, ON(STREAM) | ON(REQUEST_RESPONSE), AT(scenario_workload, sockets), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
+    {"direction", SCENARIO_WORD, ON(STREAM), AT(scenario_workload, direction), WORDS(directions), .preset = SCENARIO_UP},
+    {"bytes", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, bytes), .min = 1, .max = TIB, .nullable = true},
+    {"write_size", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, write_bytes), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
+    {"read_size", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, read_bytes), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
+    {"repeat", SCENARIO_COUNT, ON(STREAM), AT(scenario_workload, repeat), .min = 1, .max = 1000000, .preset = 1},
+    {"request", SCENARIO_SIZE, ON(REQUEST_RESPONSE), AT(scenario_workload, request_bytes), .min = 1, .max = 16 * MIB, .preset = 64},
+    {"operations", SCENARIO_COUNT, ON(REQUEST_RESPONSE), AT(scenario_workload, operations), .min = 1, .max = UINT64_C(1) << 40, .nullable = true},
+    {"listen", SCENARIO_ADDR, ON(SERVE), .required = ON(SERVE), AT(scenario_workload, listen)},
+    {"accepts", SCENARIO_COUNT, ON(SERVE), AT(scenario_workload, accepts), .min = 1, .max = UINT32_MAX, .nullable = true},
+};
+/* clang-format on */
+
+const struct scenario_table scenario_keys_root = TABLE(root_keys);
+const struct scenario_table scenario_keys_topology = TABLE(topology_keys);
+const struct scenario_table scenario_keys_protocol = TABLE(protocol_keys);
+const struct scenario_table scenario_keys_host = TABLE(host_keys);
+const struct scenario_table scenario_keys_peer = TABLE(peer_keys);
+const struct scenario_table scenario_keys_workload = TABLE(workload_keys);
+
+_Static_assert(sizeof(workload_keys) / sizeof(workload_keys[0]) <= SCENARIO_KEYS_MAX,
+               "the largest table");

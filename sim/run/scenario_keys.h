@@ -1,0 +1,72 @@
+/*
+ * The keys of the scenario format as tables, and the one reader that walks them.
+ *
+ * A row says how a key is spelled, what type its value has, its range and default, where it goes
+ * and for which kinds it exists. Reading, defaults, messages and JSON all walk the same rows; what
+ * one row cannot say (references, rules over several keys) is scenario_check.c's.
+ */
+#ifndef XENSOCK_SIM_RUN_SCENARIO_KEYS_H
+#define XENSOCK_SIM_RUN_SCENARIO_KEYS_H
+
+#include "sim/run/scenario.h"
+#include "sim/run/scenario_yaml.h"
+
+enum scenario_type {
+    SCENARIO_MAP,
+    SCENARIO_LIST,
+    SCENARIO_NAME, /* char[SCENARIO_NAME_BYTES] */
+    SCENARIO_TEXT, /* char[] */
+    SCENARIO_WORD, /* an enum, the index into `words` */
+    SCENARIO_COUNT,
+    SCENARIO_CPU, /* a count with SCENARIO_CPU_ANY for none */
+    SCENARIO_DURATION,
+    SCENARIO_SIZE,
+    SCENARIO_ADDR, /* struct scenario_addr with a port */
+    SCENARIO_ADDR_ANY_PORT,
+};
+
+enum {
+    SCENARIO_KEYS_MAX = 24,           /* rows of a table */
+    SCENARIO_ALL_KINDS = 0xff,        /* a set of kinds: bit k is kind k */
+    SCENARIO_KIND_UNKNOWN = UINT8_MAX /* the key `kind` is missing or wrong, and reported */
+};
+
+struct scenario_key {
+    const char *name;
+    enum scenario_type type;
+    uint8_t kinds;    /* for which it exists */
+    uint8_t required; /* for which it must be there */
+    bool nullable;    /* the default means "none" and is null in JSON */
+    size_t at, bytes; /* of the member */
+    uint64_t min, max, preset;
+    const char *text; /* default of an address */
+    const char *const *words;
+    uint32_t word_count;
+};
+
+struct scenario_table {
+    const struct scenario_key *keys;
+    uint32_t count;
+};
+
+/* Of struct scenario: the root, `topology` (members are maps only) and `protocol`. */
+extern const struct scenario_table scenario_keys_root, scenario_keys_topology,
+    scenario_keys_protocol;
+/* Of struct scenario_host, scenario_peer, scenario_workload. */
+extern const struct scenario_table scenario_keys_host, scenario_keys_peer, scenario_keys_workload;
+
+/* Whether a key exists for a kind, or may. */
+bool scenario_keys_applies(const struct scenario_key *key, uint32_t kind);
+
+/* A number, whatever its type, out of its member of `in`. */
+uint64_t scenario_keys_number(const struct scenario_key *key, const void *in);
+
+/* Fill `out` from a mapping: defaults first, then what the file says. Every fault is reported, and
+ * the member it concerns keeps its default (of an unknown kind: zero). Notes the kind in the map.
+ */
+void scenario_keys_read(const struct scenario_table *table, struct scenario_map *map, void *out);
+
+/* Check and copy a name given as a key or value at `node`; false if it is reported. */
+bool scenario_keys_name(struct scenario_yaml *yaml, int node, char name[SCENARIO_NAME_BYTES]);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * Durations, sizes and addresses as people write and read them.
+ *
+ * Integer arithmetic only, every overflow noticed: what a scenario says never depends on how a
+ * compiler rounds. Fractions are refused (1500ms, not 1.5s). The two exact formats can be parsed
+ * again; the two rounded ones are for tables.
+ */
+#ifndef XENSOCK_SIM_RUN_UNITS_H
+#define XENSOCK_SIM_RUN_UNITS_H
+
+#include "ringlib/call.h"
+
+#include <stdint.h>
+
+enum units_fault {
+    UNITS_OK,
+    UNITS_MALFORMED,    /* not what the function reads at all */
+    UNITS_NO_UNIT,      /* a bare number where a unit is needed */
+    UNITS_UNKNOWN_UNIT, /* a number, then letters that are no unit */
+    UNITS_OVERFLOW,     /* does not fit 64 bits; of an address, a port over 65535 */
+};
+
+enum { UNITS_TEXT_BYTES = 40 };
+
+/* A formatted quantity, returned by value: use its text within the same expression. */
+struct units_text {
+    char text[UNITS_TEXT_BYTES];
+};
+
+/* The units a duration and a size may have, for messages. */
+#define UNITS_OF_DURATION "ns, us, ms, s, min"
+#define UNITS_OF_SIZE "B, kB, MB, GB, KiB, MiB, GiB"
+
+/* Read a whole number without sign or unit. On a fault nothing is written, here and below. */
+enum units_fault units_parse_count(const char *text, uint64_t *count);
+
+/* Read a duration, a whole number directly followed by a unit, into nanoseconds. */
+enum units_fault units_parse_duration(const char *text, uint64_t *duration_ns);
+
+/* Read a size, a whole number directly followed by a unit or by nothing, into bytes. */
+enum units_fault units_parse_size(const char *text, uint64_t *size_bytes);
+
+/* Read "a.b.c.d:port" or "[v6]:port"; port 0 to 65535, no names, no scopes. */
+enum units_fault units_parse_addr(const char *text, struct call_addr *addr);
+
+/* A duration exactly, in the largest unit that divides it: "200ms". */
+struct units_text units_format_duration(uint64_t duration_ns);
+
+/* A size exactly, in the largest binary unit that divides it: "64KiB", "1500B". */
+struct units_text units_format_size(uint64_t size_bytes);
+
+/* A time in three digits, rounded half up: "17.9 us"; below a microsecond in whole ns. */
+struct units_text units_format_latency(uint64_t latency_ns);
+
+/* A throughput in three digits, decimal units, rounded half up: "1.50 GB/s". */
+struct units_text units_format_rate(uint64_t bytes_per_s);
+
+#endif

@@ -1,0 +1,411 @@
+/*
+ * The set of workloads: phases, upcalls to their connections, what was carried when. See
+ * workload.h. What a kind does is in workload_client.c and workload_serve.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim/run/workload_private.h"
+
+enum { SERVE_ACCEPTS = 4 }; /* as ACCEPTS_WAITING in workload_serve.c */
+
+bool workload_unbounded(const struct scenario_workload *spec)
+{
+    switch (spec->kind) {
+    case SCENARIO_STREAM: return spec->bytes == 0;
+    case SCENARIO_REQUEST_RESPONSE: return spec->operations == 0;
+    case SCENARIO_SERVE: return spec->accepts == 0;
+    }
+    return false;
+}
+
+/* Connections from outside: as many as come at once, so the default is generous. */
+static uint32_t slots_of(const struct scenario *scenario, const struct scenario_workload *spec)
+{
+    uint32_t clients = 64;
+
+    if (spec->kind != SCENARIO_SERVE)
+        return spec->sockets;
+    for (uint32_t i = 0; i < scenario->peer_count; i++)
+        if (scenario->peers[i].kind == SCENARIO_PEER_CLIENT)
+            clients += scenario->peers[i].connections;
+    return 1 + SERVE_ACCEPTS + clients;
+}
+
+uint32_t workload_slots(const struct scenario *scenario)
+{
+    uint32_t slots = 0;
+
+    for (uint32_t i = 0; i < scenario->workload_count; i++)
+        slots += slots_of(scenario, &scenario->workloads[i]);
+    return slots;
+}
+
+static uint32_t buffer_bytes(const struct scenario *scenario)
+{
+    uint32_t bytes = 65536;
+
+    for (uint32_t i = 0; i < scenario->workload_count; i++) {
+        const struct scenario_workload *spec = &scenario->workloads[i];
+        bytes = spec->write_bytes > bytes ? spec->write_bytes : bytes;
+        bytes = spec->read_bytes > bytes ? spec->read_bytes : bytes;
+        bytes = spec->request_bytes > bytes ? spec->request_bytes : bytes;
+    }
+    return bytes;
+}
+
+static bool wl_init(struct workload_set *set, uint32_t index)
+{
+    const struct scenario *scenario = set->env.scenario;
+    struct wl *wl = &set->wls[index];
+
+    wl->set = set;
+    wl->index = index;
+    wl->spec = &scenario->workloads[index];
+    if (wl->spec->kind == SCENARIO_REQUEST_RESPONSE) {
+        wl->latency = metrics_hist_create(METRICS_HIST_HIGHEST_NS);
+        if (!wl->latency)
+            return false;
+    }
+    if (wl->spec->kind != SCENARIO_SERVE) {
+        wl->peer = &scenario->peers[wl->spec->peer];
+        wl->conns = calloc(wl->spec->sockets, sizeof(struct conn));
+        if (!wl->conns)
+            return false;
+    }
+    bool single = wl->peer ? wl->peer->kind == SCENARIO_PEER_EXTERNAL && wl->spec->sockets == 1 &&
+                                 wl->spec->repeat <= 1
+                           : wl->spec->accepts == 1;
+    wl->digesting = single && payload_digest_init(&wl->digest) == 0;
+    return true;
+}
+
+struct workload_set *workload_create(const struct workload_env *env)
+{
+    uint32_t count = env->scenario->workload_count;
+    struct workload_set *set = calloc(1, sizeof(*set) + count * sizeof(set->wls[0]));
+    bool whole = set != NULL;
+
+    if (!set)
+        return NULL;
+    set->env = *env;
+    set->count = count;
+    set->buffer = malloc(buffer_bytes(env->scenario));
+    set->by_slot = calloc(env->max_sockets, sizeof(struct conn *));
+    whole = set->buffer && set->by_slot;
+    for (uint32_t i = 0; i < count && whole; i++)
+        whole = wl_init(set, i);
+    if (whole)
+        return set;
+    workload_destroy(set);
+    return NULL;
+}
+
+void workload_destroy(struct workload_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct wl *wl = &set->wls[i];
+        metrics_hist_destroy(wl->latency);
+        if (wl->digesting)
+            payload_digest_fini(&wl->digest);
+        workload_serve_free(wl);
+        free(wl->conns);
+    }
+    free(set->by_slot);
+    free(set->buffer);
+    free(set);
+}
+
+struct step_out *workload_call(struct workload_set *set)
+{
+    struct step_out *out = exec_call(set->env.exec, set->now_ns);
+
+    set->now_ns = out->now_ns;
+    return out;
+}
+
+void workload_call_end(struct workload_set *set)
+{
+    exec_call_end(set->env.exec, set->env.device);
+}
+
+/* Bytes carried for the application so far: what the backend has not taken yet does not count. */
+static uint64_t carried(const struct wl *wl)
+{
+    uint64_t bytes = wl->sent + wl->received;
+
+    for (uint32_t i = 0; wl->conns && i < wl->spec->sockets; i++) {
+        const struct conn *conn = &wl->conns[i];
+        int64_t unsent = conn->state == CONN_OPEN ? fe_unsent(wl->set->env.fe, conn->sock) : 0;
+        bytes -= unsent > 0 && (uint64_t)unsent <= conn->sent ? (uint64_t)unsent : 0;
+    }
+    return bytes;
+}
+
+void workload_finish(struct wl *wl)
+{
+    if (wl->finished)
+        return;
+    wl->finished = true;
+    wl->end_ns = wl->set->now_ns;
+    wl->end_carried = carried(wl);
+    wl->end_operations = wl->operations;
+}
+
+void workload_fail(struct wl *wl, const char *what, int32_t ret)
+{
+    const char *where = wl->peer ? wl->peer->addr.text : wl->spec->listen.text;
+
+    wl->errors++;
+    if (wl->first_error != 0)
+        return;
+    wl->first_error = ret;
+    snprintf(wl->first_error_text, sizeof(wl->first_error_text), "%s %s: %s", what, where,
+             err_name(ret));
+}
+
+int64_t workload_send(struct conn *conn, const void *from, uint32_t bytes)
+{
+    struct workload_set *set = conn->wl->set;
+    int64_t ret =
+        fe_send(set->env.fe, &(struct fe_send){conn->sock, from, bytes}, workload_call(set));
+
+    workload_call_end(set);
+    return ret;
+}
+
+int64_t workload_recv(struct conn *conn, void *to, uint32_t bytes)
+{
+    struct workload_set *set = conn->wl->set;
+    int64_t ret =
+        fe_recv(set->env.fe, &(struct fe_recv){conn->sock, to, bytes}, workload_call(set));
+
+    workload_call_end(set);
+    return ret;
+}
+
+void workload_adopt(struct conn *conn, uint64_t sock)
+{
+    struct workload_set *set = conn->wl->set;
+
+    conn->sock = sock;
+    set->by_slot[step_slot(sock)] = conn;
+    set->live++;
+}
+
+void workload_release(struct conn *conn)
+{
+    struct workload_set *set = conn->wl->set;
+
+    if (conn->state == CONN_RELEASING || conn->state == CONN_IDLE)
+        return;
+    conn->state = CONN_RELEASING;
+    int ret = fe_release(set->env.fe, conn->sock, workload_call(set));
+    workload_call_end(set);
+    assert(ret == 0);
+}
+
+void workload_check(struct conn *conn, const void *bytes, uint32_t count)
+{
+    ptrdiff_t wrong = payload_check(conn->key, conn->received, bytes, count);
+
+    if (wrong < 0)
+        return;
+    conn->wl->mismatches++;
+    if (conn->wl->first_error == 0)
+        snprintf(conn->wl->first_error_text, sizeof(conn->wl->first_error_text),
+                 "wrong byte at offset %llu of socket %u, repeat %u",
+                 (unsigned long long)(conn->received + (uint64_t)wrong), conn->number, conn->round);
+    conn->wl->first_error = -ERR_IO;
+}
+
+static void tell(struct workload_set *set, enum workload_phase phase, bool listening)
+{
+    set->phase = phase;
+    set->env.phase(set->env.self, phase, listening);
+}
+
+static void start(struct workload_set *set)
+{
+    set->start_ns = set->now_ns;
+    tell(set, WORKLOAD_WARMUP, false);
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (set->wls[i].spec->kind == SCENARIO_SERVE)
+            workload_serve_start(&set->wls[i]);
+        else
+            workload_client_start(&set->wls[i]);
+    }
+}
+
+/* The device is lost: every socket has failed, and nothing comes back. */
+static void device_gone(struct workload_set *set)
+{
+    bool early = set->phase != WORKLOAD_DONE;
+
+    set->gone = true;
+    for (uint32_t i = 0; i < set->count && early; i++) {
+        workload_fail(&set->wls[i], "the backend went away from", -ERR_CONNRESET);
+        workload_finish(&set->wls[i]);
+    }
+}
+
+static void done(struct workload_set *set, const struct act_done *done)
+{
+    struct conn *conn = set->by_slot[step_slot(done->sock)];
+
+    if (done->call == CALL_RELEASE)
+        set->live--;
+    if (conn && conn->sock == done->sock && conn->wl->conns) {
+        /* a connect that failed while it was being released ends with the release */
+        bool failed = done->call == CALL_CONNECT && done->ret < 0;
+        bool dead = failed && conn->state == CONN_CONNECTING;
+        if (dead || done->call == CALL_RELEASE)
+            set->by_slot[step_slot(done->sock)] = NULL;
+        set->live -= dead ? 1u : 0u;
+        if (dead || !failed)
+            workload_client_done(conn, done);
+        return;
+    }
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->wls[i].spec->kind == SCENARIO_SERVE)
+            workload_serve_done(&set->wls[i], done);
+}
+
+void workload_upcall(struct workload_set *set, const struct act *act)
+{
+    set->now_ns = workload_call(set)->now_ns; /* an empty call: it asks for the turn's time */
+    workload_call_end(set);
+    if (act->kind == ACT_UP && set->phase == WORKLOAD_IDLE) {
+        start(set);
+    } else if (act->kind == ACT_GONE) {
+        device_gone(set);
+    } else if (act->kind == ACT_DONE) {
+        done(set, &act->done);
+    } else if (act->kind == ACT_READABLE || act->kind == ACT_WRITABLE) {
+        struct conn *conn = set->by_slot[step_slot(act->done.sock)];
+        if (!conn || conn->sock != act->done.sock || conn->state != CONN_OPEN)
+            return;
+        if (conn->wl->conns)
+            workload_client_ready(conn);
+        else
+            workload_serve_ready(conn);
+    }
+}
+
+static void measure(struct workload_set *set)
+{
+    set->measure_ns = set->now_ns;
+    for (uint32_t i = 0; i < set->count; i++) {
+        set->wls[i].base_carried = carried(&set->wls[i]);
+        set->wls[i].base_operations = set->wls[i].operations;
+    }
+    tell(set, WORKLOAD_MEASURE, false);
+}
+
+static void drain(struct workload_set *set)
+{
+    tell(set, WORKLOAD_DRAIN, false);
+    for (uint32_t i = 0; i < set->count; i++)
+        workload_finish(&set->wls[i]);
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (set->wls[i].spec->kind == SCENARIO_SERVE)
+            workload_serve_drain(&set->wls[i]);
+        else
+            workload_client_drain(&set->wls[i]);
+    }
+}
+
+static bool all_listen(const struct workload_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->wls[i].spec->kind == SCENARIO_SERVE && !set->wls[i].listening)
+            return false;
+    return true;
+}
+
+/* Everything bounded is through; `*unbounded`: something goes on until the duration is over. */
+static bool bounded_through(const struct workload_set *set, bool *unbounded)
+{
+    *unbounded = false;
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct wl *wl = &set->wls[i];
+        *unbounded |= !wl->finished && workload_unbounded(wl->spec);
+        if (!wl->finished && !workload_unbounded(wl->spec))
+            return false;
+    }
+    return true;
+}
+
+static bool measured_enough(const struct workload_set *set)
+{
+    bool unbounded;
+    bool through = bounded_through(set, &unbounded);
+    bool over = set->now_ns >= set->measure_ns + set->env.scenario->duration_ns;
+
+    return set->interrupted || (through && (!unbounded || over));
+}
+
+static bool warmed_up(const struct workload_set *set)
+{
+    bool unbounded;
+
+    return set->interrupted || set->now_ns >= set->start_ns + set->env.scenario->warmup_ns ||
+           (bounded_through(set, &unbounded) && !unbounded);
+}
+
+uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
+{
+    set->now_ns = now_ns;
+    if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone))
+        tell(set, WORKLOAD_DONE, false);
+    if (set->phase == WORKLOAD_WARMUP && !set->told_listening && all_listen(set)) {
+        set->told_listening = true;
+        tell(set, WORKLOAD_WARMUP, true);
+    }
+    if (set->phase == WORKLOAD_WARMUP && warmed_up(set))
+        measure(set);
+    if (set->phase == WORKLOAD_MEASURE && measured_enough(set))
+        drain(set);
+    if (set->phase == WORKLOAD_DRAIN && (set->live == 0 || set->gone))
+        tell(set, WORKLOAD_DONE, false);
+    if (set->phase == WORKLOAD_WARMUP)
+        return set->start_ns + set->env.scenario->warmup_ns;
+    if (set->phase == WORKLOAD_MEASURE &&
+        set->now_ns < set->measure_ns + set->env.scenario->duration_ns)
+        return set->measure_ns + set->env.scenario->duration_ns;
+    return STEP_NEVER;
+}
+
+void workload_interrupt(struct workload_set *set)
+{
+    set->interrupted = true;
+}
+
+enum workload_phase workload_phase(const struct workload_set *set)
+{
+    return set->phase;
+}
+
+void workload_result(const struct workload_set *set, uint32_t i, struct workload_result *result)
+{
+    const struct wl *wl = &set->wls[i];
+    bool measured = set->measure_ns != 0;
+    uint64_t end_ns = wl->finished ? wl->end_ns : set->now_ns;
+    uint64_t end_carried = wl->finished ? wl->end_carried : carried(wl);
+    uint64_t end_operations = wl->finished ? wl->end_operations : wl->operations;
+
+    *result = (struct workload_result){
+        .duration_ns = measured && end_ns > set->measure_ns ? end_ns - set->measure_ns : 0,
+        .bytes = measured && end_carried > wl->base_carried ? end_carried - wl->base_carried : 0,
+        .operations = measured ? end_operations - wl->base_operations : 0,
+        .sent_bytes = wl->sent,
+        .received_bytes = wl->received,
+        .mismatches = wl->mismatches,
+        .errors = wl->errors,
+        .connections = wl->connections,
+        .first_error = wl->first_error,
+        .latency = wl->latency};
+    memcpy(result->first_error_text, wl->first_error_text, sizeof(result->first_error_text));
+    if (wl->digesting)
+        payload_digest_text(&wl->digest, result->received_xxh128);
+}

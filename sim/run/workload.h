@@ -1,0 +1,80 @@
+/*
+ * The guest's application: what a scenario's workloads do with the frontend's calls.
+ *
+ * Knows no loop and no clock: it is told upcalls and the time, asks for a deadline, and makes its
+ * calls through the executor. So the same workloads run in real and in virtual time. Every byte it
+ * sends is a function of its offset, every byte that comes back is compared here.
+ *
+ * Phases: WARMUP from the device's UP, MEASURE after the scenario's warm-up, DRAIN when all bounded
+ * workloads have finished and the duration is over: what is still under way is ended in good order,
+ * then DONE. Streams take ids (workload << 32 | socket number over all repeats).
+ */
+#ifndef XENSOCK_SIM_RUN_WORKLOAD_H
+#define XENSOCK_SIM_RUN_WORKLOAD_H
+
+#include "frontend/fe.h"
+#include "sim/run/exec.h"
+#include "sim/run/metrics_hist.h"
+#include "sim/run/scenario.h"
+
+struct workload_set;
+
+enum workload_phase {
+    WORKLOAD_IDLE, /* before UP */
+    WORKLOAD_WARMUP,
+    WORKLOAD_MEASURE,
+    WORKLOAD_DRAIN,
+    WORKLOAD_DONE,
+};
+
+struct workload_env {
+    const struct scenario *scenario; /* outlives the set */
+    struct exec *exec;
+    uint16_t device;
+    struct fe *fe;
+    uint32_t max_sockets; /* of the frontend */
+    void *self;
+    /* Told at each change of phase, once more in WARMUP when every serve listens (`listening`). */
+    void (*phase)(void *self, enum workload_phase phase, bool listening);
+};
+
+/* What one workload did. Counts of the measured phase, unless they say otherwise. */
+struct workload_result {
+    uint64_t duration_ns;
+    uint64_t bytes;                      /* carried for the application, both directions */
+    uint64_t operations;                 /* requests answered, or connections released */
+    uint64_t sent_bytes, received_bytes; /* over the whole run, payload only */
+    uint64_t mismatches;                 /* over the whole run: wrong bytes seen by this end */
+    uint64_t errors;                     /* calls that failed, streams that ended too early */
+    uint64_t connections;                /* over the whole run */
+    int32_t first_error;                 /* -ERR_*, 0 if none */
+    char first_error_text[160];
+    char received_xxh128[40]; /* of all received bytes, one socket and external peers only */
+    const struct metrics_hist *latency; /* NULL: the kind has none */
+};
+
+/* How many slots the scenario's workloads need of the frontend at most. */
+uint32_t workload_slots(const struct scenario *scenario);
+
+/* Make the set; NULL when out of memory. */
+struct workload_set *workload_create(const struct workload_env *env);
+void workload_destroy(struct workload_set *set);
+
+/* An upcall of the frontend. */
+void workload_upcall(struct workload_set *set, const struct act *act);
+
+/* The time has come to `now_ns`: phases change here, outside any other call. Returns when to be
+ * called again at the latest, or STEP_NEVER. */
+uint64_t workload_time(struct workload_set *set, uint64_t now_ns);
+
+/* End now: on to DRAIN as if everything bounded had finished; the result is marked by the caller.
+ */
+void workload_interrupt(struct workload_set *set);
+
+/* Which phase it is in. */
+enum workload_phase workload_phase(const struct workload_set *set);
+
+/* The i-th workload's result so far. */
+void workload_result(const struct workload_set *set, uint32_t i, struct workload_result *result);
+
+#endif

@@ -1,0 +1,267 @@
+/*
+ * Workloads that connect: `stream` (up, down, both) and `request-response`.
+ *
+ * A connection to a built-in peer opens with a header that tells it what to compare or to send. An
+ * upward stream is through when its release is: the backend took every byte. In `both` and in
+ * request-response what was sent comes back and is compared.
+ */
+#include "sim/run/workload_private.h"
+
+static bool is_echoed(const struct wl *wl)
+{
+    return wl->spec->kind == SCENARIO_REQUEST_RESPONSE || wl->spec->direction == SCENARIO_BOTH;
+}
+
+static bool is_down(const struct wl *wl)
+{
+    return wl->spec->kind == SCENARIO_STREAM && wl->spec->direction == SCENARIO_DOWN;
+}
+
+static bool stopping(const struct wl *wl)
+{
+    return wl->set->phase >= WORKLOAD_DRAIN;
+}
+
+static void conn_through(struct conn *conn)
+{
+    conn->state = CONN_IDLE;
+    conn->wl->running--;
+    if (conn->wl->running == 0)
+        workload_finish(conn->wl);
+}
+
+static void set_header(struct conn *conn, uint64_t stream)
+{
+    const struct wl *wl = conn->wl;
+    uint64_t bytes = wl->spec->kind == SCENARIO_STREAM ? wl->spec->bytes : 0;
+    struct payload_header header = {.mode = is_echoed(wl) ? PAYLOAD_BOTH
+                                            : is_down(wl) ? PAYLOAD_DOWN
+                                                          : PAYLOAD_UP,
+                                    .seed = wl->set->env.scenario->seed,
+                                    .stream = stream,
+                                    .bytes = bytes};
+
+    payload_header_pack(&header, conn->header);
+    conn->header_left = wl->peer->kind == SCENARIO_PEER_EXTERNAL ? 0 : PAYLOAD_HEADER_BYTES;
+}
+
+static void open_conn(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+    struct workload_set *set = wl->set;
+    uint64_t stream = (uint64_t)wl->index << 32 |
+                      (uint64_t)(conn->number + (uint64_t)conn->round * wl->spec->sockets);
+
+    conn->sent = conn->received = 0;
+    conn->ended = false;
+    conn->to_send = is_down(wl) ? 0 : wl->spec->bytes != 0 ? wl->spec->bytes : UINT64_MAX;
+    if (wl->spec->kind == SCENARIO_REQUEST_RESPONSE)
+        conn->to_send = 0; /* grows with each request */
+    conn->key = payload_key(set->env.scenario->seed, stream);
+    set_header(conn, stream);
+    int64_t sock = fe_connect(set->env.fe, &wl->peer->addr.addr, workload_call(set));
+    workload_call_end(set);
+    if (sock < 0) {
+        workload_fail(wl, "connect to", (int32_t)sock);
+        conn_through(conn);
+        return;
+    }
+    conn->state = CONN_CONNECTING;
+    wl->connections++;
+    workload_adopt(conn, (uint64_t)sock);
+}
+
+void workload_client_start(struct wl *wl)
+{
+    wl->running = wl->spec->sockets;
+    for (uint32_t i = 0; i < wl->spec->sockets; i++) {
+        wl->conns[i].wl = wl;
+        wl->conns[i].number = i;
+    }
+    for (uint32_t i = 0; i < wl->spec->sockets; i++)
+        open_conn(&wl->conns[i]);
+}
+
+static void conn_failed(struct conn *conn, const char *what, int32_t ret)
+{
+    workload_fail(conn->wl, what, ret);
+    conn->round = UINT32_MAX; /* no more repeats */
+    workload_release(conn);
+}
+
+/* Whether the next request may begin. */
+static bool next_request(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+
+    if (stopping(wl) || (wl->spec->operations != 0 && wl->requests == wl->spec->operations))
+        return false;
+    wl->requests++;
+    conn->to_send += wl->spec->request_bytes;
+    conn->asked_ns = wl->set->now_ns;
+    return true;
+}
+
+/* Send the rest of the header; false when the ring took less. */
+static bool send_header(struct conn *conn)
+{
+    while (conn->header_left > 0) {
+        uint32_t at = PAYLOAD_HEADER_BYTES - conn->header_left;
+        int64_t taken = workload_send(conn, conn->header + at, conn->header_left);
+        if (taken < 0) {
+            conn_failed(conn, "send to", (int32_t)taken);
+            return false;
+        }
+        conn->header_left -= (uint32_t)taken;
+        if (conn->header_left > 0)
+            return false;
+    }
+    return true;
+}
+
+/* Send what is decided, write by write, until the ring is full. */
+static void send_payload(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+    uint32_t write_bytes =
+        wl->spec->kind == SCENARIO_STREAM ? wl->spec->write_bytes : wl->spec->request_bytes;
+
+    while (conn->sent < conn->to_send && conn->state == CONN_OPEN) {
+        /* the rest of the write under way: a write the ring cut short goes on where it was */
+        uint32_t bytes = write_bytes - (uint32_t)(conn->sent % write_bytes);
+        if (bytes > conn->to_send - conn->sent)
+            bytes = (uint32_t)(conn->to_send - conn->sent);
+        payload_fill(conn->key, conn->sent, wl->set->buffer, bytes);
+        int64_t taken = workload_send(conn, wl->set->buffer, bytes);
+        if (taken < 0) {
+            conn_failed(conn, "send to", (int32_t)taken);
+            return;
+        }
+        conn->sent += (uint64_t)taken;
+        wl->sent += (uint64_t)taken;
+        if (taken < bytes)
+            return;
+    }
+}
+
+/* Nothing is left to send or to wait for: release. */
+static void end_if_through(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+    bool all_sent = conn->sent == conn->to_send && conn->header_left == 0;
+    bool through = is_down(wl)     ? wl->spec->bytes != 0 && conn->received == wl->spec->bytes
+                   : is_echoed(wl) ? all_sent && conn->received == conn->sent
+                                   : all_sent;
+
+    if (conn->state != CONN_OPEN)
+        return;
+    if (wl->spec->kind == SCENARIO_REQUEST_RESPONSE && through && next_request(conn)) {
+        send_payload(conn);
+        return;
+    }
+    if (through || (stopping(wl) && is_down(wl)))
+        workload_release(conn);
+}
+
+static void answered(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+
+    if (wl->spec->kind != SCENARIO_REQUEST_RESPONSE || conn->received != conn->to_send)
+        return;
+    wl->operations++;
+    if (wl->set->phase == WORKLOAD_MEASURE)
+        metrics_hist_record(wl->latency, wl->set->now_ns - conn->asked_ns);
+}
+
+static void received(struct conn *conn, uint32_t bytes)
+{
+    struct wl *wl = conn->wl;
+    bool known = is_echoed(wl) || wl->peer->kind != SCENARIO_PEER_EXTERNAL;
+
+    if (known)
+        workload_check(conn, wl->set->buffer, bytes);
+    if (wl->digesting)
+        payload_digest_update(&wl->digest, wl->set->buffer, bytes);
+    conn->received += bytes;
+    wl->received += bytes;
+    answered(conn);
+}
+
+/* The peer ended its stream: right for a download of open length, an error for what is owed. */
+static void stream_ended(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+    uint64_t owed = is_down(wl) ? wl->spec->bytes : is_echoed(wl) ? conn->to_send : 0;
+
+    conn->ended = true;
+    if (conn->received < owed && !(owed == UINT64_MAX && stopping(wl)))
+        conn_failed(conn, "early end of stream from", -ERR_NOTCONN);
+    else if (is_down(wl) || is_echoed(wl))
+        workload_release(conn);
+}
+
+static void recv_payload(struct conn *conn)
+{
+    uint32_t bytes = conn->wl->spec->kind == SCENARIO_STREAM ? conn->wl->spec->read_bytes : 65536;
+
+    while (conn->state == CONN_OPEN && !conn->ended) {
+        int64_t taken = workload_recv(conn, conn->wl->set->buffer, bytes);
+        if (taken == -ERR_AGAIN)
+            return;
+        if (taken < 0)
+            conn_failed(conn, "receive from", (int32_t)taken);
+        else if (taken == 0)
+            stream_ended(conn);
+        else
+            received(conn, (uint32_t)taken);
+    }
+}
+
+void workload_client_ready(struct conn *conn)
+{
+    recv_payload(conn);
+    if (conn->state == CONN_OPEN && send_header(conn))
+        send_payload(conn);
+    end_if_through(conn);
+}
+
+/* A round is over: the next one, or the socket is through. */
+static void released(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+
+    if (wl->spec->kind == SCENARIO_STREAM)
+        wl->operations++;
+    conn->state = CONN_IDLE;
+    if (conn->round == UINT32_MAX || ++conn->round >= wl->spec->repeat || stopping(wl))
+        conn_through(conn);
+    else
+        open_conn(conn);
+}
+
+void workload_client_done(struct conn *conn, const struct act_done *done)
+{
+    if (done->call == CALL_RELEASE) {
+        released(conn);
+    } else if (done->call == CALL_CONNECT && done->ret < 0) {
+        workload_fail(conn->wl, "connect to", done->ret);
+        conn_through(conn);
+    } else if (done->call == CALL_CONNECT && conn->state == CONN_CONNECTING) {
+        conn->state = CONN_OPEN;
+        workload_client_ready(conn);
+    }
+}
+
+void workload_client_drain(struct wl *wl)
+{
+    for (uint32_t i = 0; i < wl->spec->sockets; i++) {
+        struct conn *conn = &wl->conns[i];
+        if (conn->state == CONN_CONNECTING)
+            workload_release(conn);
+        if (conn->state != CONN_OPEN)
+            continue;
+        conn->to_send = conn->sent; /* what is under way is ended, nothing is begun */
+        end_if_through(conn);
+    }
+}

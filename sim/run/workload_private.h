@@ -1,0 +1,102 @@
+/*
+ * What the workload files share: workload.c (the set and its phases), workload_client.c (streams
+ * and requests), workload_serve.c (the accepting guest).
+ */
+#ifndef XENSOCK_SIM_RUN_WORKLOAD_PRIVATE_H
+#define XENSOCK_SIM_RUN_WORKLOAD_PRIVATE_H
+
+#include "sim/run/payload.h"
+#include "sim/run/workload.h"
+
+enum conn_state {
+    CONN_IDLE, /* not opened yet, or ended */
+    CONN_CONNECTING,
+    CONN_OPEN,
+    CONN_RELEASING,
+};
+
+/* One socket of a workload, over all its repeats. */
+struct conn {
+    struct wl *wl;
+    enum conn_state state;
+    uint64_t sock;
+    uint32_t number; /* of the socket within the workload, or of the accepted connection */
+    uint32_t round;  /* repeats done */
+    uint64_t key;    /* payload_key of the stream under way */
+    uint8_t header[PAYLOAD_HEADER_BYTES];
+    uint32_t header_left; /* of it to send (client) or to receive (serve) */
+    bool has_header;
+    uint64_t sent, received; /* payload of this round */
+    uint64_t to_send;        /* as far as decided; grows with each request */
+    uint64_t asked_ns;       /* when the request under way was begun */
+    bool ended;              /* the peer's end of stream came */
+    /* serve: what is received and not echoed yet */
+    uint8_t *echo;
+    uint32_t echo_at, echo_bytes;
+    struct conn *next; /* serve: list of connections */
+};
+
+/* One workload under way. */
+struct wl {
+    struct workload_set *set;
+    const struct scenario_workload *spec;
+    const struct scenario_peer *peer; /* NULL: serve */
+    uint32_t index;
+    struct conn *conns; /* client: spec->sockets of them */
+    struct metrics_hist *latency;
+    struct payload_digest digest;
+    bool digesting;
+    uint64_t sent, received, operations, connections, mismatches, errors;
+    uint64_t requests;                      /* begun */
+    uint64_t base_carried, base_operations; /* at the start of MEASURE */
+    uint64_t end_carried, end_operations, end_ns;
+    uint32_t running; /* conns not through with their repeats */
+    bool finished;    /* a bounded one did what it had to, or failed */
+    int32_t first_error;
+    char first_error_text[160];
+    /* serve */
+    uint64_t listener;
+    bool listening, listener_live;
+    uint32_t accepts_waiting;
+    uint64_t accepts_asked, served;
+    struct conn *served_conns;
+};
+
+struct workload_set {
+    struct workload_env env;
+    enum workload_phase phase;
+    bool interrupted, told_listening, gone;
+    uint64_t now_ns, start_ns, measure_ns;
+    uint32_t live; /* sockets that exist at the frontend: connections and listeners */
+    uint8_t *buffer;
+    struct conn **by_slot;
+    uint32_t count;
+    struct wl wls[];
+};
+
+/* workload.c */
+struct step_out *workload_call(struct workload_set *set);
+void workload_call_end(struct workload_set *set);
+void workload_fail(struct wl *wl, const char *what, int32_t ret);
+void workload_finish(struct wl *wl);
+bool workload_unbounded(const struct scenario_workload *spec);
+int64_t workload_send(struct conn *conn, const void *from, uint32_t bytes);
+int64_t workload_recv(struct conn *conn, void *to, uint32_t bytes);
+void workload_release(struct conn *conn);
+void workload_adopt(struct conn *conn, uint64_t sock);
+void workload_check(struct conn *conn, const void *bytes, uint32_t count);
+
+/* workload_client.c */
+void workload_client_start(struct wl *wl);
+void workload_client_done(struct conn *conn, const struct act_done *done);
+void workload_client_ready(struct conn *conn);
+void workload_client_drain(struct wl *wl);
+
+/* workload_serve.c */
+void workload_serve_start(struct wl *wl);
+void workload_serve_done(struct wl *wl, const struct act_done *done);
+void workload_serve_ready(struct conn *conn);
+void workload_serve_drain(struct wl *wl);
+void workload_serve_free(struct wl *wl);
+
+#endif

@@ -1,0 +1,393 @@
+/*
+ * Scenarios: what good files give, and what is said about bad ones, to the letter.
+ *
+ * scenarios/bad-*.yaml each have a .txt beside them, which holds every diagnostic of that file;
+ * scenarios/good-full.json is the resolved form of good-full.yaml.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "sim/run/scenario.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define FIXTURES XENSOCK_SOURCE_DIR "/tests/sim/run/scenarios"
+
+static struct diag_list diags;
+static struct scenario scenario;
+
+static int start(void **state)
+{
+    (void)state;
+    diag_init(&diags);
+    return chdir(FIXTURES); /* so that messages name the files without a directory */
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    diag_fini(&diags);
+    return 0;
+}
+
+static int load(const char *path)
+{
+    return scenario_load(&scenario, path, NULL, 0, &diags);
+}
+
+/* Load `text`, through a file of its own. */
+static int load_text(const char *text)
+{
+    char path[] = "/tmp/xensock-scenario-XXXXXX";
+    int fd = mkstemp(path);
+    size_t bytes = strlen(text);
+    int result;
+
+    assert_true(fd >= 0);
+    assert_true(write(fd, text, bytes) == (ssize_t)bytes);
+    close(fd);
+    result = load(path);
+    unlink(path);
+    return result;
+}
+
+/* What diag_print says, to be freed. */
+static char *printed(bool colour)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+
+    assert_non_null(out);
+    diag_print(&diags, out, colour);
+    fclose(out);
+    return text;
+}
+
+static void assert_printed(const char *path)
+{
+    static char expected[1 << 16];
+    FILE *file = fopen(path, "rb");
+    char *text = printed(false);
+
+    if (!file)
+        fail_msg("no %s", path);
+    expected[fread(expected, 1, sizeof(expected) - 1, file)] = '\0';
+    fclose(file);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void bad_files(void **state)
+{
+    static const char *const names[] = {"keys",   "references", "syntax", "indent", "features",
+                                        "schema", "duplicates", "later",  "shape",  "empty",
+                                        "text",   "missing",    "nul",    "utf8",   "long"};
+    char path[64];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "bad-%s.yaml", names[i]);
+        assert_int_equal(load(path), -1);
+        snprintf(path, sizeof(path), "bad-%s.txt", names[i]);
+        assert_printed(path);
+        finish(state);
+    }
+}
+
+static void bad_overrides(void **state)
+{
+    static const char *const sets[] = {"protocol.ordr=6",
+                                       "workload.bulk.bytes=64KB",
+                                       "workload.bulc.bytes=1",
+                                       "topology.peers.ext.address=1.2.3.4",
+                                       "name.x=1",
+                                       "=5",
+                                       "noequals",
+                                       "description..b=1",
+                                       "workload.bulk=3",
+                                       "workload.srv.listen=127.0.0.1:0",
+                                       "topology.peers.new.kind=sinc",
+                                       "descr iption=x",
+                                       "description=a\nb",
+                                       "description=\xff",
+                                       "description=\xc3\xbc",
+                                       "workload.ask.kind=str\xc3\xbcm"};
+
+    (void)state;
+    assert_int_equal(
+        scenario_load(&scenario, "good-full.yaml", sets, sizeof(sets) / sizeof(sets[0]), &diags),
+        -1);
+    assert_printed("bad-overrides.txt");
+}
+
+static void unreadable(void **state)
+{
+    static char large[SCENARIO_FILE_BYTES_MAX + 2];
+
+    assert_int_equal(load("nowhere.yaml"), -1);
+    assert_printed("unreadable.txt");
+    finish(state);
+    assert_int_equal(load("/"), -1);
+    assert_int_equal(diags.entries[0].code, DIAG_UNREADABLE);
+    finish(state);
+    memset(large, ' ', SCENARIO_FILE_BYTES_MAX + 1);
+    assert_int_equal(load_text(large), -1);
+    assert_int_equal(diags.entries[0].code, DIAG_TOO_LARGE);
+    finish(state);
+    large[SCENARIO_FILE_BYTES_MAX] = '\0'; /* one byte less is read, and found empty */
+    assert_int_equal(load_text(large), -1);
+    assert_int_equal(diags.entries[0].code, DIAG_WRONG_TYPE);
+}
+
+/* A file that would take its reader long, or deep, is refused early. */
+static void hostile_files(void **state)
+{
+    static char text[100000];
+    size_t used;
+
+    memset(text, '[', 90000);
+    assert_int_equal(load_text(text), -1);
+    assert_int_equal(diags.errors, 1);
+    assert_int_equal(diags.entries[0].code, DIAG_TOO_MANY);
+    finish(state);
+    used = (size_t)sprintf(text, "schema: xensock/scenario/1\n");
+    for (uint32_t i = 0; i < 5000; i++)
+        used += (size_t)sprintf(text + used, "k%u: 1\n", i);
+    assert_int_equal(load_text(text), -1);
+    assert_int_equal(diags.count, DIAG_MAX);
+    assert_int_equal(diags.errors, 5000 + 3 + 1); /* unknown, missing, too many */
+    assert_int_equal(diags.dropped, diags.errors - DIAG_MAX);
+}
+
+/* One more host, peer or workload than there is room for. */
+static void too_many(void **state)
+{
+    static char text[8192];
+    size_t used = 0;
+
+    (void)state;
+    used += (size_t)sprintf(text, "schema: xensock/scenario/1\nname: many\ntopology:\n  peers:\n");
+    for (uint32_t i = 0; i <= SCENARIO_PEERS_MAX; i++)
+        used += (size_t)sprintf(text + used, "    p%u: {kind: sink}\n", i);
+    used += (size_t)sprintf(text + used, "  hosts:\n    b: {role: backend}\n");
+    for (uint32_t i = 0; i < SCENARIO_HOSTS_MAX; i++)
+        used += (size_t)sprintf(text + used, "    h%u: {role: frontend}\n", i);
+    used += (size_t)sprintf(text + used, "workload:\n");
+    for (uint32_t i = 0; i <= SCENARIO_WORKLOADS_MAX; i++)
+        used += (size_t)sprintf(text + used, "  - {name: w%u, kind: stream, connect_to: p0}\n", i);
+    assert_int_equal(load_text(text), -1);
+    used = 0;
+    for (uint32_t i = 0; i < diags.count; i++)
+        used += diags.entries[i].severity == DIAG_ERROR && diags.entries[i].code == DIAG_TOO_MANY;
+    assert_int_equal(used, 3);
+    assert_int_equal(scenario.peer_count, SCENARIO_PEERS_MAX);
+    assert_int_equal(scenario.host_count, SCENARIO_HOSTS_MAX);
+    assert_int_equal(scenario.workload_count, SCENARIO_WORKLOADS_MAX);
+}
+
+static void full(void **state)
+{
+    json_t *expected = json_load_file("good-full.json", JSON_REJECT_DUPLICATES, NULL), *actual;
+
+    (void)state;
+    assert_int_equal(load("good-full.yaml"), 0);
+    assert_int_equal(diags.count, 0);
+    assert_int_equal(scenario.peers[4].workload, 4); /* caller -> srv */
+    assert_int_equal(scenario.workloads[2].peer, 3); /* two-way -> ext */
+    assert_int_equal(scenario.workloads[0].host, 1);
+    assert_int_equal(scenario.backend, 0);
+    assert_int_equal(scenario.frontend, 1);
+    assert_int_equal(call_addr_family(&scenario.peers[3].addr.addr), CALL_AF_INET6);
+    assert_int_equal(call_addr_port(&scenario.peers[3].addr.addr), 9000);
+    assert_int_equal(call_addr_port(&scenario.workloads[4].listen.addr), 7001);
+    actual = scenario_json(&scenario);
+    assert_non_null(expected);
+    assert_true(json_equal(actual, expected));
+    json_decref(actual);
+    json_decref(expected);
+}
+
+static void defaults(void **state)
+{
+    const struct scenario_workload *bulk = &scenario.workloads[0], *srv = &scenario.workloads[1];
+
+    (void)state;
+    assert_int_equal(load("good-least.yaml"), 0);
+    assert_int_equal(scenario.mode, SCENARIO_EMULATED);
+    assert_int_equal(scenario.seed, 1);
+    assert_true(scenario.duration_ns == UINT64_C(1000000000));
+    assert_true(scenario.warmup_ns == 0);
+    assert_true(scenario.timeout_ns == UINT64_C(60000000000));
+    assert_string_equal(scenario.protocol.dialect, "xensock1");
+    assert_int_equal(scenario.protocol.order, 6);
+    assert_int_equal(scenario.hosts[0].cpu, SCENARIO_CPU_ANY);
+    assert_string_equal(scenario.peers[0].addr.text, "127.0.0.1:0");
+    assert_true(call_addr_is_loopback(&scenario.peers[0].addr.addr));
+    assert_string_equal(bulk->where, "front");
+    assert_int_equal(bulk->host, 1);
+    assert_int_equal(bulk->direction, SCENARIO_UP);
+    assert_true(bulk->bytes == 0);
+    assert_int_equal(bulk->write_bytes, 65536);
+    assert_int_equal(bulk->read_bytes, 65536);
+    assert_int_equal(bulk->sockets, 1);
+    assert_int_equal(bulk->repeat, 1);
+    assert_true(srv->accepts == 0);
+}
+
+/* JSON is YAML: a scenario written by a program loads as it is. */
+static void json_file(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        load_text("{\"schema\": \"xensock/scenario/1\", \"name\": \"j\", \"topology\": {\"hosts\": "
+                  "{\"b\": {\"role\": \"backend\"}, \"f\": {\"role\": \"frontend\", \"cpu\": 3}}, "
+                  "\"peers\": {\"e\": {\"kind\": \"echo\"}}}, \"workload\": [{\"name\": \"ask\", "
+                  "\"kind\": \"request-response\", \"connect_to\": \"e\", \"operations\": 5}]}"),
+        0);
+    assert_int_equal(scenario.hosts[1].cpu, 3);
+    assert_true(scenario.workloads[0].operations == 5);
+    assert_int_equal(scenario.workloads[0].request_bytes, 64);
+}
+
+/* Overrides change, add and make mappings; the last one of a path wins. */
+static void overrides(void **state)
+{
+    static const char *const sets[] = {"protocol.order=2",
+                                       "workload.bulk.bytes=1MiB",
+                                       "topology.peers.ext.kind=external",
+                                       "topology.peers.ext.address=[::1]:5=",
+                                       "topology.peers.ext.address=[::1]:5",
+                                       "workload.bulk.connect_to=ext",
+                                       "seed=7",
+                                       "seed=8",
+                                       "workload.srv.name=again",
+                                       "workload.again.accepts=3"};
+
+    (void)state;
+    assert_int_equal(
+        scenario_load(&scenario, "good-least.yaml", sets, sizeof(sets) / sizeof(sets[0]), &diags),
+        0);
+    assert_int_equal(scenario.protocol.order, 2);
+    assert_true(scenario.workloads[0].bytes == 1048576);
+    assert_int_equal(scenario.workloads[0].peer, 1);
+    assert_string_equal(scenario.peers[1].addr.text, "[::1]:5");
+    assert_int_equal(scenario.seed, 8);
+    assert_true(scenario.workloads[1].accepts == 3);
+}
+
+/* Each end of a range is in it; its neighbours are not. */
+static void ranges(void **state)
+{
+    static const struct {
+        const char *set;
+        int expected;
+    } cases[] = {{"protocol.order=0", -1},
+                 {"protocol.order=1", 0},
+                 {"protocol.order=6", 0},
+                 {"protocol.order=7", -1},
+                 {"seed=0", 0},
+                 {"seed=9223372036854775807", 0},
+                 {"seed=9223372036854775808", -1},
+                 {"duration=999us", -1},
+                 {"duration=1ms", 0},
+                 {"workload.bulk.sockets=0", -1},
+                 {"workload.bulk.sockets=4096", 0},
+                 {"workload.bulk.sockets=4097", -1},
+                 {"workload.bulk.write_size=16MiB", 0},
+                 {"workload.bulk.write_size=16777217", -1}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (scenario_load(&scenario, "good-least.yaml", &cases[i].set, 1, &diags) !=
+            cases[i].expected)
+            fail_msg("%s is not %d", cases[i].set, cases[i].expected);
+        finish(state);
+    }
+}
+
+static void json_diagnostics(void **state)
+{
+    json_t *array, *first, *second;
+
+    (void)state;
+    assert_int_equal(load("bad-duplicates.yaml"), -1);
+    array = diag_json(&diags);
+    assert_int_equal(json_array_size(array), diags.count);
+    first = json_pack("{ss si si si ss ss ss}", "file", "bad-duplicates.yaml", "line", 3, "column",
+                      1, "length", 4, "severity", "error", "code", "E0102", "message",
+                      "'name' stands here twice");
+    second = json_pack("{ss si si si ss ss}", "file", "bad-duplicates.yaml", "line", 2, "column", 1,
+                       "length", 4, "severity", "note", "message", "the first one");
+    assert_true(json_equal(json_array_get(array, 0), first));
+    assert_true(json_equal(json_array_get(array, 1), second));
+    json_decref(first);
+    json_decref(second);
+    json_decref(array);
+    finish(NULL);
+    assert_int_equal(load("bad-later.yaml"), -1);
+    array = diag_json(&diags);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(array, 0), "hint")),
+                        "use 'emulated'");
+    json_decref(array);
+}
+
+static void suggestions(void **state)
+{
+    static const char *const words[] = {"order", "dialect", "request-response"};
+    static const struct {
+        const char *got, *suggested;
+    } cases[] = {{"oder", "order"},      {"ordre", "order"},
+                 {"rodre", ""},          {"dialetc", "dialect"},
+                 {"dielegt", "dialect"}, {"o", ""},
+                 {"colour", ""},         {"requestresponse", "request-response"}};
+
+    (void)state;
+    diag_add_source(&diags, "file", NULL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        diag_error(&diags, DIAG_UNKNOWN_KEY, (struct diag_place){0}, "?");
+        diag_suggest(&diags, cases[i].got, "keys", words, 3);
+        assert_string_equal(diags.entries[i].suggestion, cases[i].suggested);
+    }
+}
+
+/* Colours are asked for; escapes of the user's never pass. */
+static void colours(void **state)
+{
+    char *text;
+
+    (void)state;
+    assert_int_equal(load("bad-text.yaml"), -1);
+    text = printed(false);
+    assert_null(strchr(text, '\033'));
+    free(text);
+    text = printed(true);
+    assert_non_null(strstr(text, "\033[1;31merror[E0103]:\033[0m the scenario has no"));
+    free(text);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(bad_files, start, finish),
+        cmocka_unit_test_setup_teardown(bad_overrides, start, finish),
+        cmocka_unit_test_setup_teardown(unreadable, start, finish),
+        cmocka_unit_test_setup_teardown(hostile_files, start, finish),
+        cmocka_unit_test_setup_teardown(too_many, start, finish),
+        cmocka_unit_test_setup_teardown(full, start, finish),
+        cmocka_unit_test_setup_teardown(defaults, start, finish),
+        cmocka_unit_test_setup_teardown(json_file, start, finish),
+        cmocka_unit_test_setup_teardown(overrides, start, finish),
+        cmocka_unit_test_setup_teardown(ranges, start, finish),
+        cmocka_unit_test_setup_teardown(json_diagnostics, start, finish),
+        cmocka_unit_test_setup_teardown(suggestions, start, finish),
+        cmocka_unit_test_setup_teardown(colours, start, finish),
+    };
+
+    return !!cmocka_run_group_tests_name("scenario", tests, NULL, NULL);
+}

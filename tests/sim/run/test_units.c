@@ -1,0 +1,200 @@
+/* Units: every suffix, every fault, the last value that fits and the first that does not. */
+#include "sim/run/units.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void assert_parsed(enum units_fault (*parse)(const char *, uint64_t *), const char *text,
+                          uint64_t expected)
+{
+    uint64_t value = 0;
+
+    if (parse(text, &value) != UNITS_OK || value != expected)
+        fail_msg("'%s' gave %llu", text, (unsigned long long)value);
+}
+
+static void assert_fault(enum units_fault (*parse)(const char *, uint64_t *), const char *text,
+                         enum units_fault expected)
+{
+    uint64_t value = 77;
+    enum units_fault fault = parse(text, &value);
+
+    if (fault != expected || value != 77)
+        fail_msg("'%s' gave fault %d, value %llu", text, (int)fault, (unsigned long long)value);
+}
+
+static void counts(void **state)
+{
+    (void)state;
+    assert_parsed(units_parse_count, "0", 0);
+    assert_parsed(units_parse_count, "18446744073709551615", UINT64_MAX);
+    assert_fault(units_parse_count, "18446744073709551616", UNITS_OVERFLOW);
+    assert_fault(units_parse_count, "99999999999999999999", UNITS_OVERFLOW);
+    assert_fault(units_parse_count, "", UNITS_MALFORMED);
+    assert_fault(units_parse_count, "-1", UNITS_MALFORMED);
+    assert_fault(units_parse_count, "+1", UNITS_MALFORMED);
+    assert_fault(units_parse_count, " 1", UNITS_MALFORMED);
+    assert_fault(units_parse_count, "1 ", UNITS_MALFORMED);
+    assert_fault(units_parse_count, "010", UNITS_MALFORMED);
+    assert_fault(units_parse_count, "0x10", UNITS_MALFORMED);
+    assert_fault(units_parse_count, "1e3", UNITS_MALFORMED);
+    assert_fault(units_parse_count, "5s", UNITS_MALFORMED);
+}
+
+static void durations(void **state)
+{
+    (void)state;
+    assert_parsed(units_parse_duration, "0s", 0);
+    assert_parsed(units_parse_duration, "3ns", 3);
+    assert_parsed(units_parse_duration, "250us", 250000);
+    assert_parsed(units_parse_duration, "200ms", 200000000);
+    assert_parsed(units_parse_duration, "2s", 2000000000);
+    assert_parsed(units_parse_duration, "2min", UINT64_C(120000000000));
+    assert_parsed(units_parse_duration, "18446744073s", UINT64_C(18446744073000000000));
+    assert_fault(units_parse_duration, "18446744074s", UNITS_OVERFLOW);
+    assert_fault(units_parse_duration, "5", UNITS_NO_UNIT);
+    assert_fault(units_parse_duration, "0", UNITS_NO_UNIT);
+    assert_fault(units_parse_duration, "5h", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_duration, "5S", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_duration, "5KiB", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_duration, "5 s", UNITS_MALFORMED);
+    assert_fault(units_parse_duration, "1.5s", UNITS_MALFORMED);
+    assert_fault(units_parse_duration, "-5s", UNITS_MALFORMED);
+    assert_fault(units_parse_duration, "s", UNITS_MALFORMED);
+    assert_fault(units_parse_duration, "1s2", UNITS_MALFORMED);
+}
+
+static void sizes(void **state)
+{
+    (void)state;
+    assert_parsed(units_parse_size, "0", 0);
+    assert_parsed(units_parse_size, "1500", 1500);
+    assert_parsed(units_parse_size, "1500B", 1500);
+    assert_parsed(units_parse_size, "2kB", 2000);
+    assert_parsed(units_parse_size, "2MB", 2000000);
+    assert_parsed(units_parse_size, "2GB", 2000000000);
+    assert_parsed(units_parse_size, "64KiB", 65536);
+    assert_parsed(units_parse_size, "4MiB", 4194304);
+    assert_parsed(units_parse_size, "1GiB", 1073741824);
+    assert_parsed(units_parse_size, "17179869183GiB", UINT64_C(18446744072635809792));
+    assert_fault(units_parse_size, "17179869184GiB", UNITS_OVERFLOW);
+    assert_fault(units_parse_size, "64KB", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_size, "64k", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_size, "64Kib", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_size, "1_000", UNITS_MALFORMED);
+    assert_fault(units_parse_size, "KiB", UNITS_MALFORMED);
+}
+
+static void addresses(void **state)
+{
+    static const uint8_t one[16] = {[15] = 1};
+    struct call_addr addr, expected;
+
+    (void)state;
+    assert_int_equal(units_parse_addr("192.0.2.1:65535", &addr), UNITS_OK);
+    call_addr4(&expected, (const uint8_t[]){192, 0, 2, 1}, 65535);
+    assert_memory_equal(&addr, &expected, sizeof(addr));
+    assert_int_equal(units_parse_addr("[::1]:80", &addr), UNITS_OK);
+    call_addr6(&expected, one, 80);
+    assert_memory_equal(&addr, &expected, sizeof(addr));
+    assert_int_equal(units_parse_addr("[1111:2222:3333:4444:5555:6666:255.255.255.255]:0", &addr),
+                     UNITS_OK);
+    assert_int_equal(call_addr_family(&addr), CALL_AF_INET6);
+    assert_int_equal(call_addr_port(&addr), 0);
+}
+
+static void addresses_refused(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        ":",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:x",
+        "127.0.0.1:-1",
+        "::1:80",
+        "[::1]80",
+        "[::1]",
+        "[::1",
+        "[",
+        "[:",
+        "[]:80",
+        "[::1%1]:5",
+        "[::1]]:80",
+        "localhost:5",
+        "1.2.3:80",
+        "1.2.3.4.5:80",
+        "[1.2.3.4]:5",
+        "1.2.3.4:5 ",
+        "1.2.3.4:080",
+        "[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:80"};
+    struct call_addr addr;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (units_parse_addr(texts[i], &addr) != UNITS_MALFORMED)
+            fail_msg("'%s' was not refused", texts[i]);
+    assert_int_equal(units_parse_addr("127.0.0.1:65536", &addr), UNITS_OVERFLOW);
+}
+
+static void exact_formats(void **state)
+{
+    static const uint64_t values[] = {0,     1,     999,         1000,           1024,      1536,
+                                      65536, 60000, 60000000000, 1073741824 + 1, UINT64_MAX};
+    uint64_t value;
+
+    (void)state;
+    assert_string_equal(units_format_size(65536).text, "64KiB");
+    assert_string_equal(units_format_size(1500).text, "1500B");
+    assert_string_equal(units_format_size(0).text, "0B");
+    assert_string_equal(units_format_size(UINT64_C(1) << 40).text, "1024GiB");
+    assert_string_equal(units_format_duration(200000000).text, "200ms");
+    assert_string_equal(units_format_duration(UINT64_C(120000000000)).text, "2min");
+    assert_string_equal(units_format_duration(1500).text, "1500ns");
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        assert_int_equal(units_parse_size(units_format_size(values[i]).text, &value), UNITS_OK);
+        assert_true(value == values[i]);
+        assert_int_equal(units_parse_duration(units_format_duration(values[i]).text, &value),
+                         UNITS_OK);
+        assert_true(value == values[i]);
+    }
+}
+
+static void rounded_formats(void **state)
+{
+    (void)state;
+    assert_string_equal(units_format_latency(0).text, "0 ns");
+    assert_string_equal(units_format_latency(999).text, "999 ns");
+    assert_string_equal(units_format_latency(1000).text, "1.00 us");
+    assert_string_equal(units_format_latency(9994).text, "9.99 us");
+    assert_string_equal(units_format_latency(9995).text, "10.0 us");
+    assert_string_equal(units_format_latency(17912).text, "17.9 us");
+    assert_string_equal(units_format_latency(99949).text, "99.9 us");
+    assert_string_equal(units_format_latency(99950).text, "100 us");
+    assert_string_equal(units_format_latency(999499).text, "999 us");
+    assert_string_equal(units_format_latency(999500).text, "1.00 ms");
+    assert_string_equal(units_format_latency(UINT64_C(2500000000000)).text, "2500 s");
+    assert_string_equal(units_format_latency(UINT64_MAX).text, "18446744074 s");
+    assert_string_equal(units_format_rate(1500000000).text, "1.50 GB/s");
+    assert_string_equal(units_format_rate(123456).text, "123 kB/s");
+    assert_string_equal(units_format_rate(12).text, "12 B/s");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(addresses),
+        cmocka_unit_test(addresses_refused),
+        cmocka_unit_test(exact_formats),
+        cmocka_unit_test(rounded_formats),
+    };
+
+    return !!cmocka_run_group_tests_name("units", tests, NULL, NULL);
+}

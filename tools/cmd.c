@@ -1,0 +1,74 @@
+/* What reading the command lines of the subcommands shares. See cmd.h. */
+#include "tools/cmd.h"
+
+#include "sim/run/scenario.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int cmd_help(const char *text)
+{
+    fputs(text, stdout);
+    return CMD_OK;
+}
+
+int cmd_usage(const char *text)
+{
+    fputs(text, stderr);
+    return CMD_USAGE;
+}
+
+bool cmd_number(const char *option, const char *text, uint64_t max, uint64_t *number)
+{
+    char *end;
+    unsigned long long value = strtoull(text, &end, 10);
+
+    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && value <= max) {
+        *number = value;
+        return true;
+    }
+    fprintf(stderr, "xensock: error: %s takes a number up to %llu, not '%s'\n", option,
+            (unsigned long long)max, text);
+    return false;
+}
+
+bool cmd_domid(const char *option, const char *text, uint16_t *domid)
+{
+    uint64_t number;
+
+    if (!cmd_number(option, text, 0x7fef, &number)) /* DOMID_FIRST_RESERVED - 1 */
+        return false;
+    *domid = (uint16_t)number;
+    return true;
+}
+
+bool cmd_notify(const char *text, bool *immediate)
+{
+    *immediate = strcmp(text, "immediate") == 0;
+    if (*immediate || strcmp(text, "coalesced") == 0)
+        return true;
+    fprintf(stderr, "xensock: error: --notify takes coalesced or immediate, not '%s'\n", text);
+    return false;
+}
+
+bool cmd_set(struct cmd_sets *sets, const char *text)
+{
+    if (sets->count == CMD_SETS_MAX) {
+        fprintf(stderr, "xensock: error: more than %d --set\n", CMD_SETS_MAX);
+        return false;
+    }
+    sets->list[sets->count++] = text;
+    return true;
+}
+
+bool cmd_scenario(struct scenario *scenario, const char *path, const struct cmd_sets *sets)
+{
+    static struct diag_list diags;
+
+    diag_init(&diags);
+    int ret = scenario_load(scenario, path, sets->list, sets->count, &diags);
+    diag_print(&diags, stderr, false);
+    diag_fini(&diags);
+    return ret == 0;
+}

@@ -1,0 +1,57 @@
+/* The subcommands of xensock, one file each, and what reading their command lines shares. */
+#ifndef XENSOCK_TOOLS_CMD_H
+#define XENSOCK_TOOLS_CMD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Exit codes, kept for ever. */
+enum cmd_exit {
+    CMD_OK = 0,
+    CMD_FAILED = 1,       /* an expectation failed: a finding */
+    CMD_USAGE = 2,        /* wrong command line */
+    CMD_SCENARIO = 3,     /* the scenario is invalid, or cannot be run as it is written */
+    CMD_BROKEN = 5,       /* stalled, or a core broke an invariant */
+    CMD_BUG = 70,         /* of this program */
+    CMD_UNSUPPORTED = 77, /* cannot run on this machine */
+    CMD_INTERRUPTED = 130,
+};
+
+/* Each takes its own arguments, argv[0] being the subcommand's name, and returns an exit code. */
+int cmd_backend(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_frontend(int argc, char **argv);
+int cmd_hypervisor(int argc, char **argv);
+int cmd_payload(int argc, char **argv);
+int cmd_peer(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+
+/* Print a help text to stdout and return 0. */
+int cmd_help(const char *text);
+
+/* Print a help text to stderr and return the code for a wrong command line. */
+int cmd_usage(const char *text);
+
+/* Read a domain id or any number up to `max`; false after saying what is wrong with `option`. */
+bool cmd_domid(const char *option, const char *text, uint16_t *domid);
+bool cmd_number(const char *option, const char *text, uint64_t max, uint64_t *number);
+
+/* Read "coalesced" or "immediate", when a marked port is notified; false after saying so. */
+bool cmd_notify(const char *text, bool *immediate);
+
+/* The overrides of --set, in order. */
+enum { CMD_SETS_MAX = 64 };
+struct cmd_sets {
+    const char *list[CMD_SETS_MAX];
+    uint32_t count;
+};
+
+/* Append one; false after saying that there are too many. */
+bool cmd_set(struct cmd_sets *sets, const char *text);
+
+struct scenario;
+
+/* Load and check a scenario, printing every diagnostic to stderr; false if it cannot be used. */
+bool cmd_scenario(struct scenario *scenario, const char *path, const struct cmd_sets *sets);
+
+#endif

@@ -1,0 +1,279 @@
+/*
+ * xensock backend: the backend domain's process, which owns the real sockets.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "sim/run/domain_uv.h"
+#include "sim/run/metrics_counters.h"
+#include "sim/run/run_back.h"
+#include "tools/cmd.h"
+#include "tools/process.h"
+#include "tools/profile.h"
+
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <stdlib.h>
+
+static const char help[] =
+    "usage: xensock backend --runtime DIR [OPTION]...\n"
+    "\n"
+    "Connects to the hypervisor in DIR as the backend domain and serves every device it finds\n"
+    "there, with real TCP sockets. Runs until SIGINT.\n"
+    "\n"
+    "  --domid N          which domain it is (default 0)\n"
+    "  --allow IP[/BITS]  let guests connect to and bind on these addresses too; without it only\n"
+    "                     loopback is allowed. May be given up to 30 times\n"
+    "  --max-order N      largest order of a data ring it offers (default 6)\n"
+    "  --max-sockets N    quota of sockets per guest (default 4096)\n"
+    "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
+    "  --cpu N            pin the process\n"
+    "  --profile FILE     write a CPU profile of the measured phase (or of the whole run)\n"
+    "\n"
+    "  xensock backend --runtime /tmp/xs\n"
+    "  perf record -g xensock backend --runtime /tmp/xs --allow 192.168.0.0/16\n";
+
+struct backend {
+    struct process process;
+    struct domain_uv *domain;
+    struct run_back *back;
+    struct metrics_counters from;
+    bool ending;
+};
+
+struct backend_options {
+    const char *runtime;
+    uint16_t domid;
+    uint64_t max_order, max_sockets, cpu;
+    bool pinned;
+    bool immediate;
+    int control_fd;
+    struct policy policy;
+};
+
+static void look(struct backend *backend, struct metrics_counters *all)
+{
+    struct be_counters be;
+
+    all->count = 0;
+    run_back_counters(backend->back, &be);
+    metrics_counters_be(all, &be);
+    metrics_counters_hv(all, domain_uv_hv(backend->domain));
+    metrics_counters_net(all, domain_uv_net(backend->domain));
+    metrics_counters_exec(all, exec_counters(domain_uv_exec(backend->domain)));
+}
+
+/* Everything is closed: tell what was counted, by hand in words. */
+static void say_report(struct backend *backend)
+{
+    struct process *process = &backend->process;
+    struct metrics_counters all;
+    struct record_usage usage = record_usage_between(&process->from, &process->to);
+
+    look(backend, &all);
+    json_t *counters = metrics_counters_json(&backend->from, &all);
+    if (!process->control) {
+        json_dumpf(counters, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(counters);
+        return;
+    }
+    const char *leak = metrics_counters_leak(&all);
+    control_uv_say(process->control,
+                   json_pack("{s:s, s:s, s:o, s:o, s:s?}", "event", "report", "name", process->name,
+                             "usage", record_usage_json(&usage), "counters", counters, "leak",
+                             leak));
+}
+
+static void finish(struct backend *backend)
+{
+    if (!backend->domain)
+        return;
+    domain_uv_close(backend->domain);
+    run_back_destroy(backend->back);
+    backend->domain = NULL;
+    process_stop(&backend->process);
+}
+
+static uint64_t turned(void *self, uint64_t now_ns)
+{
+    struct backend *backend = self;
+
+    (void)now_ns;
+    run_back_turned(backend->back);
+    if (backend->ending && run_back_idle(backend->back)) {
+        backend->ending = false;
+        process_measured(&backend->process);
+        say_report(backend);
+        if (!backend->process.control)
+            finish(backend);
+    }
+    return STEP_NEVER;
+}
+
+static void end(struct backend *backend)
+{
+    if (backend->ending || !backend->domain)
+        return;
+    backend->ending = true;
+    run_back_stop(backend->back);
+    domain_uv_kick(backend->domain);
+}
+
+static void asked(void *self, const char *what)
+{
+    struct backend *backend = self;
+
+    if (!backend->domain)
+        return;
+    if (strcmp(what, "measure") == 0)
+        look(backend, &backend->from);
+    else if (strcmp(what, "quit") == 0)
+        finish(backend);
+    else if (strcmp(what, "report") == 0 || strcmp(what, "interrupt") == 0)
+        end(backend);
+}
+
+static void lost(void *self)
+{
+    struct backend *backend = self;
+
+    process_error(&backend->process, "E0602", "the hypervisor has gone away");
+    exit(CMD_FAILED); /* nothing of ours outlives it but sockets, which the exit closes */
+}
+
+static void report(void *self, uint16_t front, const char *text)
+{
+    struct backend *backend = self;
+
+    process_error(&backend->process, "E0502", "domain %u broke the protocol: %s", front, text);
+}
+
+static int serve(struct backend *backend, const struct backend_options *options)
+{
+    int error;
+    struct domain_uv_config config = {.runtime = options->runtime,
+                                      .domid = options->domid,
+                                      .sockets = true,
+                                      .max_devices = 256,
+                                      .notify = options->immediate ? EXEC_NOTIFY_IMMEDIATE
+                                                                   : EXEC_NOTIFY_COALESCED,
+                                      .timeout_ms = 10000,
+                                      .self = backend,
+                                      .lost = lost,
+                                      .turned = turned};
+
+    process_start(&backend->process, options->control_fd);
+    backend->domain = domain_uv_open(backend->process.loop, &config, &error);
+    if (!backend->domain) {
+        process_error(&backend->process, "E0601", "no hypervisor in %s for domain %u: %s",
+                      options->runtime, options->domid, err_name(error));
+        process_stop(&backend->process);
+        uv_run(backend->process.loop, UV_RUN_DEFAULT);
+        return CMD_USAGE;
+    }
+    backend->back =
+        run_back_create(&(struct run_back_config){.exec = domain_uv_exec(backend->domain),
+                                                  .domid = options->domid,
+                                                  .dialect = &dialect_xensock1,
+                                                  .policy = &options->policy,
+                                                  .order_max = (uint32_t)options->max_order,
+                                                  .max_sockets = (uint32_t)options->max_sockets,
+                                                  .max_devices = 255,
+                                                  .self = backend,
+                                                  .report = report});
+    assert(backend->back);
+    domain_uv_kick(backend->domain);
+    if (!backend->process.control)
+        process_measure(&backend->process);
+    process_say_event(&backend->process, "ready");
+    uv_run(backend->process.loop, UV_RUN_DEFAULT);
+    return CMD_OK;
+}
+
+/* "10.0.0.0/8" or an address alone. */
+static bool allow(struct policy *policy, const char *text)
+{
+    struct policy_rule rule = {.family = strchr(text, ':') ? CALL_AF_INET6 : CALL_AF_INET};
+    char ip[64];
+    const char *slash = strchr(text, '/');
+    size_t length = slash ? (size_t)(slash - text) : strlen(text);
+    uint64_t most = rule.family == CALL_AF_INET ? 32 : 128, bits = most;
+
+    if (length < sizeof(ip)) {
+        memcpy(ip, text, length);
+        ip[length] = '\0';
+        if (inet_pton(rule.family == CALL_AF_INET ? AF_INET : AF_INET6, ip, rule.ip) == 1 &&
+            (!slash || cmd_number("--allow IP/BITS", slash + 1, most, &bits))) {
+            rule.bits = (uint8_t)bits;
+            return policy_allow(policy, &rule);
+        }
+    }
+    fprintf(stderr, "xensock: error: --allow takes IP or IP/BITS, not '%s'\n", text);
+    return false;
+}
+
+/* One option into `options`; false after saying what is wrong. */
+static bool take(struct backend_options *options, int option, const char *text)
+{
+    uint64_t fd;
+
+    switch (option) {
+    case 'r': options->runtime = text; return true;
+    case 'd': return cmd_domid("--domid", text, &options->domid);
+    case 'a': return allow(&options->policy, text);
+    case 'o':
+        return cmd_number("--max-order", text, 6, &options->max_order) && options->max_order > 0;
+    case 's': return cmd_number("--max-sockets", text, 65536, &options->max_sockets);
+    case 'n': return cmd_notify(text, &options->immediate);
+    case 'c': options->pinned = true; return cmd_number("--cpu", text, 1023, &options->cpu);
+    case 'p':
+        if (profile_configure(text) == 0)
+            return true;
+        fprintf(stderr, "xensock: error: this build has no profiler (gperftools)\n");
+        return false;
+    case 'k':
+        if (!cmd_number("--control", text, 1u << 20, &fd))
+            return false;
+        options->control_fd = (int)fd;
+        return true;
+    }
+    return false;
+}
+
+int cmd_backend(int argc, char **argv)
+{
+    static const struct option long_options[] = {{"runtime", required_argument, NULL, 'r'},
+                                                 {"domid", required_argument, NULL, 'd'},
+                                                 {"allow", required_argument, NULL, 'a'},
+                                                 {"max-order", required_argument, NULL, 'o'},
+                                                 {"max-sockets", required_argument, NULL, 's'},
+                                                 {"notify", required_argument, NULL, 'n'},
+                                                 {"cpu", required_argument, NULL, 'c'},
+                                                 {"profile", required_argument, NULL, 'p'},
+                                                 {"control", required_argument, NULL, 'k'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {NULL, 0, NULL, 0}};
+    static struct backend_options options = {.max_order = 6, .max_sockets = 4096, .control_fd = -1};
+    static struct backend backend = {.process = {.name = "backend", .asked = asked}};
+    int option;
+
+    policy_init(&options.policy);
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        if (option == 'h')
+            return cmd_help(help);
+        if (!take(&options, option, optarg))
+            return CMD_USAGE;
+    }
+    if (!options.runtime || optind != argc || options.max_sockets == 0)
+        return cmd_usage(help);
+    if (options.pinned && !process_pin((int)options.cpu)) {
+        fprintf(stderr, "xensock backend: error: cannot run on CPU %d\n", (int)options.cpu);
+        return CMD_UNSUPPORTED;
+    }
+    backend.process.loop = uv_default_loop();
+    backend.process.self = &backend;
+    int code = serve(&backend, &options);
+    uv_loop_close(uv_default_loop());
+    return code;
+}

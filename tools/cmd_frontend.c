@@ -1,0 +1,324 @@
+/*
+ * xensock frontend: the guest domain's process, with the workloads of a scenario on its calls.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "sim/run/domain_uv.h"
+#include "sim/run/metrics_counters.h"
+#include "sim/run/run_front.h"
+#include "sim/run/units.h"
+#include "tools/cmd.h"
+#include "tools/process.h"
+#include "tools/profile.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+static const char help[] =
+    "usage: xensock frontend --runtime DIR [OPTION]... FILE\n"
+    "\n"
+    "Connects to the hypervisor in DIR as the guest and runs the workloads of the scenario FILE\n"
+    "once, then prints what they did. Peers must be running at the addresses FILE names\n"
+    "(xensock peer), so give them fixed ports, with --set if need be.\n"
+    "\n"
+    "  --domid N          which domain it is (default 1)\n"
+    "  --backend N        which domain its backend is (default 0)\n"
+    "  --set PATH=VALUE   change a value of the scenario; may be given often\n"
+    "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
+    "  --profile FILE     write a CPU profile of the measured phase\n"
+    "\n"
+    "  xensock frontend --runtime /tmp/xs scenarios/quickstart.yaml\n"
+    "  gdb --args xensock frontend --runtime /tmp/xs --set duration=10min "
+    "scenarios/quickstart.yaml\n";
+
+struct frontend {
+    struct process process;
+    struct scenario scenario;
+    struct domain_uv *domain;
+    struct run_front *front;
+    struct metrics_counters from, to;
+    uv_timer_t progress;
+    bool reported, interrupted, failed;
+};
+
+static void look(struct frontend *frontend, struct metrics_counters *all)
+{
+    all->count = 0;
+    metrics_counters_fe(all, run_front_counters(frontend->front));
+    metrics_counters_hv(all, domain_uv_hv(frontend->domain));
+    metrics_counters_exec(all, exec_counters(domain_uv_exec(frontend->domain)));
+}
+
+static json_t *workload_json(const struct frontend *frontend, uint32_t i)
+{
+    struct workload_result result;
+    char *latency = NULL;
+
+    workload_result(run_front_workloads(frontend->front), i, &result);
+    if (result.latency)
+        latency = metrics_hist_encode(result.latency);
+    json_t *object = json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s?, s:I, s:s}", "name",
+        frontend->scenario.workloads[i].name, "duration_ns", (json_int_t)result.duration_ns,
+        "bytes", (json_int_t)result.bytes, "operations", (json_int_t)result.operations,
+        "sent_bytes", (json_int_t)result.sent_bytes, "received_bytes",
+        (json_int_t)result.received_bytes, "mismatches", (json_int_t)result.mismatches, "errors",
+        (json_int_t)result.errors, "connections", (json_int_t)result.connections, "error",
+        result.first_error_text, "latency", latency, "saturated",
+        (json_int_t)(result.latency ? result.latency->saturated : 0), "xxh128",
+        result.received_xxh128);
+    free(latency);
+    return object;
+}
+
+/* By hand there is no launcher to print the table. */
+static void print_workload(const struct frontend *frontend, uint32_t i)
+{
+    struct workload_result result;
+
+    workload_result(run_front_workloads(frontend->front), i, &result);
+    printf("%-16s %s  %llu operations", frontend->scenario.workloads[i].name,
+           units_format_rate(record_rate(result.bytes, result.duration_ns ? result.duration_ns : 1))
+               .text,
+           (unsigned long long)result.operations);
+    if (result.latency && result.latency->count > 0)
+        printf("  p50 %s  p99 %s",
+               units_format_latency(metrics_hist_percentile_ns(result.latency, 500000)).text,
+               units_format_latency(metrics_hist_percentile_ns(result.latency, 990000)).text);
+    printf("  %s\n", result.errors + result.mismatches ? result.first_error_text : "ok");
+}
+
+static void say_report(struct frontend *frontend)
+{
+    struct process *process = &frontend->process;
+    struct record_usage usage = record_usage_between(&process->from, &process->to);
+    struct metrics_counters now;
+    json_t *workloads = json_array();
+
+    for (uint32_t i = 0; i < frontend->scenario.workload_count; i++) {
+        struct workload_result result;
+        workload_result(run_front_workloads(frontend->front), i, &result);
+        frontend->failed |= result.errors + result.mismatches > 0;
+        json_array_append_new(workloads, workload_json(frontend, i));
+        if (!process->control)
+            print_workload(frontend, i);
+    }
+    look(frontend, &now);
+    const char *leak = metrics_counters_leak(&now);
+    for (uint32_t i = 0; i < now.count; i++) /* flows end with the measured phase */
+        if (now.list[i].kind == METRICS_FLOW && i < frontend->to.count)
+            now.list[i].value = frontend->to.list[i].value;
+    control_uv_say(process->control,
+                   json_pack("{s:s, s:s, s:o, s:o, s:o, s:s?}", "event", "report", "name",
+                             process->name, "usage", record_usage_json(&usage), "counters",
+                             metrics_counters_json(&frontend->from, &now), "workloads", workloads,
+                             "leak", leak));
+}
+
+static void phase(void *self, enum workload_phase to, bool listening)
+{
+    struct frontend *frontend = self;
+
+    switch (to) {
+    case WORKLOAD_IDLE: return;
+    case WORKLOAD_WARMUP:
+        if (listening)
+            process_say_event(&frontend->process, "listening");
+        return;
+    case WORKLOAD_MEASURE:
+        look(frontend, &frontend->from);
+        process_measure(&frontend->process);
+        process_say_event(&frontend->process, "measure");
+        return;
+    case WORKLOAD_DRAIN:
+        process_measured(&frontend->process);
+        look(frontend, &frontend->to);
+        process_say_event(&frontend->process, "end");
+        return;
+    case WORKLOAD_DONE: return;
+    }
+}
+
+static void on_progress(uv_timer_t *timer)
+{
+    struct frontend *frontend = timer->data;
+    uint64_t bytes = 0, operations = 0;
+
+    for (uint32_t i = 0; i < frontend->scenario.workload_count; i++) {
+        struct workload_result result;
+        workload_result(run_front_workloads(frontend->front), i, &result);
+        bytes += result.sent_bytes + result.received_bytes;
+        operations += result.operations;
+    }
+    control_uv_say(frontend->process.control,
+                   json_pack("{s:s, s:I, s:I, s:i}", "event", "progress", "bytes",
+                             (json_int_t)bytes, "operations", (json_int_t)operations, "phase",
+                             (int)workload_phase(run_front_workloads(frontend->front))));
+}
+
+static void finish(struct frontend *frontend)
+{
+    if (!frontend->domain)
+        return;
+    uv_close((uv_handle_t *)&frontend->progress, NULL);
+    domain_uv_close(frontend->domain);
+    run_front_destroy(frontend->front);
+    frontend->domain = NULL;
+    process_stop(&frontend->process);
+}
+
+static uint64_t turned(void *self, uint64_t now_ns)
+{
+    struct frontend *frontend = self;
+    uint64_t due_ns = run_front_turned(frontend->front, now_ns);
+
+    if (run_front_through(frontend->front) && !frontend->reported) {
+        frontend->reported = true;
+        say_report(frontend);
+        if (!frontend->process.control)
+            finish(frontend);
+        return STEP_NEVER;
+    }
+    if (due_ns <= now_ns && frontend->domain) {
+        domain_uv_kick(frontend->domain);
+        return STEP_NEVER;
+    }
+    return due_ns;
+}
+
+static void asked(void *self, const char *what)
+{
+    struct frontend *frontend = self;
+
+    if (strcmp(what, "quit") == 0) {
+        finish(frontend);
+    } else if (strcmp(what, "interrupt") == 0 && frontend->domain) {
+        frontend->interrupted = true;
+        run_front_interrupt(frontend->front);
+        domain_uv_kick(frontend->domain);
+    }
+}
+
+static void lost(void *self)
+{
+    struct frontend *frontend = self;
+
+    process_error(&frontend->process, "E0602", "the hypervisor has gone away");
+    exit(CMD_FAILED);
+}
+
+static void report(void *self, const char *text)
+{
+    struct frontend *frontend = self;
+
+    process_error(&frontend->process, "E0502", "the backend broke the protocol: %s", text);
+}
+
+struct frontend_options {
+    const char *runtime;
+    uint16_t domid, backend;
+    uint64_t control_fd;
+    bool controlled, immediate;
+    struct cmd_sets sets;
+};
+
+static int run(struct frontend *frontend, const struct frontend_options *options)
+{
+    int error;
+    struct process *process = &frontend->process;
+    struct domain_uv_config config = {.runtime = options->runtime,
+                                      .domid = options->domid,
+                                      .notify = options->immediate ? EXEC_NOTIFY_IMMEDIATE
+                                                                   : EXEC_NOTIFY_COALESCED,
+                                      .max_devices = 1,
+                                      .timeout_ms = 10000,
+                                      .self = frontend,
+                                      .lost = lost,
+                                      .turned = turned};
+
+    frontend->domain = domain_uv_open(process->loop, &config, &error);
+    if (!frontend->domain) {
+        process_error(process, "E0601", "no hypervisor in %s for domain %u: %s", options->runtime,
+                      options->domid, err_name(error));
+        process_stop(process);
+        return CMD_USAGE;
+    }
+    uv_timer_init(process->loop, &frontend->progress);
+    frontend->progress.data = frontend;
+    frontend->front =
+        run_front_create(&(struct run_front_config){.exec = domain_uv_exec(frontend->domain),
+                                                    .domid = options->domid,
+                                                    .backend = options->backend,
+                                                    .scenario = &frontend->scenario,
+                                                    .self = frontend,
+                                                    .phase = phase,
+                                                    .report = report});
+    assert(frontend->front);
+    if (process->control)
+        uv_timer_start(&frontend->progress, on_progress, 200, 200);
+    domain_uv_kick(frontend->domain);
+    process_say_event(process, "ready");
+    uv_run(process->loop, UV_RUN_DEFAULT);
+    return frontend->interrupted ? CMD_INTERRUPTED : frontend->failed ? CMD_FAILED : CMD_OK;
+}
+
+static bool take(struct frontend_options *options, int option, const char *text)
+{
+    switch (option) {
+    case 'r': options->runtime = text; return true;
+    case 'd': return cmd_domid("--domid", text, &options->domid);
+    case 'b': return cmd_domid("--backend", text, &options->backend);
+    case 'n': return cmd_notify(text, &options->immediate);
+    case 's': return cmd_set(&options->sets, text);
+    case 'p':
+        if (profile_configure(text) == 0)
+            return true;
+        fprintf(stderr, "xensock: error: this build has no profiler (gperftools)\n");
+        return false;
+    case 'k':
+        options->controlled = true;
+        return cmd_number("--control", text, 1u << 20, &options->control_fd);
+    }
+    return false;
+}
+
+int cmd_frontend(int argc, char **argv)
+{
+    static const struct option long_options[] = {{"runtime", required_argument, NULL, 'r'},
+                                                 {"domid", required_argument, NULL, 'd'},
+                                                 {"backend", required_argument, NULL, 'b'},
+                                                 {"set", required_argument, NULL, 's'},
+                                                 {"notify", required_argument, NULL, 'n'},
+                                                 {"profile", required_argument, NULL, 'p'},
+                                                 {"control", required_argument, NULL, 'k'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {NULL, 0, NULL, 0}};
+    static struct frontend_options options = {.domid = 1};
+    static struct frontend frontend = {.process = {.name = "frontend", .asked = asked}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        if (option == 'h')
+            return cmd_help(help);
+        if (!take(&options, option, optarg))
+            return CMD_USAGE;
+    }
+    if (!options.runtime || optind != argc - 1 || options.domid == options.backend)
+        return cmd_usage(help);
+    if (!cmd_scenario(&frontend.scenario, argv[optind], &options.sets))
+        return CMD_SCENARIO;
+    const struct scenario_host *host = &frontend.scenario.hosts[frontend.scenario.frontend];
+    frontend.process.name = host->name;
+    if (!process_pin(host->cpu)) {
+        fprintf(stderr, "xensock frontend: error: cannot run on CPU %d\n", host->cpu);
+        return CMD_UNSUPPORTED;
+    }
+    frontend.process.loop = uv_default_loop();
+    frontend.process.self = &frontend;
+    process_start(&frontend.process, options.controlled ? (int)options.control_fd : -1);
+    int code = run(&frontend, &options);
+    uv_run(frontend.process.loop, UV_RUN_DEFAULT);
+    uv_loop_close(frontend.process.loop);
+    return code;
+}

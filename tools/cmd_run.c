@@ -1,0 +1,202 @@
+/* xensock run: a scenario from its file to its result. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "sim/run/record.h"
+#include "tools/cmd.h"
+#include "tools/launch.h"
+#include "tools/profile.h"
+#include "tools/verdict.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: xensock run [OPTION]... FILE\n"
+    "\n"
+    "Runs the scenario FILE: hosts the hypervisor, starts peers, backend and guest as processes,\n"
+    "compares every byte at both ends, prints a table and writes result.json.\n"
+    "\n"
+    "  --set PATH=VALUE   change a value of the scenario; may be given often\n"
+    "  --out DIR          where result.json goes (default out/NAME of the scenario)\n"
+    "  --format FORMAT    text (default): a table; json: the result, also on errors\n"
+    "  --quiet            print nothing but errors\n"
+    "  --profile cpu      a CPU profile of the measured phase of each process, and a summary\n"
+    "  --allow IP[/BITS]  where the guest may connect and bind beside loopback\n"
+    "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
+    "  --runtime DIR      put the sockets of the run there instead of in a directory of its own\n"
+    "\n"
+    "  xensock run scenarios/quickstart.yaml\n"
+    "  xensock run --set protocol.order=1 --format json scenarios/quickstart.yaml\n";
+
+enum { ALLOW_MAX = 30 };
+
+struct run_options {
+    struct launch_options launch;
+    const char *allow[ALLOW_MAX];
+    struct cmd_sets sets;
+    const char *out;
+    bool json, quiet, profile;
+};
+
+/* Make DIR and the directories above it. */
+static int make_directories(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0777) < 0 && errno != EEXIST)
+            return -1;
+        *slash = '/';
+    }
+    return mkdir(path, 0777) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+/* Diagnostics of a scenario that cannot be used, in the format that was asked for. */
+static int bad_scenario(struct diag_list *diags, bool json)
+{
+    if (json) {
+        json_t *result = json_pack("{s:s, s:b, s:o}", "schema", "xensock/result/1", "complete", 0,
+                                   "errors", diag_json(diags));
+        json_dumpf(result, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(result);
+    } else {
+        diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR"));
+    }
+    diag_fini(diags);
+    return CMD_SCENARIO;
+}
+
+/* google-pprof's view of each profile, beside it. Without the tool the raw profiles remain. */
+static void summarise_profiles(const char *out, bool print)
+{
+    char command[1024];
+
+    snprintf(command, sizeof(command),
+             "command -v google-pprof >/dev/null || exit 0; cd '%s' || exit 0; "
+             "for p in profile.*.prof; do [ -s \"$p\" ] || continue; "
+             "google-pprof --text /proc/%ld/exe \"$p\" 2>/dev/null >\"${p%%.prof}.txt\"; "
+             "[ %d = 1 ] || continue; echo \"${p%%.prof}\"; head -n 9 \"${p%%.prof}.txt\"; done",
+             out, (long)getpid(), print ? 1 : 0);
+    if (system(command) != 0)
+        fprintf(stderr, "xensock run: the profiles in %s could not be summarised\n", out);
+}
+
+static int output(const struct run_options *options, const char *out, json_t *result, int code)
+{
+    int ret = record_write(result, out);
+
+    if (options->json) {
+        json_dumpf(result, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (!options->quiet) {
+        record_print_table(stdout, result);
+        printf("result: %s/result.json\n", out);
+    } else if (code != CMD_OK) {
+        record_print_table(stderr, result);
+    }
+    if (ret == 0)
+        return code;
+    fprintf(stderr, "xensock run: error[E0701]: cannot write %s/result.json: %s\n", out,
+            strerror(-ret));
+    return code == CMD_OK ? CMD_FAILED : code;
+}
+
+static int run(struct run_options *options, const struct scenario *scenario)
+{
+    char out[512], prefix[600];
+    struct launch_outcome outcome;
+    int code;
+
+    snprintf(out, sizeof(out), options->out ? "%s" : "out/%s",
+             options->out ? options->out : scenario->name);
+    if (make_directories(out) < 0) {
+        fprintf(stderr, "xensock run: error[E0701]: cannot make the directory %s: %s\n", out,
+                strerror(errno));
+        return CMD_USAGE;
+    }
+    snprintf(prefix, sizeof(prefix), "%s/profile.", out);
+    options->launch.profile_prefix = options->profile ? prefix : NULL;
+    launch_run(scenario, &options->launch, &outcome);
+    json_t *result = verdict_result(scenario, options->launch.file, &outcome, &code);
+    json_decref(outcome.reports);
+    json_decref(outcome.errors);
+    json_decref(outcome.hypervisor);
+    if (!result)
+        return CMD_BUG;
+    code = output(options, out, result, code);
+    json_decref(result);
+    if (options->profile)
+        summarise_profiles(out, !options->quiet && !options->json);
+    return code;
+}
+
+static bool take(struct run_options *options, int option, const char *text)
+{
+    bool immediate;
+
+    switch (option) {
+    case 's': return cmd_set(&options->sets, text);
+    case 'o': options->out = text; return true;
+    case 'q': options->quiet = true; return true;
+    case 'r': options->launch.runtime = text; return true;
+    case 'n': options->launch.notify = text; return cmd_notify(text, &immediate);
+    case 'f':
+        options->json = strcmp(text, "json") == 0;
+        if (options->json || strcmp(text, "text") == 0)
+            return true;
+        fprintf(stderr, "xensock: error: --format takes text or json, not '%s'\n", text);
+        return false;
+    case 'p':
+        options->profile = strcmp(text, "cpu") == 0 && profile_configure("probe") == 0;
+        if (options->profile)
+            return true;
+        fprintf(stderr, "xensock: error: --profile takes cpu, in a build with gperftools\n");
+        return false;
+    case 'a':
+        if (options->launch.allow_count < ALLOW_MAX) {
+            options->allow[options->launch.allow_count++] = text;
+            return true;
+        }
+        fprintf(stderr, "xensock: error: more than %d --allow\n", ALLOW_MAX);
+        return false;
+    }
+    return false;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"set", required_argument, NULL, 's'},     {"out", required_argument, NULL, 'o'},
+        {"format", required_argument, NULL, 'f'},  {"quiet", no_argument, NULL, 'q'},
+        {"profile", required_argument, NULL, 'p'}, {"allow", required_argument, NULL, 'a'},
+        {"notify", required_argument, NULL, 'n'},  {"runtime", required_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static struct run_options options;
+    static struct scenario scenario;
+    static struct diag_list diags;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        if (option == 'h')
+            return cmd_help(help);
+        if (!take(&options, option, optarg))
+            return CMD_USAGE;
+    }
+    if (optind != argc - 1)
+        return cmd_usage(help);
+    profile_configure(NULL);
+    diag_init(&diags);
+    if (scenario_load(&scenario, argv[optind], options.sets.list, options.sets.count, &diags) < 0)
+        return bad_scenario(&diags, options.json);
+    diag_fini(&diags);
+    options.launch.file = argv[optind];
+    options.launch.sets = &options.sets;
+    options.launch.allow = options.allow;
+    options.launch.progress = !options.quiet && !options.json && isatty(2) && !getenv("CI");
+    return run(&options, &scenario);
+}

@@ -1,0 +1,293 @@
+/* A run as processes. See launch.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "tools/launch.h"
+
+#include "ringlib/dialect.h"
+#include "sim/run/hypervisor_uv.h"
+#include "sim/run/units.h"
+#include "tools/launch_private.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { GRACE_MS = 3000 }; /* for parts to report or to exit after they were asked to */
+
+void launch_error(struct launch *launch, const char *code, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    json_array_append_new(launch->outcome->errors,
+                          json_pack("{s:s, s:s}", "code", code, "message", message));
+}
+
+static void say_all(struct launch *launch, const char *what, const struct launch_part *except)
+{
+    for (uint32_t i = 0; i < launch->part_count; i++) {
+        struct launch_part *part = &launch->parts[i];
+        if (part != except && !part->exited)
+            control_uv_say(part->control, json_pack("{s:s}", "do", what));
+    }
+}
+
+static void on_kill_time(uv_timer_t *timer)
+{
+    struct launch *launch = timer->data;
+
+    for (uint32_t i = 0; i < launch->part_count; i++) {
+        struct launch_part *part = &launch->parts[i];
+        if (part->exited)
+            continue;
+        launch_error(launch, "E0604", "%s did not end when it was asked to and was killed",
+                     part->name);
+        uv_process_kill(&part->process, SIGKILL);
+    }
+}
+
+void launch_quit(struct launch *launch)
+{
+    if (launch->quitting)
+        return;
+    launch->quitting = true;
+    say_all(launch, "quit", NULL);
+    uv_timer_start(&launch->timer, on_kill_time, GRACE_MS, 0);
+    launch_parts_check(launch);
+}
+
+void launch_fail(struct launch *launch, int code)
+{
+    if (launch->outcome->code == CMD_OK)
+        launch->outcome->code = code;
+    launch->outcome->complete = false;
+    launch_quit(launch);
+}
+
+/* Asked to end early: what was measured so far is still reported. */
+static void interrupt(struct launch *launch)
+{
+    struct launch_part *front = launch->frontend;
+
+    launch->outcome->complete = false;
+    if (!front || !front->ready || front->exited) {
+        launch_quit(launch);
+        return;
+    }
+    control_uv_say(front->control, json_pack("{s:s}", "do", "interrupt"));
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+    launch_quit(timer->data);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    struct launch *launch = timer->data;
+
+    launch_error(launch, "E0501", "stalled: the run had not ended after %s (timeout)",
+                 units_format_duration(launch->scenario->timeout_ns).text);
+    launch->outcome->code = CMD_BROKEN;
+    interrupt(launch);
+    if (!launch->quitting)
+        uv_timer_start(&launch->timer, on_grace_over, GRACE_MS, 0);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct launch *launch = handle->data;
+
+    (void)number;
+    if (launch->outcome->code == CMD_OK)
+        launch->outcome->code = CMD_INTERRUPTED;
+    if (launch->interrupts++ > 0) {
+        launch_quit(launch);
+        on_kill_time(&launch->timer);
+        return;
+    }
+    interrupt(launch);
+    if (!launch->quitting)
+        uv_timer_start(&launch->timer, on_grace_over, GRACE_MS, 0);
+}
+
+static void measure(struct launch *launch, const struct launch_part *from)
+{
+    record_usage_now(&launch->from);
+    say_all(launch, "measure", from);
+}
+
+static void measured(struct launch *launch, const struct launch_part *from)
+{
+    struct record_usage now, usage;
+
+    record_usage_now(&now);
+    usage = record_usage_between(&launch->from, &now);
+    launch->outcome->hypervisor = record_usage_json(&usage);
+    say_all(launch, "end", from);
+}
+
+static void progress(struct launch *launch, const json_t *object)
+{
+    uint64_t bytes = (uint64_t)json_integer_value(json_object_get(object, "bytes"));
+    uint64_t operations = (uint64_t)json_integer_value(json_object_get(object, "operations"));
+    uint64_t now_ns = uv_hrtime();
+
+    if (launch->options->progress && now_ns > launch->progress_ns)
+        fprintf(stderr, "\r\033[K%s  %.1f s  %s  %llu operations", launch->scenario->name,
+                (double)(now_ns - launch->start_ns) / 1e9,
+                units_format_rate((bytes - launch->progress_bytes) * 1000000 /
+                                  ((now_ns - launch->progress_ns) / 1000 + 1))
+                    .text,
+                (unsigned long long)operations);
+    launch->progress_bytes = bytes;
+    launch->progress_ns = now_ns;
+}
+
+static bool all_reported(const struct launch *launch)
+{
+    for (uint32_t i = 0; i < launch->part_count; i++)
+        if (!launch->parts[i].reported)
+            return false;
+    return true;
+}
+
+static void take_report(struct launch *launch, struct launch_part *part, json_t *object)
+{
+    json_t *reports = launch->outcome->reports;
+
+    part->reported = true;
+    if (part->kind == LAUNCH_PEER)
+        json_object_set(json_object_get(reports, "peers"), part->name, object);
+    else
+        json_object_set(reports, part->kind == LAUNCH_BACKEND ? "backend" : "frontend", object);
+    if (part->kind == LAUNCH_FRONTEND && launch->backend)
+        control_uv_say(launch->backend->control, json_pack("{s:s}", "do", "report"));
+    if (all_reported(launch))
+        launch_quit(launch);
+}
+
+void launch_said(struct launch *launch, struct launch_part *part, json_t *object)
+{
+    const char *event = json_string_value(json_object_get(object, "event"));
+
+    if (!event)
+        return;
+    if (strcmp(event, "ready") == 0)
+        launch_part_ready(launch, part, json_string_value(json_object_get(object, "address")));
+    else if (strcmp(event, "listening") == 0)
+        say_all(launch, "start", part);
+    else if (strcmp(event, "measure") == 0)
+        measure(launch, part);
+    else if (strcmp(event, "end") == 0)
+        measured(launch, part);
+    else if (strcmp(event, "progress") == 0)
+        progress(launch, object);
+    else if (strcmp(event, "report") == 0)
+        take_report(launch, part, object);
+    else if (strcmp(event, "error") == 0)
+        launch_error(launch, json_string_value(json_object_get(object, "code")), "%s: %s",
+                     part->name, json_string_value(json_object_get(object, "message")));
+}
+
+static void report(void *self, uint16_t domid, const char *reason)
+{
+    launch_error(self, "E0605", "the hypervisor dropped domain %u: %s", domid, reason);
+}
+
+/* A directory of the run's own under the user's runtime directory. */
+static bool own_runtime(struct launch *launch)
+{
+    const char *base = getenv("XDG_RUNTIME_DIR");
+
+    snprintf(launch->runtime, sizeof(launch->runtime), "%s/xensock-XXXXXX",
+             base && strlen(base) < 64 && access(base, W_OK) == 0 ? base : "/tmp");
+    launch->own_runtime = mkdtemp(launch->runtime) != NULL;
+    return launch->own_runtime;
+}
+
+static bool start_hypervisor(struct launch *launch)
+{
+    const uint16_t domains[2] = {LAUNCH_BACKEND_DOMID, LAUNCH_GUEST_DOMID};
+    const struct hypervisor_uv_device device = {
+        dialect_find(launch->scenario->protocol.dialect)->device, LAUNCH_GUEST_DOMID,
+        LAUNCH_BACKEND_DOMID, 0};
+    char error[512] = "no directory for the run can be made";
+
+    if (launch->options->runtime)
+        snprintf(launch->runtime, sizeof(launch->runtime), "%s", launch->options->runtime);
+    if (launch->options->runtime || own_runtime(launch))
+        launch->hypervisor =
+            hypervisor_uv_start(launch->loop,
+                                &(struct hypervisor_uv_config){.runtime = launch->runtime,
+                                                               .domains = domains,
+                                                               .domain_count = 2,
+                                                               .devices = &device,
+                                                               .device_count = 1,
+                                                               .self = launch,
+                                                               .report = report},
+                                error, sizeof(error));
+    if (!launch->hypervisor)
+        launch_error(launch, "E0601", "%s", error);
+    return launch->hypervisor != NULL;
+}
+
+void launch_ended(struct launch *launch)
+{
+    if (launch->hypervisor)
+        hypervisor_uv_stop(launch->hypervisor);
+    launch->hypervisor = NULL;
+    if (launch->own_runtime)
+        rmdir(launch->runtime);
+    uv_close((uv_handle_t *)&launch->timer, NULL);
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&launch->signals[i], NULL);
+}
+
+static void start_handles(struct launch *launch)
+{
+    const int numbers[2] = {SIGINT, SIGTERM};
+
+    signal(SIGPIPE, SIG_IGN);
+    uv_timer_init(launch->loop, &launch->timer);
+    launch->timer.data = launch;
+    uv_timer_start(&launch->timer, on_timeout, launch->scenario->timeout_ns / 1000000 + 1, 0);
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(launch->loop, &launch->signals[i]);
+        launch->signals[i].data = launch;
+        uv_signal_start(&launch->signals[i], on_signal, numbers[i]);
+    }
+}
+
+void launch_run(const struct scenario *scenario, const struct launch_options *options,
+                struct launch_outcome *outcome)
+{
+    struct launch *launch = calloc(1, sizeof(*launch));
+
+    assert(launch);
+    *outcome = (struct launch_outcome){
+        .reports = json_pack("{s:{}}", "peers"), .errors = json_array(), .complete = true};
+    launch->scenario = scenario;
+    launch->options = options;
+    launch->outcome = outcome;
+    launch->loop = uv_default_loop();
+    launch->start_ns = launch->progress_ns = uv_hrtime();
+    start_handles(launch);
+    if (start_hypervisor(launch))
+        launch_peers(launch);
+    else
+        launch_fail(launch, options->runtime ? CMD_USAGE : CMD_UNSUPPORTED);
+    uv_run(launch->loop, UV_RUN_DEFAULT);
+    uv_loop_close(launch->loop);
+    outcome->wall_ns = uv_hrtime() - launch->start_ns;
+    if (options->progress)
+        fputs("\r\033[K", stderr);
+    free(launch);
+}

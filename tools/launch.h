@@ -1,0 +1,42 @@
+/*
+ * A run of a scenario as processes: hosts the hypervisor, starts peers, backend and guest, tells
+ * them when the measured phase begins and ends, collects what they report, and leaves no process
+ * and no file behind.
+ *
+ * Order: hypervisor and peers; when every peer says where it listens, backend and guest; clients
+ * when the guest listens. The guest's process says when to measure and when that ends.
+ */
+#ifndef XENSOCK_TOOLS_LAUNCH_H
+#define XENSOCK_TOOLS_LAUNCH_H
+
+#include "sim/run/scenario.h"
+#include "tools/cmd.h"
+
+#include <jansson.h>
+
+struct launch_options {
+    const char *file; /* of the scenario */
+    const struct cmd_sets *sets;
+    const char *runtime;        /* NULL: a directory of its own */
+    const char *profile_prefix; /* path; NULL: no profile */
+    const char *const *allow;   /* of --allow, for the backend */
+    uint32_t allow_count;
+    const char *notify; /* of --notify, for the backend; NULL: its default */
+    bool progress;      /* on stderr */
+};
+
+/* What came out of a run, before anybody judged it. */
+struct launch_outcome {
+    json_t *reports;    /* by role: {"backend": {...}, "frontend": {...}, "peers": {NAME: {...}}} */
+    json_t *hypervisor; /* usage of this process in the measured phase, NULL if there was none */
+    json_t *errors;     /* [{"code", "message"}], of the run itself */
+    uint64_t wall_ns;
+    bool complete; /* it went to its end by itself */
+    int code;      /* CMD_OK, or why the run itself failed */
+};
+
+/* Run it. The outcome's references are the caller's. */
+void launch_run(const struct scenario *scenario, const struct launch_options *options,
+                struct launch_outcome *outcome);
+
+#endif

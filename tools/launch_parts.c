@@ -1,0 +1,253 @@
+/*
+ * The processes of a run: how each is started, and what it means when one says it is ready or
+ * exits. Every part is this very program with another subcommand.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "tools/launch_private.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ARGS_MAX = 2 * CMD_SETS_MAX + 2 * SCENARIO_PEERS_MAX + 96, TEXTS_BYTES = 16384 };
+
+/* An argument list under construction; texts made here live in `texts`. */
+struct args {
+    char *list[ARGS_MAX];
+    uint32_t count;
+    char texts[TEXTS_BYTES];
+    size_t used;
+};
+
+static void arg(struct args *args, const char *text)
+{
+    assert(args->count < ARGS_MAX - 1);
+    args->list[args->count++] = (char *)(uintptr_t)text; /* uv_spawn's list is not const */
+}
+
+static void arg_format(struct args *args, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void arg_format(struct args *args, const char *format, ...)
+{
+    va_list list;
+    char *text = args->texts + args->used;
+
+    va_start(list, format);
+    int bytes = vsnprintf(text, TEXTS_BYTES - args->used, format, list);
+    va_end(list);
+    assert(bytes >= 0 && args->used + (size_t)bytes + 1 <= TEXTS_BYTES);
+    args->used += (size_t)bytes + 1;
+    arg(args, text);
+}
+
+static void arg_scenario(struct args *args, const struct launch *launch)
+{
+    for (uint32_t i = 0; i < launch->options->sets->count; i++) {
+        arg(args, "--set");
+        arg(args, launch->options->sets->list[i]);
+    }
+}
+
+static void arg_profile(struct args *args, const struct launch *launch, const char *name)
+{
+    if (!launch->options->profile_prefix)
+        return;
+    arg(args, "--profile");
+    arg_format(args, "%s%s.prof", launch->options->profile_prefix, name);
+}
+
+void launch_parts_check(struct launch *launch)
+{
+    for (uint32_t i = 0; i < launch->part_count; i++)
+        if (!launch->parts[i].exited)
+            return;
+    if (!launch->quitting || launch->ended)
+        return;
+    launch->ended = true;
+    launch_ended(launch);
+}
+
+static void on_said(void *self, json_t *object)
+{
+    struct launch_part *part = self;
+
+    if (object)
+        launch_said(part->launch, part, object);
+}
+
+/* What a part's end means: after quit all is well, before it the run cannot go on. */
+static void exited(struct launch *launch, const struct launch_part *part, int64_t status,
+                   int number)
+{
+    bool bug = number != 0 && number != SIGKILL && number != SIGTERM;
+
+    if (launch->quitting && !bug)
+        return;
+    if (number != 0)
+        launch_error(launch, "E0603", "%s died of signal %d (%s)", part->name, number,
+                     strsignal(number));
+    else if (part->ready || json_array_size(launch->outcome->errors) == 0)
+        launch_error(launch, "E0603", "%s exited early with code %d", part->name, (int)status);
+    launch_fail(launch, bug ? CMD_BUG : status == CMD_SCENARIO ? CMD_SCENARIO : CMD_FAILED);
+}
+
+static void on_part_exit(uv_process_t *process, int64_t status, int number)
+{
+    struct launch_part *part = process->data;
+    struct launch *launch = part->launch;
+
+    /* what it said last may still lie in the control's stream: read it before judging */
+    part->exited = true;
+    control_uv_drain(part->control);
+    control_uv_close(part->control);
+    part->control = NULL;
+    uv_close((uv_handle_t *)process, NULL);
+    exited(launch, part, status, number);
+    launch_parts_check(launch);
+}
+
+static struct launch_part *spawn(struct launch *launch, enum launch_kind kind, const char *name,
+                                 struct args *args)
+{
+    struct launch_part *part = &launch->parts[launch->part_count];
+    char program[4096];
+    size_t bytes = sizeof(program);
+    uv_os_sock_t ends[2];
+
+    assert(launch->part_count < LAUNCH_PARTS_MAX);
+    *part = (struct launch_part){.launch = launch, .kind = kind, .name = name};
+    part->process.data = part;
+    arg(args, "--control");
+    arg(args, "3");
+    if (uv_exepath(program, &bytes) < 0 || uv_socketpair(SOCK_STREAM, 0, ends, 0, 0) < 0) {
+        launch_error(launch, "E0606", "cannot start %s", name);
+        launch_fail(launch, CMD_UNSUPPORTED);
+        return NULL;
+    }
+    uv_stdio_container_t stdio[4] = {{.flags = UV_IGNORE},
+                                     {.flags = UV_INHERIT_FD, .data.fd = 2},
+                                     {.flags = UV_INHERIT_FD, .data.fd = 2},
+                                     {.flags = UV_INHERIT_FD, .data.fd = ends[1]}};
+    uv_process_options_t options = {.exit_cb = on_part_exit,
+                                    .file = program,
+                                    .args = args->list,
+                                    .stdio_count = 4,
+                                    .stdio = stdio};
+    int ret = uv_spawn(launch->loop, &part->process, &options);
+    close(ends[1]);
+    part->control = control_uv_open(launch->loop, ends[0], on_said, part);
+    launch->part_count++;
+    if (ret < 0) {
+        launch_error(launch, "E0606", "cannot start %s: %s", name, uv_strerror(ret));
+        part->exited = true;
+        control_uv_close(part->control);
+        uv_close((uv_handle_t *)&part->process, NULL);
+        launch_fail(launch, CMD_UNSUPPORTED);
+        return NULL;
+    }
+    return part;
+}
+
+static void start_backend(struct launch *launch)
+{
+    struct args args = {.count = 0};
+    const struct scenario_host *host = &launch->scenario->hosts[launch->scenario->backend];
+
+    arg(&args, "xensock");
+    arg(&args, "backend");
+    arg(&args, "--runtime");
+    arg(&args, launch->runtime);
+    if (host->cpu != SCENARIO_CPU_ANY) {
+        arg(&args, "--cpu");
+        arg_format(&args, "%d", host->cpu);
+    }
+    if (launch->options->notify) {
+        arg(&args, "--notify");
+        arg(&args, launch->options->notify);
+    }
+    for (uint32_t i = 0; i < launch->options->allow_count; i++) {
+        arg(&args, "--allow");
+        arg(&args, launch->options->allow[i]);
+    }
+    arg_profile(&args, launch, "backend");
+    launch->backend = spawn(launch, LAUNCH_BACKEND, "backend", &args);
+}
+
+static void start_frontend(struct launch *launch)
+{
+    struct args args = {.count = 0};
+
+    arg(&args, "xensock");
+    arg(&args, "frontend");
+    arg(&args, "--runtime");
+    arg(&args, launch->runtime);
+    arg_scenario(&args, launch);
+    for (uint32_t i = 0; i < launch->part_count; i++) {
+        const struct launch_part *part = &launch->parts[i];
+        if (part->kind != LAUNCH_PEER || part->address[0] == '\0')
+            continue;
+        arg(&args, "--set");
+        arg_format(&args, "topology.peers.%s.listen=%s", part->name, part->address);
+    }
+    if (launch->options->notify) {
+        arg(&args, "--notify");
+        arg(&args, launch->options->notify);
+    }
+    arg_profile(&args, launch, "frontend");
+    arg(&args, launch->options->file);
+    launch->frontend = spawn(launch, LAUNCH_FRONTEND, "frontend", &args);
+}
+
+static bool peers_ready(const struct launch *launch)
+{
+    for (uint32_t i = 0; i < launch->part_count; i++)
+        if (!launch->parts[i].ready)
+            return false;
+    return true;
+}
+
+static void start_domains(struct launch *launch)
+{
+    start_backend(launch);
+    if (!launch->quitting)
+        start_frontend(launch);
+}
+
+void launch_part_ready(struct launch *launch, struct launch_part *part, const char *address)
+{
+    part->ready = true;
+    if (address)
+        snprintf(part->address, sizeof(part->address), "%s", address);
+    if (part->kind == LAUNCH_PEER && !launch->backend && !launch->quitting && peers_ready(launch))
+        start_domains(launch);
+}
+
+void launch_peers(struct launch *launch)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < launch->scenario->peer_count && !launch->quitting; i++) {
+        const struct scenario_peer *peer = &launch->scenario->peers[i];
+        struct args args = {.count = 0};
+        if (peer->kind == SCENARIO_PEER_EXTERNAL)
+            continue;
+        any = true;
+        arg(&args, "xensock");
+        arg(&args, "peer");
+        arg_scenario(&args, launch);
+        arg_profile(&args, launch, peer->name);
+        arg(&args, launch->options->file);
+        arg(&args, peer->name);
+        struct launch_part *part = spawn(launch, LAUNCH_PEER, peer->name, &args);
+        if (part)
+            part->peer = i;
+    }
+    if (!any && !launch->quitting)
+        start_domains(launch);
+}

@@ -1,0 +1,44 @@
+/* xensock: finds the subcommand. */
+#include "tools/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: xensock COMMAND [OPTION]...\n"
+    "\n"
+    "  run FILE          run a scenario: hypervisor, backend, guest, peers, result\n"
+    "  check FILE        check a scenario and print it with every default filled in\n"
+    "  hypervisor        one part of a run by hand, each in its own terminal:\n"
+    "  backend             the backend's process\n"
+    "  frontend FILE       the guest's process with the workloads of a scenario\n"
+    "  peer FILE NAME      a built-in peer of a scenario\n"
+    "  payload           write the bytes a stream carries, to compare them elsewhere\n"
+    "\n"
+    "xensock COMMAND --help tells more; xensock(1) and xensock-scenario(5) tell all.\n";
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"run", cmd_run},         {"check", cmd_check},       {"hypervisor", cmd_hypervisor},
+    {"backend", cmd_backend}, {"frontend", cmd_frontend}, {"peer", cmd_peer},
+    {"payload", cmd_payload},
+};
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "--help";
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0)
+        return cmd_help(help);
+    if (strcmp(name, "--version") == 0) {
+        puts("xensock " XENSOCK_VERSION);
+        return CMD_OK;
+    }
+    fprintf(stderr, "xensock: error: unknown command '%s'\n\n", name);
+    return cmd_usage(help);
+}

@@ -1,0 +1,113 @@
+/* What the processes of a run share. See process.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "tools/process.h"
+
+#include "tools/profile.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct process *process = handle->data;
+
+    if (process->control && number == SIGINT)
+        return; /* the whole group of the terminal gets it; the launcher decides */
+    if (process->signal_count++ > 0)
+        _Exit(CMD_INTERRUPTED);
+    process->asked(process->self, "interrupt");
+}
+
+static void on_said(void *self, json_t *object)
+{
+    struct process *process = self;
+    const char *what = json_string_value(json_object_get(object, "do"));
+
+    if (!object)
+        what = "quit"; /* nobody is left to report to */
+    if (!what)
+        return;
+    if (strcmp(what, "measure") == 0)
+        process_measure(process);
+    else if (strcmp(what, "end") == 0)
+        process_measured(process);
+    process->asked(process->self, what);
+}
+
+void process_start(struct process *process, int control_fd)
+{
+    const int numbers[2] = {SIGINT, SIGTERM};
+
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(process->loop, &process->signals[i]);
+        process->signals[i].data = process;
+        uv_signal_start(&process->signals[i], on_signal, numbers[i]);
+        uv_unref((uv_handle_t *)&process->signals[i]);
+    }
+    if (control_fd >= 0)
+        process->control = control_uv_open(process->loop, control_fd, on_said, process);
+}
+
+void process_stop(struct process *process)
+{
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&process->signals[i], NULL);
+    control_uv_close(process->control);
+    process->control = NULL;
+}
+
+void process_measure(struct process *process)
+{
+    if (process->measuring || process->measured)
+        return;
+    process->measuring = true;
+    profile_start();
+    record_usage_now(&process->from);
+}
+
+void process_measured(struct process *process)
+{
+    if (!process->measuring)
+        return;
+    record_usage_now(&process->to);
+    profile_stop();
+    process->measuring = false;
+    process->measured = true;
+}
+
+void process_say_event(struct process *process, const char *event)
+{
+    control_uv_say(process->control, json_pack("{s:s}", "event", event));
+}
+
+void process_error(struct process *process, const char *code, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    if (process->control)
+        control_uv_say(process->control, json_pack("{s:s, s:s, s:s}", "event", "error", "code",
+                                                   code, "message", message));
+    else
+        fprintf(stderr, "xensock %s: error[%s]: %s\n", process->name, code, message);
+}
+
+bool process_pin(int cpu)
+{
+    cpu_set_t set;
+
+    if (cpu < 0)
+        return true;
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)cpu, &set);
+    return sched_setaffinity(0, sizeof(set), &set) == 0;
+}

@@ -1,0 +1,51 @@
+/*
+ * What every process of a run has in common: a loop, signals, perhaps a launcher to obey, and the
+ * measured phase with its usage and profile.
+ *
+ * With a launcher (--control) SIGINT is the launcher's business and ignored; without one, the first
+ * SIGINT or SIGTERM asks the process to end, the second ends it.
+ */
+#ifndef XENSOCK_TOOLS_PROCESS_H
+#define XENSOCK_TOOLS_PROCESS_H
+
+#include "sim/run/control_uv.h"
+#include "sim/run/record.h"
+#include "tools/cmd.h"
+
+#include <uv.h>
+
+struct process {
+    const char *name; /* "backend", a host's or a peer's name: in reports */
+    uv_loop_t *loop;
+    struct control_uv *control; /* NULL: started by hand */
+    void *self;
+    /* Asked to end: by the launcher ("interrupt", "quit") or by a signal ("interrupt"). */
+    void (*asked)(void *self, const char *what);
+    struct record_usage from, to;
+    bool measured, measuring;
+    uv_signal_t signals[2];
+    uint32_t signal_count;
+};
+
+/* Fill in `process` (name, self, asked and loop are set by the caller) and start listening to
+ * signals, and to `control_fd` unless it is negative. SIGPIPE is ignored from now on. */
+void process_start(struct process *process, int control_fd);
+
+/* Close the handles; the loop must turn once more. */
+void process_stop(struct process *process);
+
+/* The measured phase begins or ends: usage is taken, the profile runs in between. */
+void process_measure(struct process *process);
+void process_measured(struct process *process);
+
+/* Say {"event": EVENT}, or an object of one's own. */
+void process_say_event(struct process *process, const char *event);
+
+/* Say or print an error: {"event": "error", "code", "message"}. */
+void process_error(struct process *process, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Pin the calling process to one CPU; true if it could, or if cpu is negative. */
+bool process_pin(int cpu);
+
+#endif

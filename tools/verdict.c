@@ -1,0 +1,234 @@
+/* Judges a run. See verdict.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "tools/verdict.h"
+
+#include "sim/run/record.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+struct verdict {
+    const struct scenario *scenario;
+    const struct launch_outcome *outcome;
+    json_t *result;
+    int code;
+};
+
+static void breach(struct verdict *verdict, int code, const char *number, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void breach(struct verdict *verdict, int code, const char *number, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    record_add_error(verdict->result, number, message);
+    /* a broken core outweighs a call that failed */
+    if (verdict->code == CMD_OK || (verdict->code == CMD_FAILED && code == CMD_BROKEN))
+        verdict->code = code;
+}
+
+static uint64_t number(const json_t *object, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+static json_t *scenario_of(const struct verdict *verdict, const char *file)
+{
+    char digest[17] = "";
+    FILE *in = fopen(file, "rb");
+    char *text = malloc(SCENARIO_FILE_BYTES_MAX);
+
+    if (in && text) {
+        size_t bytes = fread(text, 1, SCENARIO_FILE_BYTES_MAX, in);
+        snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)XXH3_64bits(text, bytes));
+    }
+    if (in)
+        fclose(in);
+    free(text);
+    const char *base = strrchr(file, '/');
+    return json_pack("{s:s, s:s, s:o}", "file", base ? base + 1 : file, "xxh3", digest, "resolved",
+                     scenario_json(verdict->scenario));
+}
+
+static void add_process(struct verdict *verdict, const char *name, const json_t *usage_json)
+{
+    struct record_usage usage;
+
+    if (record_usage_parse(usage_json, &usage) == 0)
+        record_add_process(verdict->result, name, &usage);
+}
+
+static void add_counters(struct verdict *verdict, const char *prefix, const json_t *report)
+{
+    const char *key;
+    json_t *value;
+    json_t *counters = json_object_get(report, "counters");
+
+    json_object_foreach(counters, key, value)
+    {
+        char name[128];
+        snprintf(name, sizeof(name), "%s.%s", prefix, key);
+        record_add_counter(verdict->result, name, (uint64_t)json_integer_value(value));
+    }
+}
+
+static void add_part(struct verdict *verdict, const char *name, const json_t *report)
+{
+    const char *leak = json_string_value(json_object_get(report, "leak"));
+
+    if (!report)
+        return;
+    add_process(verdict, name, json_object_get(report, "usage"));
+    add_counters(verdict, name, report);
+    if (leak && verdict->outcome->complete)
+        breach(verdict, CMD_BROKEN, "E0503", "%s left something over: %s is not 0", name, leak);
+}
+
+static void add_workload(struct verdict *verdict, const json_t *workload)
+{
+    struct metrics_hist *latency = NULL;
+    const char *name = json_string_value(json_object_get(workload, "name"));
+    const char *text = json_string_value(json_object_get(workload, "latency"));
+    const char *error = json_string_value(json_object_get(workload, "error"));
+    const char *digest = json_string_value(json_object_get(workload, "xxh128"));
+
+    if (text && metrics_hist_decode(text, &latency) == 0)
+        latency->saturated = number(workload, "saturated");
+    record_add_workload(verdict->result,
+                        &(struct record_workload){.name = name,
+                                                  .duration_ns = number(workload, "duration_ns"),
+                                                  .bytes = number(workload, "bytes"),
+                                                  .operations = number(workload, "operations"),
+                                                  .latency = latency});
+    if (digest && digest[0] != '\0')
+        record_add_digest(verdict->result, name, number(workload, "received_bytes"), digest);
+    metrics_hist_destroy(latency);
+    if (number(workload, "mismatches") > 0)
+        breach(verdict, CMD_BROKEN, "E0504", "%s: %llu wrong bytes came back to the guest: %s",
+               name, (unsigned long long)number(workload, "mismatches"), error);
+    if (number(workload, "errors") > 0)
+        breach(verdict, CMD_FAILED, "E0401", "%s: %llu failed: %s", name,
+               (unsigned long long)number(workload, "errors"), error);
+}
+
+/* What the guest says it exchanged with one peer, over all workloads. */
+static void exchanged(const struct verdict *verdict, uint32_t peer, uint64_t *sent,
+                      uint64_t *received, bool *bounded)
+{
+    const json_t *workloads =
+        json_object_get(json_object_get(verdict->outcome->reports, "frontend"), "workloads");
+
+    *sent = *received = 0;
+    *bounded = true;
+    for (uint32_t i = 0; i < verdict->scenario->workload_count; i++) {
+        const struct scenario_workload *spec = &verdict->scenario->workloads[i];
+        const json_t *workload = json_array_get(workloads, i);
+        if (spec->kind == SCENARIO_SERVE || spec->peer != peer)
+            continue;
+        *sent += number(workload, "sent_bytes");
+        *received += number(workload, "received_bytes");
+        *bounded &= spec->kind != SCENARIO_STREAM || spec->bytes != 0;
+    }
+}
+
+static void judge_peer(struct verdict *verdict, uint32_t i, const json_t *report)
+{
+    const struct scenario_peer *peer = &verdict->scenario->peers[i];
+    const json_t *counters = json_object_get(report, "counters");
+    uint64_t wrong = number(counters, "mismatches");
+    uint64_t broken = number(counters, "short_streams") + number(counters, "protocol_errors") +
+                      number(counters, "connect_failures") + number(counters, "resets");
+    uint64_t sent, received;
+    bool bounded;
+
+    if (wrong > 0)
+        breach(verdict, CMD_BROKEN, "E0504",
+               "%s: %llu wrong bytes arrived, the first at offset %llu of stream %llu", peer->name,
+               (unsigned long long)wrong, (unsigned long long)number(counters, "first_bad_offset"),
+               (unsigned long long)number(counters, "first_bad_stream"));
+    if (broken > 0 && verdict->outcome->complete)
+        breach(verdict, CMD_FAILED, "E0402",
+               "%s: %llu streams did not end as they should (short, reset, or refused)", peer->name,
+               (unsigned long long)broken);
+    if (peer->kind == SCENARIO_PEER_CLIENT || !verdict->outcome->complete)
+        return;
+    exchanged(verdict, i, &sent, &received, &bounded);
+    if (number(counters, "bytes_in") != sent)
+        breach(verdict, CMD_BROKEN, "E0505", "%s received %llu bytes, the guest sent %llu",
+               peer->name, (unsigned long long)number(counters, "bytes_in"),
+               (unsigned long long)sent);
+    /* a download of open length is cut off by the guest: the rest is dropped on the way */
+    if (bounded ? number(counters, "bytes_out") != received
+                : number(counters, "bytes_out") < received)
+        breach(verdict, CMD_BROKEN, "E0505", "%s sent %llu bytes, the guest received %llu",
+               peer->name, (unsigned long long)number(counters, "bytes_out"),
+               (unsigned long long)received);
+}
+
+static void judge_parts(struct verdict *verdict)
+{
+    const json_t *reports = verdict->outcome->reports;
+    const json_t *frontend = json_object_get(reports, "frontend");
+    const json_t *peers = json_object_get(reports, "peers");
+    size_t index;
+    json_t *workload;
+
+    json_array_foreach(json_object_get(frontend, "workloads"), index, workload)
+        add_workload(verdict, workload);
+    add_part(verdict, "frontend", frontend);
+    add_part(verdict, "backend", json_object_get(reports, "backend"));
+    if (verdict->outcome->hypervisor)
+        add_process(verdict, "hypervisor", verdict->outcome->hypervisor);
+    for (uint32_t i = 0; i < verdict->scenario->peer_count; i++) {
+        const char *name = verdict->scenario->peers[i].name;
+        const json_t *report = json_object_get(peers, name);
+        char part[64];
+        snprintf(part, sizeof(part), "peer.%s", name);
+        add_part(verdict, part, report);
+        if (report && frontend)
+            judge_peer(verdict, i, report);
+    }
+}
+
+static void add_errors(struct verdict *verdict)
+{
+    size_t index;
+    json_t *error;
+
+    json_array_foreach(verdict->outcome->errors, index, error)
+    {
+        const char *code = json_string_value(json_object_get(error, "code"));
+        const char *message = json_string_value(json_object_get(error, "message"));
+        record_add_error(verdict->result, code, message);
+        /* a core called its peer broken: both are ours, so one of them is */
+        if (verdict->code == CMD_OK)
+            verdict->code = strcmp(code, "E0502") == 0 ? CMD_BROKEN : CMD_FAILED;
+    }
+}
+
+json_t *verdict_result(const struct scenario *scenario, const char *file,
+                       const struct launch_outcome *outcome, int *code)
+{
+    struct verdict verdict = {.scenario = scenario, .outcome = outcome, .code = outcome->code};
+    json_t *of = scenario_of(&verdict, file);
+    json_t *host = record_host();
+
+    verdict.result = record_begin(of, host, XENSOCK_VERSION, "emulated", scenario->seed);
+    json_decref(of);
+    json_decref(host);
+    if (!verdict.result)
+        return NULL;
+    add_errors(&verdict);
+    judge_parts(&verdict);
+    record_finish(verdict.result, outcome->wall_ns, outcome->complete);
+    *code = verdict.code;
+    return verdict.result;
+}
