@@ -59,13 +59,13 @@ static json_t *workload_json(const struct frontend *frontend, uint32_t i)
     if (result.latency)
         latency = metrics_hist_encode(result.latency);
     json_t *object = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s?, s:I, s:s}", "name",
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:s?, s:I, s:s}", "name",
         frontend->scenario.workloads[i].name, "duration_ns", (json_int_t)result.duration_ns,
         "bytes", (json_int_t)result.bytes, "operations", (json_int_t)result.operations,
         "sent_bytes", (json_int_t)result.sent_bytes, "received_bytes",
         (json_int_t)result.received_bytes, "mismatches", (json_int_t)result.mismatches, "errors",
-        (json_int_t)result.errors, "connections", (json_int_t)result.connections, "error",
-        result.first_error_text, "latency", latency, "saturated",
+        (json_int_t)result.errors, "connections", (json_int_t)result.connections, "bind_error",
+        -result.bind_error, "error", result.first_error_text, "latency", latency, "saturated",
         (json_int_t)(result.latency ? result.latency->saturated : 0), "xxh128",
         result.received_xxh128);
     free(latency);

@@ -86,13 +86,16 @@ static void summarise_profiles(const char *out, bool print)
         fprintf(stderr, "xensock run: the profiles in %s could not be summarised\n", out);
 }
 
-static int output(const struct run_options *options, const char *out, json_t *result, int code)
+static int output(const struct run_options *options, const char *out, json_t *result,
+                  const struct diag_list *diags, int code)
 {
     int ret = record_write(result, out);
 
     if (options->json) {
         json_dumpf(result, stdout, JSON_INDENT(2));
         putchar('\n');
+    } else if (diags->errors > 0) {
+        diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR"));
     } else if (!options->quiet) {
         record_print_table(stdout, result);
         printf("result: %s/result.json\n", out);
@@ -106,7 +109,8 @@ static int output(const struct run_options *options, const char *out, json_t *re
     return code == CMD_OK ? CMD_FAILED : code;
 }
 
-static int run(struct run_options *options, const struct scenario *scenario)
+static int run(struct run_options *options, const struct scenario *scenario,
+               struct diag_list *diags)
 {
     char out[512], prefix[600];
     struct launch_outcome outcome;
@@ -122,13 +126,13 @@ static int run(struct run_options *options, const struct scenario *scenario)
     snprintf(prefix, sizeof(prefix), "%s/profile.", out);
     options->launch.profile_prefix = options->profile ? prefix : NULL;
     launch_run(scenario, &options->launch, &outcome);
-    json_t *result = verdict_result(scenario, options->launch.file, &outcome, &code);
+    json_t *result = verdict_result(scenario, diags, &outcome, &code);
     json_decref(outcome.reports);
     json_decref(outcome.errors);
     json_decref(outcome.hypervisor);
     if (!result)
         return CMD_BUG;
-    code = output(options, out, result, code);
+    code = output(options, out, result, diags, code);
     json_decref(result);
     if (options->profile)
         summarise_profiles(out, !options->quiet && !options->json);
@@ -193,10 +197,11 @@ int cmd_run(int argc, char **argv)
     diag_init(&diags);
     if (scenario_load(&scenario, argv[optind], options.sets.list, options.sets.count, &diags) < 0)
         return bad_scenario(&diags, options.json);
-    diag_fini(&diags);
     options.launch.file = argv[optind];
     options.launch.sets = &options.sets;
     options.launch.allow = options.allow;
     options.launch.progress = !options.quiet && !options.json && isatty(2) && !getenv("CI");
-    return run(&options, &scenario);
+    int code = run(&options, &scenario, &diags);
+    diag_fini(&diags);
+    return code;
 }

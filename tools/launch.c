@@ -174,6 +174,21 @@ static void take_report(struct launch *launch, struct launch_part *part, json_t 
         launch_quit(launch);
 }
 
+/* A peer that cannot start has an address it cannot listen on; the verdict knows where it stands.
+ */
+static void take_error(struct launch *launch, const struct launch_part *part, const json_t *object)
+{
+    const char *code = json_string_value(json_object_get(object, "code"));
+
+    launch_error(launch, code ? code : "E0606", "%s: %s", part->name,
+                 json_string_value(json_object_get(object, "message")));
+    if (part->kind == LAUNCH_PEER && !part->ready) {
+        json_t *errors = launch->outcome->errors;
+        json_object_set_new(json_array_get(errors, json_array_size(errors) - 1), "peer",
+                            json_integer(part->peer));
+    }
+}
+
 void launch_said(struct launch *launch, struct launch_part *part, json_t *object)
 {
     const char *event = json_string_value(json_object_get(object, "event"));
@@ -193,8 +208,7 @@ void launch_said(struct launch *launch, struct launch_part *part, json_t *object
     else if (strcmp(event, "report") == 0)
         take_report(launch, part, object);
     else if (strcmp(event, "error") == 0)
-        launch_error(launch, json_string_value(json_object_get(object, "code")), "%s: %s",
-                     part->name, json_string_value(json_object_get(object, "message")));
+        take_error(launch, part, object);
 }
 
 static void report(void *self, uint16_t domid, const char *reason)

@@ -4,6 +4,7 @@
 #endif
 #include "tools/verdict.h"
 
+#include "ringlib/err.h"
 #include "sim/run/record.h"
 
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 struct verdict {
     const struct scenario *scenario;
     const struct launch_outcome *outcome;
+    struct diag_list *diags;
     json_t *result;
     int code;
 };
@@ -40,8 +42,9 @@ static uint64_t number(const json_t *object, const char *key)
     return (uint64_t)json_integer_value(json_object_get(object, key));
 }
 
-static json_t *scenario_of(const struct verdict *verdict, const char *file)
+static json_t *scenario_of(const struct verdict *verdict)
 {
+    const char *file = verdict->diags->names[0];
     char digest[17] = "";
     FILE *in = fopen(file, "rb");
     char *text = malloc(SCENARIO_FILE_BYTES_MAX);
@@ -92,7 +95,19 @@ static void add_part(struct verdict *verdict, const char *name, const json_t *re
         breach(verdict, CMD_BROKEN, "E0503", "%s left something over: %s is not 0", name, leak);
 }
 
-static void add_workload(struct verdict *verdict, const json_t *workload)
+/* An address of the scenario cannot be listened on: a fault of what was asked for, with its place.
+ */
+static void cannot_listen(struct verdict *verdict, struct diag_place place, const char *what,
+                          const char *reason)
+{
+    diag_error(verdict->diags, DIAG_CANNOT_LISTEN, place, "%s cannot listen: %s", what, reason);
+    diag_hint(verdict->diags, "choose an address of this host and a free port");
+    breach(verdict, CMD_SCENARIO, "E0115", "%s:%u:%u: %s cannot listen: %s",
+           verdict->diags->names[place.source], place.line, place.column, what, reason);
+}
+
+static void add_workload(struct verdict *verdict, const struct scenario_workload *spec,
+                         const json_t *workload)
 {
     struct metrics_hist *latency = NULL;
     const char *name = json_string_value(json_object_get(workload, "name"));
@@ -114,7 +129,10 @@ static void add_workload(struct verdict *verdict, const json_t *workload)
     if (number(workload, "mismatches") > 0)
         breach(verdict, CMD_BROKEN, "E0504", "%s: %llu wrong bytes came back to the guest: %s",
                name, (unsigned long long)number(workload, "mismatches"), error);
-    if (number(workload, "errors") > 0)
+    if (number(workload, "bind_error") > 0)
+        cannot_listen(verdict, spec->place, name,
+                      err_name((int32_t)number(workload, "bind_error")));
+    else if (number(workload, "errors") > 0)
         breach(verdict, CMD_FAILED, "E0401", "%s: %llu failed: %s", name,
                (unsigned long long)number(workload, "errors"), error);
 }
@@ -182,7 +200,7 @@ static void judge_parts(struct verdict *verdict)
     json_t *workload;
 
     json_array_foreach(json_object_get(frontend, "workloads"), index, workload)
-        add_workload(verdict, workload);
+        add_workload(verdict, &verdict->scenario->workloads[index], workload);
     add_part(verdict, "frontend", frontend);
     add_part(verdict, "backend", json_object_get(reports, "backend"));
     if (verdict->outcome->hypervisor)
@@ -205,6 +223,13 @@ static void add_errors(struct verdict *verdict)
 
     json_array_foreach(verdict->outcome->errors, index, error)
     {
+        const json_t *peer = json_object_get(error, "peer");
+        if (peer) {
+            const struct scenario_peer *of = &verdict->scenario->peers[json_integer_value(peer)];
+            cannot_listen(verdict, of->place, of->name,
+                          json_string_value(json_object_get(error, "code")));
+            continue;
+        }
         const char *code = json_string_value(json_object_get(error, "code"));
         const char *message = json_string_value(json_object_get(error, "message"));
         record_add_error(verdict->result, code, message);
@@ -214,11 +239,12 @@ static void add_errors(struct verdict *verdict)
     }
 }
 
-json_t *verdict_result(const struct scenario *scenario, const char *file,
+json_t *verdict_result(const struct scenario *scenario, struct diag_list *diags,
                        const struct launch_outcome *outcome, int *code)
 {
-    struct verdict verdict = {.scenario = scenario, .outcome = outcome, .code = outcome->code};
-    json_t *of = scenario_of(&verdict, file);
+    struct verdict verdict = {
+        .scenario = scenario, .outcome = outcome, .diags = diags, .code = outcome->code};
+    json_t *of = scenario_of(&verdict);
     json_t *host = record_host();
 
     verdict.result = record_begin(of, host, XENSOCK_VERSION, "emulated", scenario->seed);

@@ -10,9 +10,10 @@
 #include "sim/run/scenario.h"
 #include "tools/launch.h"
 
-/* The result of a run (record.h), finished. `*code` is the run's exit code. The caller's; NULL
- * without memory. */
-json_t *verdict_result(const struct scenario *scenario, const char *file,
+/* The result of a run (record.h), finished. `*code` is the run's exit code. What turned out wrong
+ * with the scenario itself is also added to `diags`, which knows its file as its first source. The
+ * result is the caller's; NULL without memory. */
+json_t *verdict_result(const struct scenario *scenario, struct diag_list *diags,
                        const struct launch_outcome *outcome, int *code);
 
 #endif

@@ -43,6 +43,7 @@ enum diag_code {
     DIAG_OUT_OF_RANGE = 112,
     DIAG_TOO_MANY = 113,
     DIAG_NEEDS_KEY = 114,
+    DIAG_CANNOT_LISTEN = 115, /* found by the run */
     DIAG_SET_MALFORMED = 120,
     DIAG_SET_PATH = 121,
     DIAG_NO_VIRTUAL_MODE = 190,

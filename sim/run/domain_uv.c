@@ -48,9 +48,11 @@ void domain_uv_kick(struct domain_uv *domain)
     uv_idle_start(&domain->handles->idle, on_idle);
 }
 
+/* Completions were queued by a callback. One of a closing handle runs after the check of its
+ * iteration: without the kick the loop would sleep on them. */
 static void on_wake(void *self)
 {
-    (void)self; /* completions came from a callback; the check of this iteration takes them */
+    domain_uv_kick(self);
 }
 
 /* Sleep at most to the earliest deadline; libuv counts in ms, so late by less than one. */

@@ -51,7 +51,7 @@ struct conn {
     struct payload_header header;
     uint64_t key;
     uint64_t limit;    /* bytes of the stream, UINT64_MAX without an end */
-    uint64_t sent;     /* of the stream, by a source or a client */
+    uint64_t sent;     /* of the stream */
     uint64_t received; /* of the stream */
     size_t pending;    /* bytes of the write in flight */
     uint8_t in[CHUNK_BYTES];
@@ -174,16 +174,28 @@ static void end(struct conn *conn, int status)
 static void post(struct conn *conn, uint8_t *data, size_t size, uv_write_cb done)
 {
     uv_buf_t buf = uv_buf_init((char *)data, (unsigned)size);
-    int status = uv_write(&conn->write, (uv_stream_t *)&conn->tcp, &buf, 1, done);
+    int status;
 
+    assert(conn->pending == 0);
     conn->pending = size;
+    status = uv_write(&conn->write, (uv_stream_t *)&conn->tcp, &buf, 1, done);
     if (status < 0)
         end(conn, status);
 }
 
-static struct conn *conn_of_write(uv_write_t *write)
+/* Account for a write that has completed; false if the connection is at its end. */
+static bool is_written(struct conn *conn, int status)
 {
-    return (struct conn *)(void *)write->handle;
+    if (status == UV_ECANCELED) /* closed meanwhile */
+        return false;
+    if (status < 0) {
+        end(conn, status);
+        return false;
+    }
+    conn->peer->counters.bytes_out += conn->pending;
+    conn->sent += conn->pending;
+    conn->pending = 0;
+    return true;
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -206,16 +218,10 @@ static void start_reading(struct conn *conn)
 
 static void on_echoed(uv_write_t *write, int status)
 {
-    struct conn *conn = conn_of_write(write);
+    struct conn *conn = (struct conn *)(void *)write->handle;
 
-    if (status == UV_ECANCELED) /* closed meanwhile */
-        return;
-    if (status < 0) {
-        end(conn, status);
-        return;
-    }
-    conn->peer->counters.bytes_out += conn->pending;
-    start_reading(conn);
+    if (is_written(conn, status))
+        start_reading(conn);
 }
 
 /* Send back what lies in `in`; it is not read into again before all of it has gone. */
@@ -230,6 +236,7 @@ static void echo(struct conn *conn, uint8_t *data, size_t size)
         end(conn, taken);
         return;
     }
+    conn->sent += (uint64_t)taken;
     conn->peer->counters.bytes_out += (uint64_t)taken;
     if ((size_t)taken == size)
         return;
@@ -263,17 +270,10 @@ static void send_next(struct conn *conn)
 
 static void on_sent(uv_write_t *write, int status)
 {
-    struct conn *conn = conn_of_write(write);
+    struct conn *conn = (struct conn *)(void *)write->handle;
 
-    if (status == UV_ECANCELED) /* closed meanwhile */
-        return;
-    if (status < 0) {
-        end(conn, status);
-        return;
-    }
-    conn->sent += conn->pending;
-    conn->peer->counters.bytes_out += conn->pending;
-    send_next(conn);
+    if (is_written(conn, status))
+        send_next(conn);
 }
 
 /* ---- reading ---- */

@@ -189,13 +189,32 @@ static void print_processes(FILE *out, const json_t *processes)
     print_grid(out, grid);
 }
 
-static void print_counters(FILE *out, json_t *counters)
+/* A process's counters are "PROCESS.NAME"; those worth a look at each run, a column each. All of
+ * them are in the JSON. */
+static void print_counters(FILE *out, json_t *counters, const json_t *processes)
 {
-    json_t *grid = json_pack("[[s,s]]", "counter", "value");
-    const char *name;
-    json_t *value;
+    static const char *const names[] = {"notifications", "wakeups",       "copies",
+                                        "room_waits",    "request_waits", "ring_full",
+                                        "maps",          "grants_peak",   "ports_peak"};
+    json_t *grid = json_pack("[[s,s,s,s,s,s,s,s,s,s]]", "counts", "notified", "woken", "copies",
+                             "room waits", "slot waits", "ring full", "maps", "grants", "ports");
+    json_t *process;
+    size_t p, i;
 
-    json_object_foreach(counters, name, value) add_count(new_row(grid, name), value);
+    json_array_foreach(processes, p, process)
+    {
+        const char *name = json_string_value(json_object_get(process, "name"));
+        json_t *key = json_sprintf("%s.%s", name, names[0]);
+        bool counted = json_object_get(counters, json_string_value(key)) != NULL;
+        json_t *row = counted ? new_row(grid, name) : NULL;
+
+        json_decref(key);
+        for (i = 0; counted && i < sizeof(names) / sizeof(names[0]); i++) {
+            key = json_sprintf("%s.%s", name, names[i]);
+            add_count(row, json_object_get(counters, json_string_value(key)));
+            json_decref(key);
+        }
+    }
     print_grid(out, grid);
 }
 
@@ -228,6 +247,6 @@ void record_print_table(FILE *out, const json_t *result)
 
     print_workloads(out, json_object_get(repeat, "metrics"));
     print_processes(out, json_object_get(repeat, "processes"));
-    print_counters(out, json_object_get(repeat, "counters"));
+    print_counters(out, json_object_get(repeat, "counters"), json_object_get(repeat, "processes"));
     print_verdict(out, result);
 }

@@ -164,6 +164,14 @@ static void read_hosts(struct scenario_draft *draft)
     }
 }
 
+/* Where to point when a run finds that an address cannot be used. */
+static struct diag_place address_place(const struct scenario_map *map)
+{
+    int node = scenario_yaml_find(map->yaml, map->node, "listen");
+
+    return node ? scenario_yaml_place(map->yaml, node) : scenario_yaml_map_place(map);
+}
+
 static void read_peers(struct scenario_draft *draft)
 {
     struct scenario *scenario = draft->scenario;
@@ -181,6 +189,7 @@ static void read_peers(struct scenario_draft *draft)
             continue;
         scenario_keys_name(&draft->yaml, key, peer->name);
         scenario_keys_read(&scenario_keys_peer, map, peer);
+        peer->place = address_place(map);
     }
 }
 
@@ -200,8 +209,10 @@ static void read_workloads(struct scenario_draft *draft)
         struct scenario_workload *workload = &scenario->workloads[scenario->workload_count];
         struct scenario_map *map = part_take(draft, &parts, 0, node);
 
-        if (map)
-            scenario_keys_read(&scenario_keys_workload, map, workload);
+        if (!map)
+            continue;
+        scenario_keys_read(&scenario_keys_workload, map, workload);
+        workload->place = address_place(map);
     }
 }
 

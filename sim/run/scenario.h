@@ -77,6 +77,7 @@ struct scenario_peer {
     enum scenario_peer_kind kind;
     int32_t cpu;               /* or SCENARIO_CPU_ANY; not external */
     struct scenario_addr addr; /* echo, sink, source: to listen on; external: to connect to */
+    struct diag_place place;   /* of that address, or of the peer if the default was taken */
     /* client: */
     char connect_to[SCENARIO_NAME_BYTES]; /* the name of workloads[workload], a serve */
     uint32_t workload;
@@ -104,6 +105,7 @@ struct scenario_workload {
     uint64_t operations; /* over all sockets; 0: for the scenario's duration */
     /* serve: */
     struct scenario_addr listen; /* port never 0 */
+    struct diag_place place;     /* of it */
     uint64_t accepts;            /* 0: until the run ends */
 };
 

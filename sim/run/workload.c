@@ -404,6 +404,7 @@ void workload_result(const struct workload_set *set, uint32_t i, struct workload
         .errors = wl->errors,
         .connections = wl->connections,
         .first_error = wl->first_error,
+        .bind_error = wl->bind_error,
         .latency = wl->latency};
     memcpy(result->first_error_text, wl->first_error_text, sizeof(result->first_error_text));
     if (wl->digesting)

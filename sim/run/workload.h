@@ -48,6 +48,7 @@ struct workload_result {
     uint64_t errors;                     /* calls that failed, streams that ended too early */
     uint64_t connections;                /* over the whole run */
     int32_t first_error;                 /* -ERR_*, 0 if none */
+    int32_t bind_error;                  /* serve: why it could not bind or listen */
     char first_error_text[160];
     char received_xxh128[40]; /* of all received bytes, one socket and external peers only */
     const struct metrics_hist *latency; /* NULL: the kind has none */

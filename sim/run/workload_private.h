@@ -52,7 +52,7 @@ struct wl {
     uint64_t end_carried, end_operations, end_ns;
     uint32_t running; /* conns not through with their repeats */
     bool finished;    /* a bounded one did what it had to, or failed */
-    int32_t first_error;
+    int32_t first_error, bind_error;
     char first_error_text[160];
     /* serve */
     uint64_t listener;

@@ -195,6 +195,7 @@ static void listener_done(struct wl *wl, const struct act_done *done)
     if (done->call == CALL_BIND && done->ret < 0) {
         wl->listener_live = false;
         set->live--;
+        wl->bind_error = done->ret;
         fail(wl, "bind", done->ret);
     } else if (done->call == CALL_BIND) {
         int ret = fe_listen(set->env.fe, wl->listener, workload_call(set));
@@ -202,6 +203,7 @@ static void listener_done(struct wl *wl, const struct act_done *done)
         if (ret < 0)
             fail(wl, "listen on", ret);
     } else if (done->call == CALL_LISTEN && done->ret < 0) {
+        wl->bind_error = done->ret;
         fail(wl, "listen on", done->ret);
     } else if (done->call == CALL_LISTEN) {
         wl->listening = true;
