@@ -82,7 +82,7 @@ static void on_check(uv_check_t *check)
     }
     if (!domain->handles) /* `turned` closed the domain */
         return;
-    if (more)
+    if (more || exec_called(domain->exec))
         domain_uv_kick(domain);
     else
         uv_idle_stop(&domain->handles->idle);

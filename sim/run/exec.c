@@ -78,6 +78,7 @@ void exec_remove(struct exec *exec, uint16_t index)
 void exec_post(struct exec *exec, uint16_t device, enum ev_kind kind)
 {
     assert(kind == EV_START || kind == EV_STOP);
+    exec->called = true;
     *(kind == EV_START ? &exec->devices[device].start : &exec->devices[device].stop) = true;
 }
 
@@ -231,6 +232,7 @@ bool exec_turn(struct exec *exec, uint64_t now_ns)
 
     assert(!exec->in_turn);
     exec->in_turn = true;
+    exec->called = false;
     exec->now_ns = now_ns;
     exec->counters.turns++;
     for (uint32_t round = 0; any && round < ROUNDS_MAX; round++) {
@@ -258,7 +260,13 @@ struct step_out *exec_call(struct exec *exec, uint64_t now_ns)
 void exec_call_end(struct exec *exec, uint16_t device)
 {
     exec->devices[device].more |= exec->out.more;
+    exec->called |= exec->out.count > 0 || exec->out.more;
     exec_run(exec, device);
     if (!exec->in_turn)
         exec_flush(exec);
+}
+
+bool exec_called(const struct exec *exec)
+{
+    return exec->called;
 }

@@ -13,9 +13,9 @@ struct exec_channel {
 };
 
 struct exec_device {
-    bool used, start, stop, more;
-    uint32_t
-        late_port; /* of the device itself: to be unmasked when the core has caught up; 0: none */
+    bool used, start, stop;
+    bool more;          /* a step left work: EV_MORE is due, whatever other steps say meanwhile */
+    uint32_t late_port; /* the device's own, masked until the core has caught up; 0: none */
     uint32_t in_flight;
     struct exec_core core;
     struct exec_channel *channels; /* core.slots, then the device's own */
@@ -27,7 +27,7 @@ struct exec {
     struct exec_device *devices;
     uint32_t device_count;
     uint64_t now_ns;
-    bool in_turn;
+    bool in_turn, called; /* called: actions were carried out since the last turn */
     struct step_out out;
     uint64_t *marks; /* tokens whose port is to be notified */
     uint32_t mark_count, mark_room;
