@@ -2,6 +2,7 @@
 #include "tools/cmd.h"
 
 #include "sim/run/scenario.h"
+#include "tools/profile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,14 @@ bool cmd_notify(const char *text, bool *immediate)
     if (*immediate || strcmp(text, "coalesced") == 0)
         return true;
     fprintf(stderr, "xensock: error: --notify takes coalesced or immediate, not '%s'\n", text);
+    return false;
+}
+
+bool cmd_profile(const char *path)
+{
+    if (profile_configure(path) == 0)
+        return true;
+    fprintf(stderr, "xensock: error: this build has no profiler (gperftools)\n");
     return false;
 }
 

@@ -39,6 +39,9 @@ bool cmd_number(const char *option, const char *text, uint64_t max, uint64_t *nu
 /* Read "coalesced" or "immediate", when a marked port is notified; false after saying so. */
 bool cmd_notify(const char *text, bool *immediate);
 
+/* Have the measured phase profiled into a file; false after saying that this build cannot. */
+bool cmd_profile(const char *path);
+
 /* The overrides of --set, in order. */
 enum { CMD_SETS_MAX = 64 };
 struct cmd_sets {

@@ -9,7 +9,6 @@
 #include "sim/run/run_back.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
-#include "tools/profile.h"
 
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -227,11 +226,7 @@ static bool take(struct backend_options *options, int option, const char *text)
     case 's': return cmd_number("--max-sockets", text, 65536, &options->max_sockets);
     case 'n': return cmd_notify(text, &options->immediate);
     case 'c': options->pinned = true; return cmd_number("--cpu", text, 1023, &options->cpu);
-    case 'p':
-        if (profile_configure(text) == 0)
-            return true;
-        fprintf(stderr, "xensock: error: this build has no profiler (gperftools)\n");
-        return false;
+    case 'p': return cmd_profile(text);
     case 'k':
         if (!cmd_number("--control", text, 1u << 20, &fd))
             return false;

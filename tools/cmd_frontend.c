@@ -10,7 +10,6 @@
 #include "sim/run/units.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
-#include "tools/profile.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -271,11 +270,7 @@ static bool take(struct frontend_options *options, int option, const char *text)
     case 'b': return cmd_domid("--backend", text, &options->backend);
     case 'n': return cmd_notify(text, &options->immediate);
     case 's': return cmd_set(&options->sets, text);
-    case 'p':
-        if (profile_configure(text) == 0)
-            return true;
-        fprintf(stderr, "xensock: error: this build has no profiler (gperftools)\n");
-        return false;
+    case 'p': return cmd_profile(text);
     case 'k':
         options->controlled = true;
         return cmd_number("--control", text, 1u << 20, &options->control_fd);

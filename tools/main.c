@@ -1,8 +1,12 @@
 /* xensock: finds the subcommand. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "tools/cmd.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const char help[] =
     "usage: xensock COMMAND [OPTION]...\n"
@@ -26,10 +30,22 @@ static const struct {
     {"payload", cmd_payload},
 };
 
+/* A socket costs two descriptors in each domain and three in the hypervisor. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "--help";
 
+    raise_descriptor_limit();
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(name, commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
