@@ -259,6 +259,8 @@ static int run(struct frontend *frontend, const struct frontend_options *options
     domain_uv_kick(frontend->domain);
     process_say_event(process, "ready");
     uv_run(process->loop, UV_RUN_DEFAULT);
+    if (options->controlled)
+        return CMD_OK; /* what failed is in the report */
     return frontend->interrupted ? CMD_INTERRUPTED : frontend->failed ? CMD_FAILED : CMD_OK;
 }
 

@@ -85,15 +85,18 @@ static void on_said(void *self, json_t *object)
 static void exited(struct launch *launch, const struct launch_part *part, int64_t status,
                    int number)
 {
-    bool bug = number != 0 && number != SIGKILL && number != SIGTERM;
+    /* a part that was told to quit has nothing left to fail at: a sanitizer's leak report, say */
+    bool bug = (number != 0 && number != SIGKILL && number != SIGTERM) ||
+               (launch->quitting && launch->outcome->complete && status != 0);
 
     if (launch->quitting && !bug)
         return;
     if (number != 0)
         launch_error(launch, "E0603", "%s died of signal %d (%s)", part->name, number,
                      strsignal(number));
-    else if (part->ready || json_array_size(launch->outcome->errors) == 0)
-        launch_error(launch, "E0603", "%s exited early with code %d", part->name, (int)status);
+    else if (bug || part->ready || json_array_size(launch->outcome->errors) == 0)
+        launch_error(launch, "E0603", "%s exited with code %d when it should not", part->name,
+                     (int)status);
     launch_fail(launch, bug ? CMD_BUG : status == CMD_SCENARIO ? CMD_SCENARIO : CMD_FAILED);
 }
 
