@@ -1,0 +1,324 @@
+/*
+ * The backend against requests that are wrong in themselves: each is answered with its error, and
+ * the ring goes on. Each test plays the front by hand. Attacks of reliability.md 1.3:
+ *
+ *   A6   refs foreign, reserved, of another grantee   bad_refs
+ *   A9   port foreign, reused, out of range           bad_ports
+ *   A10  unknown command, non-zero pad                unknown_commands, pads_are_ignored
+ *   A11  ids twice, dead, live                        ids, request_ids_twice
+ *   A20  addresses a guest's core would refuse        addresses
+ */
+#include "tests/support/rogue.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static struct pair pair;
+static struct rogue front;
+
+static int open_front(void **state)
+{
+    (void)state;
+    rogue_front_open(&front, &pair, 1);
+    return 0;
+}
+
+static int close_clean(void **state)
+{
+    (void)state;
+    rogue_front_close(&front);
+    return 0;
+}
+
+static void assert_no_fault(void)
+{
+    assert_int_equal(pair.back_fault_count, 0);
+    assert_int_equal(be_state(pair.be), XENBUS_CONNECTED);
+}
+
+/* An open socket of the honest kind. */
+static void open_socket(uint64_t sockid, struct rogue_data *data)
+{
+    struct call_reply reply;
+    struct call call;
+
+    rogue_share(&front, data);
+    call = rogue_connect(0, sockid, data);
+    rogue_put(&front, &call);
+    rogue_kick(&front);
+    uint64_t token = pair_pending(&pair, EV_NET_CONNECT);
+    assert_true(net_mem_complete(pair.net, EV_NET_CONNECT, token, 0, NULL));
+    pair_run(&pair);
+    assert_true(rogue_reply(&front, &reply));
+    assert_int_equal(reply.ret, 0);
+}
+
+static int32_t release(uint64_t sockid)
+{
+    return rogue_ask(&front, &(struct call){.id = 7, .kind = CALL_RELEASE, .sockid = sockid});
+}
+
+static void bad_refs(void **state)
+{
+    struct rogue_data data, foreign;
+    struct hv *third = hv_mem_domain(pair.machine, 7);
+    struct rogue stranger = {.pair = &pair, .hv = third, .order = 6};
+
+    (void)state;
+    rogue_share(&stranger, &foreign); /* another domain's: its numbers mean nothing of ours */
+    rogue_share(&front, &data);
+    hv_share(pair.front_hv, 9, 7, 1); /* ours, but granted to another */
+    struct ev ev;
+    rogue_take(&front, EV_SHARE, &ev);
+    const uint32_t refs[] = {0, 7, foreign.refs[40], ev.share.refs[0], 0x7fffffff, 0xffffffff};
+    for (uint32_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++) {
+        for (uint32_t at = 0; at < 2; at++) {
+            struct call call = rogue_connect(i, 1, &data);
+            call.refs[at] = refs[i];
+            assert_int_equal(rogue_ask(&front, &call), -ERR_INVAL);
+            assert_int_equal(pair.back_hv->counters.mapped_pages_now, 1);
+            assert_int_equal(pair.back_hv->counters.ports_now, 1);
+        }
+    }
+    assert_int_equal(be_counters(pair.be)->sockets_now, 0);
+    assert_no_fault();
+    hv_close(third);
+}
+
+static void bad_ports(void **state)
+{
+    struct rogue_data data, used;
+    struct hv *third = hv_mem_domain(pair.machine, 7);
+    struct rogue stranger = {.pair = &pair, .hv = third, .order = 1};
+    struct ev ev;
+
+    (void)state;
+    open_socket(9, &used);
+    hv_port_alloc(third, 1, PAIR_BACK);
+    rogue_take(&stranger, EV_PORT_ALLOC, &ev);
+    hv_port_alloc(pair.front_hv, 1, 7); /* offered to another */
+    rogue_take(&front, EV_PORT_ALLOC, &ev);
+    rogue_share(&front, &data);
+    const struct {
+        uint32_t port;
+        int32_t ret;
+    } ports[] = {{0, -ERR_INVAL},         {front.port, -ERR_INVAL}, {used.port, -ERR_INVAL},
+                 {ev.port, -ERR_SRCH},    {4096, -ERR_INVAL},       {0x80000000, -ERR_INVAL},
+                 {0xffffffff, -ERR_INVAL}};
+    for (uint32_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+        struct call call = rogue_connect(i, 1, &data);
+        call.evtchn = ports[i].port;
+        assert_int_equal(rogue_ask(&front, &call), ports[i].ret);
+        assert_int_equal(pair.back_hv->counters.mapped_pages_now, 1 + 2);
+        assert_int_equal(pair.back_hv->counters.ports_now, 2);
+    }
+    struct call call = rogue_connect(1, 1, &data); /* and none of them spoiled the good one */
+    rogue_put(&front, &call);
+    rogue_kick(&front);
+    assert_int_equal(pair_pending_count(&pair, EV_NET_CONNECT), 1);
+    assert_no_fault();
+    hv_close(third);
+}
+
+static void unknown_commands(void **state)
+{
+    static const uint32_t codes[] = {1, 2, 8, 9, 0x80000000, 0xffffffff};
+    uint32_t slot[78];
+
+    (void)state;
+    for (uint32_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        struct call_reply reply;
+        memset(slot, 0xff, sizeof(slot));
+        slot[0] = 1000 + i;
+        slot[1] = codes[i];
+        rogue_put_raw(&front, slot);
+        rogue_kick(&front);
+        assert_true(rogue_reply(&front, &reply));
+        assert_int_equal(reply.id, 1000 + i);
+        assert_int_equal(reply.code, codes[i]);
+        assert_true(reply.sockid == UINT64_MAX);
+        assert_int_equal(reply.ret, -ERR_NOTSUP);
+        assert_false(rogue_reply(&front, &reply));
+    }
+    assert_no_fault();
+}
+
+/* Bytes of a slot no field covers, fields of other calls, the unused rest of the 64 refs. */
+static void pads_are_ignored(void **state)
+{
+    struct rogue_data data;
+    unsigned char slot[312];
+    struct call_reply reply;
+
+    (void)state;
+    rogue_share(&front, &data);
+    struct call call = rogue_connect(1, 1, &data);
+    for (uint32_t i = 2; i < CALL_REFS_MAX; i++)
+        call.refs[i] = 0xffffffff;
+    call.flags = 0xffffffff;
+    memset(call.addr.bytes + 16, 0xff, 12); /* behind sockaddr_in */
+    rogue_put(&front, &call);
+    rogue_kick(&front);
+    assert_int_equal(pair_pending_count(&pair, EV_NET_CONNECT), 1);
+    pair_settle(&pair);
+    assert_true(rogue_reply(&front, &reply));
+    assert_int_equal(reply.ret, 0);
+    memset(slot, 0xff, sizeof(slot));
+    dialect_pack_call(&dialect_xensock1, &(struct call){.kind = CALL_RELEASE, .sockid = 1}, slot);
+    memset(slot + 16, 0xff, sizeof(slot) - 16);
+    rogue_put_raw(&front, slot);
+    rogue_kick(&front);
+    assert_true(rogue_reply(&front, &reply));
+    assert_int_equal(reply.ret, 0);
+    assert_no_fault();
+}
+
+static struct call simple(enum call_kind kind, uint64_t sockid)
+{
+    return (struct call){.id = 5, .kind = kind, .sockid = sockid, .addr = pair_addr(80)};
+}
+
+static int32_t ask(enum call_kind kind, uint64_t sockid)
+{
+    struct call call = simple(kind, sockid);
+
+    return rogue_ask(&front, &call);
+}
+
+/* A BIND or LISTEN that the socket then carries out. */
+static int32_t ask_settled(enum call_kind kind, uint64_t sockid)
+{
+    struct call_reply reply;
+
+    assert_int_equal(ask(kind, sockid), 1);
+    pair_settle(&pair);
+    assert_true(rogue_reply(&front, &reply));
+    return reply.ret;
+}
+
+static void ids(void **state)
+{
+    struct rogue_data data, more;
+    struct call call;
+
+    (void)state;
+    for (uint32_t k = 0; k < 2; k++) { /* the second time as ids that died */
+        uint64_t dead = k == 0 ? 0 : 1;
+        assert_int_equal(ask(CALL_RELEASE, dead), -ERR_INVAL);
+        assert_int_equal(ask(CALL_LISTEN, dead), -ERR_INVAL);
+        assert_int_equal(ask(CALL_POLL, dead), -ERR_INVAL);
+        assert_int_equal(ask(CALL_ACCEPT, dead), -ERR_INVAL);
+        open_socket(1, &data);
+        assert_int_equal(ask(CALL_BIND, 1), -ERR_EXIST);
+        call = rogue_connect(5, 1, &data);
+        assert_int_equal(rogue_ask(&front, &call), -ERR_EXIST);
+        assert_int_equal(ask(CALL_LISTEN, 1), -ERR_INVAL);
+        assert_int_equal(ask(CALL_POLL, 1), -ERR_INVAL);
+        assert_int_equal(ask_settled(CALL_BIND, UINT64_MAX), 0);
+        assert_int_equal(ask(CALL_POLL, UINT64_MAX), -ERR_INVAL); /* not yet listening */
+        assert_int_equal(ask_settled(CALL_LISTEN, UINT64_MAX), 0);
+        assert_int_equal(ask(CALL_LISTEN, UINT64_MAX), 0);
+        call = simple(CALL_ACCEPT, UINT64_MAX);
+        call.new_sockid = 1; /* live */
+        assert_int_equal(rogue_ask(&front, &call), -ERR_EXIST);
+        call.new_sockid = UINT64_MAX; /* the listener itself */
+        assert_int_equal(rogue_ask(&front, &call), -ERR_EXIST);
+        assert_int_equal(release(UINT64_MAX), 0);
+        assert_int_equal(release(1), 0);
+        rogue_unshare(&front, &data);
+    }
+    for (uint32_t i = 0; i < 16; i++) /* the quota of this device */
+        assert_int_equal(ask_settled(CALL_BIND, 100 + i), 0);
+    assert_int_equal(ask(CALL_BIND, 200), -ERR_MFILE);
+    rogue_share(&front, &more);
+    call = rogue_connect(5, 200, &more);
+    assert_int_equal(rogue_ask(&front, &call), -ERR_MFILE);
+    assert_no_fault();
+}
+
+/* Two requests under one id: the front's own confusion, each gets its answer. */
+static void request_ids_twice(void **state)
+{
+    struct call_reply first, second;
+
+    (void)state;
+    struct call call = simple(CALL_BIND, 1);
+    rogue_put(&front, &call);
+    call.sockid = 2;
+    rogue_put(&front, &call);
+    rogue_kick(&front);
+    pair_settle(&pair);
+    assert_true(rogue_reply(&front, &first));
+    assert_true(rogue_reply(&front, &second));
+    assert_int_equal(first.id, 5);
+    assert_int_equal(second.id, 5);
+    assert_int_equal(first.sockid + second.sockid, 3);
+    /* two releases of one socket: the second finds it going */
+    call = simple(CALL_RELEASE, 1);
+    rogue_put(&front, &call);
+    rogue_put(&front, &call);
+    rogue_kick(&front);
+    assert_true(rogue_reply(&front, &first));
+    assert_true(rogue_reply(&front, &second));
+    assert_int_equal(first.ret, -ERR_INVAL); /* at once, the other after the close */
+    assert_int_equal(second.ret, 0);
+    assert_no_fault();
+}
+
+/* Long by its table: family, length and scope, each beside what is right. */
+static void addresses(void **state)
+{
+    const struct {
+        uint16_t family;
+        uint32_t len;
+        uint32_t scope;
+        int32_t ret;
+    } wrong[] = {{0, 16, 0, -ERR_AFNOSUPPORT},
+                 {1, 28, 0, -ERR_AFNOSUPPORT},
+                 {3, 16, 0, -ERR_AFNOSUPPORT},
+                 {0x0202, 16, 0, -ERR_AFNOSUPPORT},
+                 {0xffff, 16, 0, -ERR_AFNOSUPPORT},
+                 {CALL_AF_INET, 0, 0, -ERR_INVAL},
+                 {CALL_AF_INET, 1, 0, -ERR_INVAL},
+                 {CALL_AF_INET, 15, 0, -ERR_INVAL},
+                 {CALL_AF_INET, 28, 0, -ERR_INVAL},
+                 {CALL_AF_INET, 29, 0, -ERR_INVAL},
+                 {CALL_AF_INET, 0xffffffff, 0, -ERR_INVAL},
+                 {CALL_AF_INET6, 16, 0, -ERR_INVAL},
+                 {CALL_AF_INET6, 0x80000000, 0, -ERR_INVAL},
+                 {CALL_AF_INET6, 28, 1, -ERR_INVAL},
+                 {CALL_AF_INET6, 28, 0x80000000, -ERR_INVAL},
+                 {CALL_AF_INET6, 28, 0, -ERR_ACCES}}; /* ::7f00:1 is not loopback */
+    struct rogue_data data;
+
+    (void)state;
+    rogue_share(&front, &data);
+    for (uint32_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct call call = rogue_connect(i, 1, &data);
+        memset(call.addr.bytes, 0, sizeof(call.addr.bytes));
+        memcpy(call.addr.bytes, &wrong[i].family, 2);
+        memcpy(call.addr.bytes + 20, "\x7f\0\0\1", 4);
+        memcpy(call.addr.bytes + 24, &wrong[i].scope, 4);
+        call.addr.len = wrong[i].len;
+        assert_int_equal(rogue_ask(&front, &call), wrong[i].ret);
+        call.kind = CALL_BIND;
+        assert_int_equal(rogue_ask(&front, &call), wrong[i].ret);
+    }
+    assert_int_equal(be_counters(pair.be)->sockets_now, 0);
+    assert_int_equal(pair_pending_count(&pair, EV_NET_CONNECT), 0);
+    assert_no_fault();
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_front, close_clean)
+    const struct CMUnitTest tests[] = {
+        TEST(bad_refs), TEST(bad_ports),         TEST(unknown_commands), TEST(pads_are_ignored),
+        TEST(ids),      TEST(request_ids_twice), TEST(addresses),
+    };
+#undef TEST
+
+    return !!cmocka_run_group_tests_name("bad_requests", tests, NULL, NULL);
+}

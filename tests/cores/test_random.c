@@ -1,0 +1,214 @@
+/*
+ * 100,000 random requests against the backend, from a front the test plays: every command and
+ * unknown ones, valid and invalid, over few socket ids so that they meet, while sockets complete in
+ * any order with any result and data indexes lie. Each request is answered exactly once, with its
+ * own id, command and socket; nothing else is ever answered; at the end nothing is left.
+ */
+#include "tests/support/rogue.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { REQUESTS = 100000, SLOTS = 8, RINGS = 6, IDS = 20 };
+
+struct outstanding {
+    bool used;
+    uint32_t id, code;
+    uint64_t sockid;
+};
+
+static struct pair pair;
+static struct rogue front;
+static struct rogue_data rings[RINGS];
+static struct outstanding asked[SLOTS];
+static uint64_t answered, answers_by_kind[2]; /* success, error */
+static uint64_t random_state = 0x243f6a8885a308d3u;
+
+static uint32_t random_below(uint32_t limit)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)((random_state >> 32) * limit >> 32);
+}
+
+static bool one_in(uint32_t n)
+{
+    return random_below(n) == 0;
+}
+
+static uint64_t random_sockid(void)
+{
+    uint64_t small = random_below(IDS);
+
+    return one_in(8) ? small << 60 | small : small;
+}
+
+/* An id no outstanding request has; often one that was used just before. */
+static uint32_t fresh_id(void)
+{
+    uint32_t id = one_in(2) ? random_below(16) : random_below(UINT32_MAX);
+
+    for (uint32_t i = 0; i < SLOTS; i++)
+        if (asked[i].used && asked[i].id == id)
+            return fresh_id();
+    return id;
+}
+
+static struct call random_call(void)
+{
+    static const enum call_kind kinds[] = {CALL_CONNECT, CALL_CONNECT, CALL_RELEASE, CALL_RELEASE,
+                                           CALL_RELEASE, CALL_BIND,    CALL_LISTEN,  CALL_LISTEN,
+                                           CALL_ACCEPT,  CALL_ACCEPT,  CALL_POLL};
+    const struct rogue_data *data = &rings[random_below(RINGS)];
+    struct call call = rogue_connect(fresh_id(), random_sockid(), data);
+
+    call.kind = kinds[random_below(sizeof(kinds) / sizeof(kinds[0]))];
+    call.new_sockid = random_sockid();
+    if (one_in(10))
+        call.addr.len = random_below(40);
+    if (one_in(10))
+        call.addr.bytes[random_below(8)] ^= 1;
+    if (one_in(10))
+        call.refs[random_below(2)] = random_below(8); /* reserved; not the command ring's own */
+    if (one_in(10))
+        call.evtchn = random_below(32);
+    return call;
+}
+
+static void ask(void)
+{
+    uint32_t slot[78], free_entry = 0;
+    struct call call = random_call();
+
+    while (asked[free_entry].used)
+        free_entry++;
+    assert_true(free_entry < SLOTS);
+    dialect_pack_call(&dialect_xensock1, &call, slot);
+    if (one_in(12))
+        slot[1] = one_in(2) ? 1 + random_below(2) : 8 + random_below(1u << 31);
+    asked[free_entry] = (struct outstanding){true, slot[0], slot[1], call.sockid};
+    rogue_put_raw(&front, slot);
+}
+
+/* Take every response; each must be the answer to one outstanding request. */
+static uint32_t take_answers(void)
+{
+    struct call_reply reply;
+    uint32_t taken = 0;
+
+    for (; rogue_reply(&front, &reply); taken++) {
+        struct outstanding *entry = asked;
+        while (entry < asked + SLOTS && !(entry->used && entry->id == reply.id))
+            entry++;
+        assert_true(entry < asked + SLOTS);
+        assert_int_equal(reply.code, entry->code);
+        assert_true(reply.sockid == entry->sockid);
+        assert_in_range(-reply.ret, 0, ERR_MAX);
+        entry->used = false;
+        answers_by_kind[reply.ret < 0]++;
+    }
+    answered += taken;
+    return taken;
+}
+
+static int32_t random_result(const struct net_mem_op *op)
+{
+    static const int32_t errors[] = {-ERR_CONNREFUSED, -ERR_CONNRESET, -ERR_PIPE, -ERR_ADDRINUSE};
+    bool moves = op->kind == EV_NET_READ || op->kind == EV_NET_WRITE;
+
+    if (one_in(5))
+        return errors[random_below(4)];
+    if (op->kind == EV_NET_READ && one_in(10))
+        return 0;
+    return moves ? 1 + (int32_t)random_below((uint32_t)op->bytes) : 0;
+}
+
+/* Complete a random operation of the sockets; false if none is in flight. */
+static bool complete_one(void)
+{
+    static unsigned char bytes[4096];
+    struct net_mem_op op;
+    uint32_t count = 0;
+
+    while (net_mem_pending(pair.net, count, &op))
+        count++;
+    if (count == 0)
+        return false;
+    assert_true(net_mem_pending(pair.net, random_below(count), &op));
+    return net_mem_complete(pair.net, op.kind, op.token, random_result(&op), bytes);
+}
+
+static void touch_data(void)
+{
+    struct rogue_data *data = &rings[random_below(RINGS)];
+    uint32_t word = one_in(2) ? data->at.out.prod : data->at.in.cons;
+    uint32_t now = shared_load(&data->area, word);
+
+    shared_store(&data->area, word, one_in(50) ? 0x80000000 : now + random_below(300));
+    hv_notify(pair.front_hv, data->port);
+}
+
+static void random_requests(void **state)
+{
+    uint32_t outstanding = 0, sent = 0, rounds = 0;
+
+    (void)state;
+    for (uint32_t i = 0; i < RINGS; i++)
+        rogue_share(&front, &rings[i]);
+    while (sent < REQUESTS) {
+        for (uint32_t n = random_below(SLOTS + 1); outstanding < SLOTS && n > 0; n--) {
+            ask();
+            outstanding++;
+            sent++;
+        }
+        if (!one_in(8))
+            hv_notify(pair.front_hv, front.port);
+        if (one_in(4))
+            touch_data();
+        for (uint32_t n = random_below(4); n > 0; n--)
+            complete_one();
+        exec_turn(pair.back, 0);
+        outstanding -= take_answers();
+        assert_int_equal(be_state(pair.be), XENBUS_CONNECTED);
+        assert_true(++rounds < 10 * REQUESTS); /* a lost answer holds its slot for ever */
+    }
+    rogue_kick(&front);
+    while (complete_one()) {
+        pair_run(&pair);
+        outstanding -= take_answers();
+    }
+    assert_int_equal(outstanding, 0);
+    assert_int_equal(answered, sent);
+    assert_int_equal(be_counters(pair.be)->requests, sent);
+    assert_int_equal(be_counters(pair.be)->replies, sent);
+    assert_int_equal(rogue_load(&front, CMDRING_RSP_PROD), sent);
+    assert_true(answers_by_kind[0] > sent / 10); /* the mix reaches both */
+    assert_true(answers_by_kind[1] > sent / 10);
+    assert_true(be_counters(pair.be)->faults > 0);
+}
+
+static int open_front(void **state)
+{
+    (void)state;
+    rogue_front_open(&front, &pair, 1);
+    return 0;
+}
+
+static int close_clean(void **state)
+{
+    (void)state;
+    rogue_front_close(&front); /* sees that the backend kept nothing */
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(random_requests, open_front, close_clean),
+    };
+
+    return !!cmocka_run_group_tests_name("random", tests, NULL, NULL);
+}
