@@ -74,7 +74,8 @@ int64_t fe_connect(struct fe *fe, const struct call_addr *addr, struct step_out 
 /* Open a passive socket on `addr`: its id (>= 0), then DONE(BIND). Errors as fe_connect. */
 int64_t fe_bind(struct fe *fe, const struct call_addr *addr, struct step_out *out);
 
-/* Listen: 0, then DONE(LISTEN); an error leaves it bound. -ERR_BADF, -ERR_INVAL if not bound. */
+/* Listen: 0, then DONE(LISTEN); an error leaves it bound, but -ERR_CONNRESET, with which the device
+ * went, ends the socket. -ERR_BADF, -ERR_INVAL if not bound. */
 int fe_listen(struct fe *fe, uint64_t sock, struct step_out *out);
 
 /* Ask for the next connection of a listener: the new socket's id (>= 0), then DONE(ACCEPT) with

@@ -61,8 +61,8 @@ static json_t *example(void)
     assert_int_equal(record_add_workload(result, &up), 0);
     assert_int_equal(record_add_workload(result, &small), 0);
     assert_int_equal(record_add_process(result, "backend", &usage), 0);
-    assert_int_equal(record_add_counter(result, "backend.notify", 80000), 0);
-    assert_int_equal(record_add_counter(result, "backend.notify", 1234), 0);
+    assert_int_equal(record_add_counter(result, "backend.notifications", 80000), 0);
+    assert_int_equal(record_add_counter(result, "backend.notifications", 1234), 0);
     assert_int_equal(record_finish(result, 4000000000, true), 0);
     metrics_hist_destroy(hist);
     return result;
@@ -105,7 +105,7 @@ static void test_contents(void **state)
                     "throughput.up", "value", &throughput, "bytes.up", "value", &bytes,
                     "latency.klein-ä", "unit", &unit, "count", &count, "p50", &p50, "p99_9", &p99_9,
                     "max", &max, "hdr_v2", &hdr, "processes", "memory_peak_bytes", &memory,
-                    "counters", "backend.notify", &notify),
+                    "counters", "backend.notifications", &notify),
         0);
     assert_true(complete);
     assert_int_equal(throughput, 1500000000);
@@ -372,8 +372,8 @@ static const char table[] =
     "process  cpu user  cpu system  switches  preempted  faults  peak memory\n"
     "backend    1.20 s      340 ms     12345         67     890     12.0 MiB\n"
     "\n"
-    "counter         value\n"
-    "backend.notify  81234\n"
+    "counts   notified  woken  copies  room waits  slot waits  ring full  maps  grants  ports\n"
+    "backend     81234      -       -           -           -          -     -       -      -\n"
     "\n"
     "ok\n";
 /* clang-format on */
