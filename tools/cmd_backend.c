@@ -36,7 +36,7 @@ struct backend {
     struct process process;
     struct domain_uv *domain;
     struct run_back *back;
-    struct metrics_counters from;
+    struct metrics_counters from, to;
     bool ending;
 };
 
@@ -70,6 +70,8 @@ static void say_report(struct backend *backend)
     struct record_usage usage = record_usage_between(&process->from, &process->to);
 
     look(backend, &all);
+    const char *leak = metrics_counters_leak(&all);
+    metrics_counters_stop(&all, &backend->to);
     json_t *counters = metrics_counters_json(&backend->from, &all);
     if (!process->control) {
         json_dumpf(counters, stdout, JSON_INDENT(2));
@@ -77,7 +79,6 @@ static void say_report(struct backend *backend)
         json_decref(counters);
         return;
     }
-    const char *leak = metrics_counters_leak(&all);
     control_uv_say(process->control,
                    json_pack("{s:s, s:s, s:o, s:o, s:s?}", "event", "report", "name", process->name,
                              "usage", record_usage_json(&usage), "counters", counters, "leak",
@@ -127,6 +128,8 @@ static void asked(void *self, const char *what)
         return;
     if (strcmp(what, "measure") == 0)
         look(backend, &backend->from);
+    else if (strcmp(what, "end") == 0)
+        look(backend, &backend->to);
     else if (strcmp(what, "quit") == 0)
         finish(backend);
     else if (strcmp(what, "report") == 0 || strcmp(what, "interrupt") == 0)
@@ -148,7 +151,7 @@ static void report(void *self, uint16_t front, const char *text)
     process_error(&backend->process, "E0502", "domain %u broke the protocol: %s", front, text);
 }
 
-static int serve(struct backend *backend, const struct backend_options *options)
+static bool join(struct backend *backend, const struct backend_options *options)
 {
     int error;
     struct domain_uv_config config = {.runtime = options->runtime,
@@ -162,15 +165,15 @@ static int serve(struct backend *backend, const struct backend_options *options)
                                       .lost = lost,
                                       .turned = turned};
 
-    process_start(&backend->process, options->control_fd);
     backend->domain = domain_uv_open(backend->process.loop, &config, &error);
-    if (!backend->domain) {
+    if (!backend->domain)
         process_error(&backend->process, "E0601", "no hypervisor in %s for domain %u: %s",
                       options->runtime, options->domid, err_name(error));
-        process_stop(&backend->process);
-        uv_run(backend->process.loop, UV_RUN_DEFAULT);
-        return CMD_USAGE;
-    }
+    return backend->domain != NULL;
+}
+
+static void serve(struct backend *backend, const struct backend_options *options)
+{
     backend->back =
         run_back_create(&(struct run_back_config){.exec = domain_uv_exec(backend->domain),
                                                   .domid = options->domid,
@@ -186,8 +189,24 @@ static int serve(struct backend *backend, const struct backend_options *options)
     if (!backend->process.control)
         process_measure(&backend->process);
     process_say_event(&backend->process, "ready");
+}
+
+static int run(struct backend *backend, const struct backend_options *options)
+{
+    int code = CMD_OK;
+
+    process_start(&backend->process, options->control_fd);
+    if (!process_pin(&backend->process, options->pinned ? (int)options->cpu : -1))
+        code = CMD_UNSUPPORTED;
+    else if (!join(backend, options))
+        code = CMD_USAGE;
+    if (code == CMD_OK)
+        serve(backend, options);
+    else
+        process_stop(&backend->process);
     uv_run(backend->process.loop, UV_RUN_DEFAULT);
-    return CMD_OK;
+    uv_loop_close(backend->process.loop);
+    return code;
 }
 
 /* "10.0.0.0/8" or an address alone. */
@@ -262,13 +281,7 @@ int cmd_backend(int argc, char **argv)
     }
     if (!options.runtime || optind != argc || options.max_sockets == 0)
         return cmd_usage(help);
-    if (options.pinned && !process_pin((int)options.cpu)) {
-        fprintf(stderr, "xensock backend: error: cannot run on CPU %d\n", (int)options.cpu);
-        return CMD_UNSUPPORTED;
-    }
     backend.process.loop = uv_default_loop();
     backend.process.self = &backend;
-    int code = serve(&backend, &options);
-    uv_loop_close(uv_default_loop());
-    return code;
+    return run(&backend, &options);
 }

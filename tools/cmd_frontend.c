@@ -85,7 +85,9 @@ static void print_workload(const struct frontend *frontend, uint32_t i)
         printf("  p50 %s  p99 %s",
                units_format_latency(metrics_hist_percentile_ns(result.latency, 500000)).text,
                units_format_latency(metrics_hist_percentile_ns(result.latency, 990000)).text);
-    printf("  %s\n", result.errors + result.mismatches ? result.first_error_text : "ok");
+    printf("  %s\n", result.errors + result.mismatches ? result.first_error_text
+                     : frontend->interrupted           ? "interrupted"
+                                                       : "ok");
 }
 
 static void say_report(struct frontend *frontend)
@@ -105,9 +107,7 @@ static void say_report(struct frontend *frontend)
     }
     look(frontend, &now);
     const char *leak = metrics_counters_leak(&now);
-    for (uint32_t i = 0; i < now.count; i++) /* flows end with the measured phase */
-        if (now.list[i].kind == METRICS_FLOW && i < frontend->to.count)
-            now.list[i].value = frontend->to.list[i].value;
+    metrics_counters_stop(&now, &frontend->to);
     control_uv_say(process->control,
                    json_pack("{s:s, s:s, s:o, s:o, s:o, s:s?}", "event", "report", "name",
                              process->name, "usage", record_usage_json(&usage), "counters",
@@ -119,14 +119,16 @@ static void phase(void *self, enum workload_phase to, bool listening)
 {
     struct frontend *frontend = self;
 
-    switch (to) {
-    case WORKLOAD_IDLE: return;
-    case WORKLOAD_WARMUP:
-        if (listening)
-            process_say_event(&frontend->process, "listening");
+    if (listening) {
+        process_say_event(&frontend->process, "listening");
         return;
+    }
+    switch (to) {
+    case WORKLOAD_IDLE:
+    case WORKLOAD_WARMUP: return;
     case WORKLOAD_MEASURE:
-        look(frontend, &frontend->from);
+        if (frontend->scenario.warmup_ns > 0) /* else flows count from the start */
+            look(frontend, &frontend->from);
         process_measure(&frontend->process);
         process_say_event(&frontend->process, "measure");
         return;
@@ -222,10 +224,9 @@ struct frontend_options {
     struct cmd_sets sets;
 };
 
-static int run(struct frontend *frontend, const struct frontend_options *options)
+static bool join(struct frontend *frontend, const struct frontend_options *options)
 {
     int error;
-    struct process *process = &frontend->process;
     struct domain_uv_config config = {.runtime = options->runtime,
                                       .domid = options->domid,
                                       .notify = options->immediate ? EXEC_NOTIFY_IMMEDIATE
@@ -236,14 +237,16 @@ static int run(struct frontend *frontend, const struct frontend_options *options
                                       .lost = lost,
                                       .turned = turned};
 
-    frontend->domain = domain_uv_open(process->loop, &config, &error);
-    if (!frontend->domain) {
-        process_error(process, "E0601", "no hypervisor in %s for domain %u: %s", options->runtime,
-                      options->domid, err_name(error));
-        process_stop(process);
-        return CMD_USAGE;
-    }
-    uv_timer_init(process->loop, &frontend->progress);
+    frontend->domain = domain_uv_open(frontend->process.loop, &config, &error);
+    if (!frontend->domain)
+        process_error(&frontend->process, "E0601", "no hypervisor in %s for domain %u: %s",
+                      options->runtime, options->domid, err_name(error));
+    return frontend->domain != NULL;
+}
+
+static void start(struct frontend *frontend, const struct frontend_options *options)
+{
+    uv_timer_init(frontend->process.loop, &frontend->progress);
     frontend->progress.data = frontend;
     frontend->front =
         run_front_create(&(struct run_front_config){.exec = domain_uv_exec(frontend->domain),
@@ -254,13 +257,29 @@ static int run(struct frontend *frontend, const struct frontend_options *options
                                                     .phase = phase,
                                                     .report = report});
     assert(frontend->front);
-    if (process->control)
+    if (frontend->process.control)
         uv_timer_start(&frontend->progress, on_progress, 200, 200);
     domain_uv_kick(frontend->domain);
-    process_say_event(process, "ready");
-    uv_run(process->loop, UV_RUN_DEFAULT);
-    if (options->controlled)
-        return CMD_OK; /* what failed is in the report */
+    process_say_event(&frontend->process, "ready");
+}
+
+static int run(struct frontend *frontend, const struct frontend_options *options)
+{
+    int cpu = frontend->scenario.hosts[frontend->scenario.frontend].cpu, code = CMD_OK;
+
+    process_start(&frontend->process, options->controlled ? (int)options->control_fd : -1);
+    if (!process_pin(&frontend->process, cpu))
+        code = CMD_UNSUPPORTED;
+    else if (!join(frontend, options))
+        code = CMD_USAGE;
+    if (code == CMD_OK)
+        start(frontend, options);
+    else
+        process_stop(&frontend->process);
+    uv_run(frontend->process.loop, UV_RUN_DEFAULT);
+    uv_loop_close(frontend->process.loop);
+    if (code != CMD_OK || options->controlled)
+        return code; /* what failed in the run is in the report */
     return frontend->interrupted ? CMD_INTERRUPTED : frontend->failed ? CMD_FAILED : CMD_OK;
 }
 
@@ -305,17 +324,8 @@ int cmd_frontend(int argc, char **argv)
         return cmd_usage(help);
     if (!cmd_scenario(&frontend.scenario, argv[optind], &options.sets))
         return CMD_SCENARIO;
-    const struct scenario_host *host = &frontend.scenario.hosts[frontend.scenario.frontend];
-    frontend.process.name = host->name;
-    if (!process_pin(host->cpu)) {
-        fprintf(stderr, "xensock frontend: error: cannot run on CPU %d\n", host->cpu);
-        return CMD_UNSUPPORTED;
-    }
+    frontend.process.name = frontend.scenario.hosts[frontend.scenario.frontend].name;
     frontend.process.loop = uv_default_loop();
     frontend.process.self = &frontend;
-    process_start(&frontend.process, options.controlled ? (int)options.control_fd : -1);
-    int code = run(&frontend, &options);
-    uv_run(frontend.process.loop, UV_RUN_DEFAULT);
-    uv_loop_close(frontend.process.loop);
-    return code;
+    return run(&frontend, &options);
 }

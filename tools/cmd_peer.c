@@ -194,7 +194,7 @@ static int run(struct peer_process *peer, const struct scenario *scenario)
     process_start(&peer->process, peer->options->controlled ? (int)peer->options->control_fd : -1);
     if (peer->options->address.len)
         spec.addr.addr = peer->options->address;
-    if (process_pin(spec.cpu))
+    if (process_pin(&peer->process, spec.cpu))
         peer->peer = peer_uv_start(peer->process.loop, &spec, &config, &error);
     if (peer->peer) {
         announce(peer);
@@ -202,8 +202,6 @@ static int run(struct peer_process *peer, const struct scenario *scenario)
         code = error ? CMD_SCENARIO : CMD_UNSUPPORTED;
         if (error)
             process_error(&peer->process, err_name(error), "cannot listen on %s", spec.addr.text);
-        else
-            process_error(&peer->process, "E0606", "cannot run on CPU %d", (int)spec.cpu);
         process_stop(&peer->process);
     }
     uv_run(peer->process.loop, UV_RUN_DEFAULT);

@@ -47,8 +47,7 @@ static void on_kill_time(uv_timer_t *timer)
         struct launch_part *part = &launch->parts[i];
         if (part->exited)
             continue;
-        launch_error(launch, "E0604", "%s did not end when it was asked to and was killed",
-                     part->name);
+        launch_error(launch, "E0604", "%s had not ended and was killed", part->name);
         uv_process_kill(&part->process, SIGKILL);
     }
 }
@@ -121,7 +120,8 @@ static void on_signal(uv_signal_t *handle, int number)
 static void measure(struct launch *launch, const struct launch_part *from)
 {
     record_usage_now(&launch->from);
-    say_all(launch, "measure", from);
+    /* without a warm-up everything counts, also what came before this word arrives */
+    say_all(launch, launch->scenario->warmup_ns > 0 ? "measure" : "measure-all", from);
 }
 
 static void measured(struct launch *launch, const struct launch_part *from)
@@ -182,7 +182,8 @@ static void take_error(struct launch *launch, const struct launch_part *part, co
 
     launch_error(launch, code ? code : "E0606", "%s: %s", part->name,
                  json_string_value(json_object_get(object, "message")));
-    if (part->kind == LAUNCH_PEER && !part->ready) {
+    bool address = code && code[0] == 'E' && !(code[1] >= '0' && code[1] <= '9');
+    if (part->kind == LAUNCH_PEER && !part->ready && address) {
         json_t *errors = launch->outcome->errors;
         json_object_set_new(json_array_get(errors, json_array_size(errors) - 1), "peer",
                             json_integer(part->peer));

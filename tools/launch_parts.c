@@ -97,7 +97,8 @@ static void exited(struct launch *launch, const struct launch_part *part, int64_
     else if (bug || part->ready || json_array_size(launch->outcome->errors) == 0)
         launch_error(launch, "E0603", "%s exited with code %d when it should not", part->name,
                      (int)status);
-    launch_fail(launch, bug ? CMD_BUG : status == CMD_SCENARIO ? CMD_SCENARIO : CMD_FAILED);
+    bool told = status == CMD_SCENARIO || status == CMD_UNSUPPORTED;
+    launch_fail(launch, bug ? CMD_BUG : told ? (int)status : CMD_FAILED);
 }
 
 static void on_part_exit(uv_process_t *process, int64_t status, int number)

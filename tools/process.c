@@ -32,7 +32,7 @@ static void on_said(void *self, json_t *object)
         what = "quit"; /* nobody is left to report to */
     if (!what)
         return;
-    if (strcmp(what, "measure") == 0)
+    if (strcmp(what, "measure") == 0 || strcmp(what, "measure-all") == 0)
         process_measure(process);
     else if (strcmp(what, "end") == 0)
         process_measured(process);
@@ -101,7 +101,7 @@ void process_error(struct process *process, const char *code, const char *format
         fprintf(stderr, "xensock %s: error[%s]: %s\n", process->name, code, message);
 }
 
-bool process_pin(int cpu)
+bool process_pin(struct process *process, int cpu)
 {
     cpu_set_t set;
 
@@ -109,5 +109,8 @@ bool process_pin(int cpu)
         return true;
     CPU_ZERO(&set);
     CPU_SET((unsigned)cpu, &set);
-    return sched_setaffinity(0, sizeof(set), &set) == 0;
+    if (sched_setaffinity(0, sizeof(set), &set) == 0)
+        return true;
+    process_error(process, "E0607", "cannot run on CPU %d", cpu);
+    return false;
 }

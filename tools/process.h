@@ -45,7 +45,7 @@ void process_say_event(struct process *process, const char *event);
 void process_error(struct process *process, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Pin the calling process to one CPU; true if it could, or if cpu is negative. */
-bool process_pin(int cpu);
+/* Pin the process to one CPU unless `cpu` is negative; false, and told, if it cannot be. */
+bool process_pin(struct process *process, int cpu);
 
 #endif

@@ -3,8 +3,10 @@
  * a stream socket that a child has as a descriptor (--control FD).
  *
  * A child says {"event": "ready"|"listening"|"measure"|"progress"|"end"|"report"|"error", ...}; the
- * launcher says {"do": "start"|"measure"|"end"|"quit"}. What the members mean is the business of
- * those who talk (launch_uv.h). Started by hand a process has no control, and says nothing.
+ * launcher says {"do":
+ * "start"|"measure"|"measure-all"|"end"|"report"|"interrupt"|"quit"}. What the members mean is the
+ * business of those who talk (launch_uv.h). Started by hand a process has no control, and says
+ * nothing.
  */
 #ifndef XENSOCK_SIM_RUN_CONTROL_UV_H
 #define XENSOCK_SIM_RUN_CONTROL_UV_H

@@ -71,7 +71,8 @@ static void set_timer(struct domain_uv *domain, uint64_t due_ns, uint64_t now_ns
 
 static void on_check(uv_check_t *check)
 {
-    struct domain_uv *domain = ((struct handles *)check->data)->domain;
+    struct handles *handles = check->data;
+    struct domain_uv *domain = handles->domain;
     uint64_t now_ns = uv_hrtime();
     bool more = exec_turn(domain->exec, now_ns);
     uint64_t due_ns = exec_deadline_ns(domain->exec);
@@ -80,7 +81,7 @@ static void on_check(uv_check_t *check)
         uint64_t wanted_ns = domain->config.turned(domain->config.self, now_ns);
         due_ns = wanted_ns < due_ns ? wanted_ns : due_ns;
     }
-    if (!domain->handles) /* `turned` closed the domain */
+    if (!handles->domain) /* `turned` closed and freed it */
         return;
     if (more || exec_called(domain->exec))
         domain_uv_kick(domain);
@@ -131,6 +132,7 @@ static void close_handles(struct domain_uv *domain)
     domain->handles = NULL;
     if (!handles)
         return;
+    handles->domain = NULL;
     uv_close((uv_handle_t *)&handles->check, on_handle_closed);
     uv_close((uv_handle_t *)&handles->idle, on_handle_closed);
     uv_close((uv_handle_t *)&handles->timer, on_handle_closed);

@@ -105,6 +105,7 @@ static void publish(struct exec *exec, const struct exec_core *core, const struc
     struct hv_node nodes[HV_PUBLISH_MAX];
 
     assert(act->publish.count <= HV_PUBLISH_MAX);
+    memset(nodes, 0, act->publish.count * sizeof(nodes[0])); /* they leave the process whole */
     for (uint32_t i = 0; i < act->publish.count; i++) {
         const struct step_node *node = &act->publish.nodes[i];
         store_path(core, &(struct act_store){STEP_OWN, node->key, 0}, nodes[i].path);

@@ -83,6 +83,13 @@ json_t *metrics_counters_json(const struct metrics_counters *from,
     return object;
 }
 
+void metrics_counters_stop(struct metrics_counters *all, const struct metrics_counters *end)
+{
+    for (uint32_t i = 0; i < all->count && i < end->count; i++)
+        if (all->list[i].kind == METRICS_FLOW)
+            all->list[i].value = end->list[i].value;
+}
+
 const char *metrics_counters_leak(const struct metrics_counters *all)
 {
     for (uint32_t i = 0; i < all->count; i++)

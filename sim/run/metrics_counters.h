@@ -42,6 +42,10 @@ void metrics_counters_net(struct metrics_counters *all, const struct net_counter
 json_t *metrics_counters_json(const struct metrics_counters *from,
                               const struct metrics_counters *to);
 
+/* Set the flows back to an earlier look at the same list, taken when the measured phase ended; an
+ * empty one changes nothing. */
+void metrics_counters_stop(struct metrics_counters *all, const struct metrics_counters *end);
+
 /* Levels that must be 0 when a process has given everything back: the first that is not, or NULL.
  */
 const char *metrics_counters_leak(const struct metrics_counters *all);

@@ -90,9 +90,10 @@ struct workload_set *workload_create(const struct workload_env *env)
         return NULL;
     set->env = *env;
     set->count = count;
-    set->buffer = malloc(buffer_bytes(env->scenario));
+    set->out_buffer = malloc(buffer_bytes(env->scenario));
+    set->in_buffer = malloc(buffer_bytes(env->scenario));
     set->by_slot = calloc(env->max_sockets, sizeof(struct conn *));
-    whole = set->buffer && set->by_slot;
+    whole = set->out_buffer && set->in_buffer && set->by_slot;
     for (uint32_t i = 0; i < count && whole; i++)
         whole = wl_init(set, i);
     if (whole)
@@ -112,7 +113,8 @@ void workload_destroy(struct workload_set *set)
         free(wl->conns);
     }
     free(set->by_slot);
-    free(set->buffer);
+    free(set->out_buffer);
+    free(set->in_buffer);
     free(set);
 }
 
@@ -358,12 +360,12 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
     set->now_ns = now_ns;
     if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone))
         tell(set, WORKLOAD_DONE, false);
-    if (set->phase == WORKLOAD_WARMUP && !set->told_listening && all_listen(set)) {
-        set->told_listening = true;
-        tell(set, WORKLOAD_WARMUP, true);
-    }
     if (set->phase == WORKLOAD_WARMUP && warmed_up(set))
         measure(set);
+    if (set->phase >= WORKLOAD_WARMUP && !set->told_listening && all_listen(set)) {
+        set->told_listening = true;
+        tell(set, set->phase, true);
+    }
     if (set->phase == WORKLOAD_MEASURE && measured_enough(set))
         drain(set);
     if (set->phase == WORKLOAD_DRAIN && (set->live == 0 || set->gone))

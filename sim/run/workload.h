@@ -34,7 +34,7 @@ struct workload_env {
     struct fe *fe;
     uint32_t max_sockets; /* of the frontend */
     void *self;
-    /* Told at each change of phase, once more in WARMUP when every serve listens (`listening`). */
+    /* Told at each change of phase, and once with `listening` when every serve listens. */
     void (*phase)(void *self, enum workload_phase phase, bool listening);
 };
 

@@ -119,6 +119,22 @@ static bool send_header(struct conn *conn)
     return true;
 }
 
+/* The next `bytes` of a stream. A write that the ring takes in parts is made only once. */
+static const uint8_t *payload_of(struct conn *conn, uint32_t bytes)
+{
+    struct workload_set *set = conn->wl->set;
+    bool made = set->made_key == conn->key && conn->sent >= set->made_at &&
+                conn->sent + bytes <= set->made_at + set->made_bytes;
+
+    if (!made) {
+        payload_fill(conn->key, conn->sent, set->out_buffer, bytes);
+        set->made_key = conn->key;
+        set->made_at = conn->sent;
+        set->made_bytes = bytes;
+    }
+    return set->out_buffer + (conn->sent - set->made_at);
+}
+
 /* Send what is decided, write by write, until the ring is full. */
 static void send_payload(struct conn *conn)
 {
@@ -131,8 +147,7 @@ static void send_payload(struct conn *conn)
         uint32_t bytes = write_bytes - (uint32_t)(conn->sent % write_bytes);
         if (bytes > conn->to_send - conn->sent)
             bytes = (uint32_t)(conn->to_send - conn->sent);
-        payload_fill(conn->key, conn->sent, wl->set->buffer, bytes);
-        int64_t taken = workload_send(conn, wl->set->buffer, bytes);
+        int64_t taken = workload_send(conn, payload_of(conn, bytes), bytes);
         if (taken < 0) {
             conn_failed(conn, "send to", (int32_t)taken);
             return;
@@ -180,9 +195,9 @@ static void received(struct conn *conn, uint32_t bytes)
     bool known = is_echoed(wl) || wl->peer->kind != SCENARIO_PEER_EXTERNAL;
 
     if (known)
-        workload_check(conn, wl->set->buffer, bytes);
+        workload_check(conn, wl->set->in_buffer, bytes);
     if (wl->digesting)
-        payload_digest_update(&wl->digest, wl->set->buffer, bytes);
+        payload_digest_update(&wl->digest, wl->set->in_buffer, bytes);
     conn->received += bytes;
     wl->received += bytes;
     answered(conn);
@@ -206,7 +221,7 @@ static void recv_payload(struct conn *conn)
     uint32_t bytes = conn->wl->spec->kind == SCENARIO_STREAM ? conn->wl->spec->read_bytes : 65536;
 
     while (conn->state == CONN_OPEN && !conn->ended) {
-        int64_t taken = workload_recv(conn, conn->wl->set->buffer, bytes);
+        int64_t taken = workload_recv(conn, conn->wl->set->in_buffer, bytes);
         if (taken == -ERR_AGAIN)
             return;
         if (taken < 0)

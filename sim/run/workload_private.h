@@ -68,7 +68,9 @@ struct workload_set {
     bool interrupted, told_listening, gone;
     uint64_t now_ns, start_ns, measure_ns;
     uint32_t live; /* sockets that exist at the frontend: connections and listeners */
-    uint8_t *buffer;
+    uint8_t *out_buffer, *in_buffer;
+    uint64_t made_key, made_at; /* what out_buffer holds: a write the ring may take in parts */
+    uint32_t made_bytes;
     struct conn **by_slot;
     uint32_t count;
     struct wl wls[];
