@@ -239,10 +239,7 @@ static void closing_on(struct be *be, struct step_out *out)
     if (be->ops > 0)
         return;
     phase_set(be, BE_CLOSED, out);
-    if (be->other == XENBUS_UNKNOWN) /* the nodes are gone, ours with them: do not revive them */
-        be->published = XENBUS_CLOSED;
-    else
-        publish(be, front_left ? XENBUS_CLOSED : XENBUS_CLOSING, out);
+    publish(be, front_left ? XENBUS_CLOSED : XENBUS_CLOSING, out);
 }
 
 /* Closed here: follow the front to 6, and to the next beginning. */
@@ -292,6 +289,15 @@ static void ours_failed(struct be *be, struct step_out *out)
     be->other = XENBUS_UNKNOWN;
 }
 
+/* The toolstack removed the device: nobody reads our state any more, and we close. */
+static void removed(struct be *be, struct step_out *out)
+{
+    be->other = XENBUS_UNKNOWN;
+    be->published = XENBUS_CLOSED;
+    if (!is_going(be))
+        closing(be, out);
+}
+
 void be_device_step(struct be *be, const struct ev *ev, struct step_out *out)
 {
     if (ev->kind == EV_START) {
@@ -316,6 +322,8 @@ void be_device_step(struct be *be, const struct ev *ev, struct step_out *out)
         front_node(be, ev, out);
     else if (ev->kind == EV_MAP || ev->kind == EV_PORT_BIND)
         attached(be, ev, out);
+    else if (ev->kind == EV_STORE_PUBLISH && ev->ret == -ERR_NOENT)
+        removed(be, out);
     else if (ev->ret < 0)
         ours_failed(be, out);
 }

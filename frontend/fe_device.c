@@ -313,6 +313,14 @@ static void ours_failed(struct fe *fe, struct step_out *out)
     fe_device_broken(fe, out);
 }
 
+/* The toolstack removed the device: nobody reads our state any more, and we close. */
+static void removed(struct fe *fe, struct step_out *out)
+{
+    fe->other = XENBUS_UNKNOWN;
+    fe->published = XENBUS_CLOSED;
+    fe_device_broken(fe, out);
+}
+
 /* Whatever waited for the last operation under way. */
 static void settled(struct fe *fe, struct step_out *out)
 {
@@ -351,6 +359,8 @@ void fe_device_step(struct fe *fe, const struct ev *ev, struct step_out *out)
         node_read(fe, ev, out);
     else if (ev->kind == EV_SHARE || ev->kind == EV_PORT_ALLOC)
         shared(fe, ev);
+    else if (ev->kind == EV_STORE_PUBLISH && ev->ret == -ERR_NOENT)
+        removed(fe, out);
     else if (ev->ret < 0 && !is_going(fe))
         ours_failed(fe, out);
     settled(fe, out);

@@ -259,12 +259,9 @@ static void store_list_node(struct emu_server *server, struct emu_seat *seat)
     emu_seat_send(seat, out, (uint32_t)offsetof(struct emu_names, names) + used, NULL, 0);
 }
 
-/* All or nothing: every write is known to succeed before the first is done. */
 static void store_publish(struct emu_server *server, struct emu_seat *seat)
 {
     const struct emu_publish *in = &server->in.body.publish;
-    struct store *store = hypervisor_store(server->tables);
-    int ret = 0;
 
     for (uint32_t i = 0; i < in->count; i++) {
         const struct hv_node *node = &in->nodes[i];
@@ -274,12 +271,8 @@ static void store_publish(struct emu_server *server, struct emu_seat *seat)
             drop_bad_value(server, seat);
             return;
         }
-        if (ret == 0)
-            ret = store_write_check(node->path, node->value);
     }
-    for (uint32_t i = 0; ret == 0 && i < in->count; i++)
-        ret = store_write(store, in->nodes[i].path, in->nodes[i].value);
-    answer_ret(server, seat, ret);
+    answer_ret(server, seat, hypervisor_publish(server->tables, in->nodes, in->count));
 }
 
 static void store_request(struct emu_server *server, struct emu_seat *seat, enum emu_kind kind)

@@ -175,7 +175,8 @@ static inline void hv_store_list(struct hv *hv, uint64_t token, const struct hv_
 }
 
 /* Write `count` (1..HV_PUBLISH_MAX) nodes, seen by others all at once; EV_STORE_PUBLISH, 0 or
- * -ERR_ACCES, -ERR_NOSPC. `nodes` is copied before this returns. */
+ * -ERR_INVAL, -ERR_NOSPC, -ERR_NOENT where the toolstack removed the device: then nothing is
+ * written. `nodes` is copied before this returns. */
 static inline void hv_store_publish(struct hv *hv, uint64_t token, const struct hv_node *nodes,
                                     uint32_t count)
 {

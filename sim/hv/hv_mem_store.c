@@ -43,19 +43,6 @@ void hv_mem_store_list(struct hv *hv, uint64_t token, const struct hv_tag *tag, 
     hv_mem_leave(d);
 }
 
-/* All or nothing: every node is checked before the first is written. */
-static int publish(struct store *store, const struct hv_node *nodes, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        int ret = store_write_check(nodes[i].path, nodes[i].value);
-        if (ret < 0)
-            return ret;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        (void)store_write(store, nodes[i].path, nodes[i].value);
-    return 0;
-}
-
 void hv_mem_store_publish(struct hv *hv, uint64_t token, const struct hv_node *nodes,
                           uint32_t count)
 {
@@ -63,7 +50,7 @@ void hv_mem_store_publish(struct hv *hv, uint64_t token, const struct hv_node *n
 
     if (!hv_mem_injected(d, EV_STORE_PUBLISH, token))
         hv_mem_complete(d, EV_STORE_PUBLISH, token,
-                        publish(hypervisor_store(d->machine->tables), nodes, count), NULL);
+                        hypervisor_publish(d->machine->tables, nodes, count), NULL);
     hv_mem_leave(d);
 }
 

@@ -274,3 +274,33 @@ bool hypervisor_port_peer(const struct hypervisor *hv, uint16_t owner, uint32_t 
     *peer_port = other->port;
     return true;
 }
+
+/* As xenstore's permissions have it on Xen: the directories of a device belong to the toolstack. */
+static bool has_directory(const struct store *store, const char *path)
+{
+    static const char guarded[] = "/local/domain/";
+    char parent[HV_PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+
+    if (strncmp(path, guarded, sizeof(guarded) - 1) != 0)
+        return true;
+    memcpy(parent, path, (size_t)(slash - path));
+    parent[slash - path] = '\0';
+    return store_read(store, parent) != NULL;
+}
+
+int hypervisor_publish(struct hypervisor *hv, const struct hv_node *nodes, uint32_t count)
+{
+    struct store *store = hypervisor_store(hv);
+
+    for (uint32_t i = 0; i < count; i++) {
+        int ret = store_write_check(nodes[i].path, nodes[i].value);
+        if (ret == 0 && !has_directory(store, nodes[i].path))
+            ret = -ERR_NOENT;
+        if (ret < 0)
+            return ret;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        (void)store_write(store, nodes[i].path, nodes[i].value); /* it was checked */
+    return 0;
+}

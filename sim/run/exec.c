@@ -260,7 +260,8 @@ struct step_out *exec_call(struct exec *exec, uint64_t now_ns)
 void exec_call_end(struct exec *exec, uint16_t device)
 {
     exec->devices[device].more |= exec->out.more;
-    exec->called |= exec->out.count > 0 || exec->out.more;
+    if (!exec->in_turn && (exec->out.count > 0 || exec->out.more))
+        exec->called = true;
     exec_run(exec, device);
     if (!exec->in_turn)
         exec_flush(exec);

@@ -74,8 +74,8 @@ struct step_out *exec_call(struct exec *exec, uint64_t now_ns);
 /* Carry out what the call wrote; outside a turn also notifies. */
 void exec_call_end(struct exec *exec, uint16_t device);
 
-/* Whether something was posted or called since the last turn began that may already have
- * completed: a loop must then not sleep before the next. */
+/* Whether something was posted, or called outside a turn, since the last turn began that may
+ * already have completed: a loop must then not sleep before the next. */
 bool exec_called(const struct exec *exec);
 
 /* Run one turn at `now_ns`. True if work is left, so that the loop must not sleep. */

@@ -399,6 +399,9 @@ static void backend_dies(void **state)
     pair_run(&pair);
     assert_int_equal(pair_upcalls(&pair, ACT_GONE, NULL), 1);
     assert_int_equal(fe_state(pair.fe), XENBUS_CLOSED);
+    /* the toolstack removed the device's nodes: closing revives none */
+    assert_null(store_read(hypervisor_store(hv_mem_tables(pair.machine)),
+                           "/local/domain/1/device/xensock/0/state"));
     pair_close(&pair); /* sees that pages and ports are free */
 }
 
