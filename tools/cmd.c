@@ -1,9 +1,14 @@
 /* What reading the command lines of the subcommands shares. See cmd.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "tools/cmd.h"
 
+#include "backend/policy.h"
 #include "sim/run/scenario.h"
 #include "tools/profile.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +55,28 @@ bool cmd_notify(const char *text, bool *immediate)
     if (*immediate || strcmp(text, "coalesced") == 0)
         return true;
     fprintf(stderr, "xensock: error: --notify takes coalesced or immediate, not '%s'\n", text);
+    return false;
+}
+
+bool cmd_allow(const char *text, struct policy_rule *rule)
+{
+    char ip[64];
+    const char *slash = strchr(text, '/');
+    size_t length = slash ? (size_t)(slash - text) : strlen(text);
+    bool v6 = strchr(text, ':') != NULL;
+    uint64_t most = v6 ? 128 : 32, bits = most;
+
+    *rule = (struct policy_rule){.family = v6 ? CALL_AF_INET6 : CALL_AF_INET};
+    if (length < sizeof(ip)) {
+        memcpy(ip, text, length);
+        ip[length] = '\0';
+        if (inet_pton(v6 ? AF_INET6 : AF_INET, ip, rule->ip) == 1 &&
+            (!slash || cmd_number("--allow IP/BITS", slash + 1, most, &bits))) {
+            rule->bits = (uint8_t)bits;
+            return true;
+        }
+    }
+    fprintf(stderr, "xensock: error: --allow takes IP or IP/BITS, not '%s'\n", text);
     return false;
 }
 

@@ -39,6 +39,11 @@ bool cmd_number(const char *option, const char *text, uint64_t max, uint64_t *nu
 /* Read "coalesced" or "immediate", when a marked port is notified; false after saying so. */
 bool cmd_notify(const char *text, bool *immediate);
 
+struct policy_rule;
+
+/* Read "10.0.0.0/8" or an address alone; false after saying that it is neither. */
+bool cmd_allow(const char *text, struct policy_rule *rule);
+
 /* Have the measured phase profiled into a file; false after saying that this build cannot. */
 bool cmd_profile(const char *path);
 

@@ -10,7 +10,6 @@
 #include "tools/cmd.h"
 #include "tools/process.h"
 
-#include <arpa/inet.h>
 #include <getopt.h>
 #include <stdlib.h>
 
@@ -209,37 +208,16 @@ static int run(struct backend *backend, const struct backend_options *options)
     return code;
 }
 
-/* "10.0.0.0/8" or an address alone. */
-static bool allow(struct policy *policy, const char *text)
-{
-    struct policy_rule rule = {.family = strchr(text, ':') ? CALL_AF_INET6 : CALL_AF_INET};
-    char ip[64];
-    const char *slash = strchr(text, '/');
-    size_t length = slash ? (size_t)(slash - text) : strlen(text);
-    uint64_t most = rule.family == CALL_AF_INET ? 32 : 128, bits = most;
-
-    if (length < sizeof(ip)) {
-        memcpy(ip, text, length);
-        ip[length] = '\0';
-        if (inet_pton(rule.family == CALL_AF_INET ? AF_INET : AF_INET6, ip, rule.ip) == 1 &&
-            (!slash || cmd_number("--allow IP/BITS", slash + 1, most, &bits))) {
-            rule.bits = (uint8_t)bits;
-            return policy_allow(policy, &rule);
-        }
-    }
-    fprintf(stderr, "xensock: error: --allow takes IP or IP/BITS, not '%s'\n", text);
-    return false;
-}
-
 /* One option into `options`; false after saying what is wrong. */
 static bool take(struct backend_options *options, int option, const char *text)
 {
     uint64_t fd;
+    struct policy_rule rule;
 
     switch (option) {
     case 'r': options->runtime = text; return true;
     case 'd': return cmd_domid("--domid", text, &options->domid);
-    case 'a': return allow(&options->policy, text);
+    case 'a': return cmd_allow(text, &rule) && policy_allow(&options->policy, &rule);
     case 'o':
         return cmd_number("--max-order", text, 6, &options->max_order) && options->max_order > 0;
     case 's': return cmd_number("--max-sockets", text, 65536, &options->max_sockets);

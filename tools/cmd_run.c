@@ -2,6 +2,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "backend/policy.h"
 #include "sim/run/record.h"
 #include "tools/cmd.h"
 #include "tools/launch.h"
@@ -142,6 +143,7 @@ static int run(struct run_options *options, const struct scenario *scenario,
 static bool take(struct run_options *options, int option, const char *text)
 {
     bool immediate;
+    struct policy_rule rule;
 
     switch (option) {
     case 's': return cmd_set(&options->sets, text);
@@ -162,6 +164,8 @@ static bool take(struct run_options *options, int option, const char *text)
         fprintf(stderr, "xensock: error: --profile takes cpu, in a build with gperftools\n");
         return false;
     case 'a':
+        if (!cmd_allow(text, &rule))
+            return false;
         if (options->launch.allow_count < ALLOW_MAX) {
             options->allow[options->launch.allow_count++] = text;
             return true;

@@ -6,11 +6,11 @@ set -eu
 
 run="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libyaml-dev libjansson-dev libxxhash-dev
 zlib1g-dev uthash-dev librandom123-dev libgoogle-perftools-dev google-perftools"
-check="libcmocka-dev clang libclang-rt-14-dev clang-tidy clang-format valgrind socat xxhash
+check="libcmocka-dev clang libclang-rt-14-dev clang-tidy clang-format valgrind strace socat xxhash
 shellcheck iproute2 scdoc python3"
 upstream="a C11 compiler, CMake >= 3.25, ninja, pkg-config, libuv, libyaml, jansson, xxHash, zlib,
 uthash, Random123, gperftools (optional); for the tests cmocka, clang, clang-tidy, clang-format,
-valgrind, socat, xxhsum, shellcheck, ss (iproute2), scdoc, Python 3, node and npm"
+valgrind, strace, socat, xxhsum, shellcheck, ss (iproute2), scdoc, Python 3, node and npm"
 
 case ${1-} in
 run) wanted=$run ;;

@@ -275,6 +275,8 @@ static void done(struct workload_set *set, const struct act_done *done)
 
 void workload_upcall(struct workload_set *set, const struct act *act)
 {
+    if (set->phase == WORKLOAD_DONE)
+        return; /* the end of what an interrupted run left open is no failure of it */
     set->now_ns = workload_call(set)->now_ns; /* an empty call: it asks for the turn's time */
     workload_call_end(set);
     if (act->kind == ACT_UP && set->phase == WORKLOAD_IDLE) {
@@ -368,7 +370,7 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
     }
     if (set->phase == WORKLOAD_MEASURE && measured_enough(set))
         drain(set);
-    if (set->phase == WORKLOAD_DRAIN && (set->live == 0 || set->gone))
+    if (set->phase == WORKLOAD_DRAIN && (set->live == 0 || set->gone || set->interrupted))
         tell(set, WORKLOAD_DONE, false);
     if (set->phase == WORKLOAD_WARMUP)
         return set->start_ns + set->env.scenario->warmup_ns;

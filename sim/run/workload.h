@@ -68,8 +68,8 @@ void workload_upcall(struct workload_set *set, const struct act *act);
  * called again at the latest, or STEP_NEVER. */
 uint64_t workload_time(struct workload_set *set, uint64_t now_ns);
 
-/* End now: on to DRAIN as if everything bounded had finished; the result is marked by the caller.
- */
+/* End now: on to DONE without waiting for what is under way, which a peer may never end. Stopping
+ * the device closes it; the result is marked by the caller. */
 void workload_interrupt(struct workload_set *set);
 
 /* Which phase it is in. */
