@@ -43,12 +43,16 @@ static void raise_descriptor_limit(void)
 
 int main(int argc, char **argv)
 {
+    static char full_name[64];
     const char *name = argc > 1 ? argv[1] : "--help";
 
     raise_descriptor_limit();
+    snprintf(full_name, sizeof(full_name), "xensock %s", name); /* as getopt's messages begin */
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (strcmp(name, commands[i].name) == 0)
+        if (strcmp(name, commands[i].name) == 0) {
+            argv[1] = full_name;
             return commands[i].run(argc - 1, argv + 1);
+        }
     if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0)
         return cmd_help(help);
     if (strcmp(name, "--version") == 0) {

@@ -1,0 +1,199 @@
+#!/bin/bash
+# What is wrong with a scenario or a command line is told at once and in full: file, line, column,
+# the line with a caret below, what would be right, and the exit code; nothing is started. Every
+# single message has its unit test; here is what a person meets, through the command.
+# shellcheck disable=SC1091,SC2154
+. "$(dirname "$0")/common.sh"
+
+cat >base.yaml <<'EOF'
+schema: xensock/scenario/1
+name: base
+topology:
+  hosts:
+    dom0: {role: backend}
+    web: {role: frontend}
+  peers:
+    drain: {kind: sink}
+protocol:
+  order: 3
+workload:
+  - name: bulk
+    kind: stream
+    connect_to: drain
+    bytes: 1MiB
+EOF
+
+# said FILE TEXT: TEXT, lines and all, is in it.
+said()
+{
+    [[ $(cat "$1") == *"$2"* ]] || fail "not said in $1: $2"
+}
+
+# rejects CODE TEXT ARGUMENT...: ends with CODE, says TEXT on stderr and nothing else anywhere.
+rejects()
+{
+    local code=$1 text=$2
+    shift 2
+    expect "$code" "$XENSOCK" "$@"
+    said err.log "$text"
+    [ ! -s out.log ] || fail "something on stdout: $*"
+    [ ! -e out ] || fail "something was begun: $*"
+}
+
+# bad SED TEXT: the base file, changed, is rejected by run and by check with TEXT.
+bad()
+{
+    sed "$1" base.yaml >bad.yaml
+    ! cmp -s base.yaml bad.yaml || fail "this changes nothing: $1"
+    rejects 3 "$2" run bad.yaml
+    rejects 3 "$2" check bad.yaml
+}
+
+bad 's/order/ordr/' "bad.yaml:10:3: error[E0101]: unknown key 'ordr' in 'protocol'
+   10 |   ordr: 3
+      |   ^^^^ did you mean 'order'?
+      = known keys: dialect, order"
+bad 's/order: 3/order: three/' "bad.yaml:10:10: error[E0106]: 'order' is 'three'
+   10 |   order: three
+      |          ^^^^^ expected a whole number"
+bad 's/order: 3/order: [3]/' "bad.yaml:10:10: error[E0104]: 'order' has the wrong type
+   10 |   order: [3]
+      |          ^"
+bad 's/order: 3/order: 7/' "bad.yaml:10:10: error[E0112]: order 7 is too large for dialect 'xensock1'
+   10 |   order: 7
+      |          ^ allowed: 1 to 6"
+bad 's/1MiB/2000GiB/' "bad.yaml:15:12: error[E0112]: 'bytes' is '2000GiB'
+   15 |     bytes: 2000GiB
+      |            ^^^^^^^ allowed: 1B to 1024GiB"
+bad 's/to: drain/to: drian/' "bad.yaml:14:17: error[E0109]: there is no peer 'drian'
+   14 |     connect_to: drian
+      |                 ^^^^^ did you mean 'drain'?
+      = known peers: drain"
+bad 's/{kind: sink}/{kind: source}/' "bad.yaml:14:17: error[E0110]: "
+bad '/name: base/d' "error[E0103]: "
+bad 's/{kind: sink}/{kind: sink/' "error[E0003]: "
+bad 's,scenario/1,scenario/2,' "bad.yaml:1:9: error[E0100]: "
+bad 's/^name:.*/&\nname: again/' "bad.yaml:3:1: error[E0102]: "
+bad 's/^name:.*/&\nmode: virtual/' "bad.yaml:3:7: error[E0190]: "
+
+# Several at once, in the order of the file.
+sed 's/order: 3/ordr: 3/; s/kind: stream/kind: steam/; s/role: frontend/role: fronted/' \
+    base.yaml >several.yaml
+rejects 3 "several.yaml:6:17: error[E0105]: 'role' is 'fronted'" run several.yaml
+said err.log "several.yaml:10:3: error[E0101]"
+said err.log "several.yaml:13:11: error[E0105]: 'kind' is 'steam'"
+[ "$(grep -c ' error\[E' err.log)" = 3 ] || fail "not three errors"
+
+# A file that cannot be read, and one too large.
+rejects 3 "none.yaml: error[E0001]: cannot read the file: No such file or directory" run none.yaml
+mkdir directory.yaml
+rejects 3 "directory.yaml: error[E0001]: " run directory.yaml
+if [ "$(id -u)" != 0 ]; then
+    cp base.yaml closed.yaml
+    chmod 000 closed.yaml
+    rejects 3 "closed.yaml: error[E0001]: cannot read the file: Permission denied" run closed.yaml
+fi
+head -c 1048577 /dev/zero | tr '\0' '#' >large.yaml
+rejects 3 "large.yaml: error[E0002]: " run large.yaml
+
+# Overrides have their own number, line and column.
+rejects 3 "--set:2:10: error[E0101]: unknown key 'ordr' in 'protocol'
+    2 | protocol.ordr=3
+      |          ^^^^ did you mean 'order'?" run --set seed=1 --set protocol.ordr=3 base.yaml
+rejects 3 "--set:1:16: error[E0112]: order 9 is too large for dialect 'xensock1'
+    1 | protocol.order=9
+      |                ^ allowed: 1 to 6" run --set protocol.order=9 base.yaml
+rejects 3 "--set:1:1: error[E0120]: expected path=value" run --set seed base.yaml
+rejects 3 "error[E0121]: " run --set workload.other.bytes=1 base.yaml
+rejects 3 "--set:1:26: error[E0109]: there is no peer 'sink'" \
+    run --set workload.bulk.connect_to=sink base.yaml
+
+# json ARGUMENT...: the errors as JSON on stdout, with the same code and nothing on stderr.
+json()
+{
+    expect 3 "$XENSOCK" run --format json "$@"
+    [ ! -s err.log ] || fail "something on stderr as well"
+    cp out.log errors.json
+}
+json several.yaml
+holds errors.json 'r["complete"] is False' 'e == ["E0105", "E0101", "E0105"]' \
+    '[(one["file"], one["line"], one["column"]) for one in r["errors"]] ==
+     [("several.yaml", 6, 17), ("several.yaml", 10, 3), ("several.yaml", 13, 11)]' \
+    '"frontend" in r["errors"][0]["hint"]'
+json --set protocol.order=9 base.yaml
+holds errors.json '(r["errors"][0]["file"], r["errors"][0]["column"]) == ("--set", 16)'
+json none.yaml
+holds errors.json 'e == ["E0001"]' 'r["errors"][0]["file"] == "none.yaml"'
+
+# Command lines.
+rejects 2 "unknown command 'runn'" runn
+rejects 2 "unrecognized option '--bad'" run --bad base.yaml
+rejects 2 "usage: xensock run" run
+rejects 2 "usage: xensock run" run base.yaml base.yaml
+rejects 2 "--format takes text or json, not 'xml'" run --format xml base.yaml
+rejects 2 "--notify takes coalesced or immediate, not 'now'" run --notify now base.yaml
+rejects 2 "--profile takes cpu" run --profile memory base.yaml
+rejects 2 "--allow takes IP or IP/BITS, not '300.0.0.1'" run --allow 300.0.0.1 base.yaml
+rejects 2 "usage: xensock check" check
+rejects 2 "usage: xensock backend" backend
+rejects 2 "usage: xensock hypervisor" hypervisor
+rejects 2 "usage: xensock frontend" frontend base.yaml
+rejects 2 "has no built-in peer 'dran'" peer base.yaml dran
+rejects 2 "--bytes takes a size" payload --bytes 1MB1
+rejects 2 "usage: xensock payload" payload
+expect 0 "$XENSOCK" --help
+said out.log "usage: xensock COMMAND"
+expect 0 "$XENSOCK" run --help
+expect 0 "$XENSOCK" --version
+expect 0 "$XENSOCK" check --quiet base.yaml
+
+# A port that somebody has: of a peer, by default place and by --set, and of a guest that listens.
+start holder python3 -c 'import socket, time
+one = socket.socket()
+one.bind(("127.0.0.1", 0))
+one.listen()
+print(one.getsockname()[1], flush=True)
+time.sleep(60)'
+within 10 grep -qs . holder.log
+taken=127.0.0.1:$(cat holder.log)
+sed "s/{kind: sink}/{kind: sink, listen: \"$taken\"}/" base.yaml >taken.yaml
+expect 3 "$XENSOCK" run --out result taken.yaml
+said err.log "taken.yaml:8:33: error[E0115]: drain cannot listen: EADDRINUSE
+    8 |     drain: {kind: sink, listen: \"$taken\"}
+      |                                 ^^^^^^^"
+holds result/result.json 'r["complete"] is False' 'e == ["E0115"]' '"taken.yaml:8:33" in t'
+json --out result taken.yaml
+holds errors.json 'r["complete"] is False' 'e == ["E0115"]'
+expect 3 "$XENSOCK" run --out result --set "topology.peers.drain.listen=$taken" base.yaml
+said err.log "--set:1:29: error[E0115]: drain cannot listen: EADDRINUSE"
+sed "s/kind: stream/kind: serve/; s/connect_to: drain/listen: \"$taken\"/; /bytes/d" \
+    base.yaml >serve.yaml
+expect 3 "$XENSOCK" run --out result serve.yaml
+said err.log "serve.yaml:14:13: error[E0115]: bulk cannot listen: EADDRINUSE"
+expect 3 "$XENSOCK" peer taken.yaml drain
+said err.log EADDRINUSE
+kill "$pid"
+
+# A runtime directory that is not ours alone.
+mkdir -m 0755 open
+mkdir -m 0700 ours elsewhere
+ln -s ours link
+echo >file
+alien=
+if [ "$(id -u)" = 0 ]; then
+    chown 65534 elsewhere
+    alien=elsewhere
+fi
+for directory in open link file none/none $alien; do
+    expect 2 "$XENSOCK" run --out result --runtime "$directory" base.yaml
+    grep -q "error\[E0601\]: .*runtime directory $directory" out.log err.log ||
+        fail "$directory is not named"
+    holds result/result.json 'r["complete"] is False' 'e == ["E0601"]'
+    expect 2 "$XENSOCK" hypervisor --runtime "$directory"
+    said err.log "runtime directory $directory"
+done
+[ -z "$(find open ours elsewhere -mindepth 1)" ] || fail "something was put there"
+# one that is ours and empty is used, and left as it was
+expect 0 "$XENSOCK" run --out result --runtime ours base.yaml
+[ -z "$(ls -A ours)" ] || fail "something is left in ours"
+nothing_left

@@ -1,0 +1,69 @@
+#!/bin/bash
+# A guest that listens and echoes: a stranger connects and gets 64 MiB back unchanged, at several
+# orders and over IPv6; and so do several built-in clients at once.
+# shellcheck disable=SC1091,SC2154
+. "$(dirname "$0")/common.sh"
+
+bytes=64MiB
+! sanitized || bytes=8MiB
+cat >serve.yaml <<'EOF'
+schema: xensock/scenario/1
+name: serve
+timeout: 30s
+topology:
+  hosts: {dom0: {role: backend}, web: {role: frontend}}
+workload:
+  - {name: srv, kind: serve, listen: "127.0.0.1:1", accepts: 1}
+EOF
+
+# stranger ORDER HOST: HOST as in an address, with brackets for IPv6.
+stranger()
+{
+    local port run back
+    port=$(free_port "${2//[][]/}")
+    start run "$XENSOCK" run --set "protocol.order=$1" --set "workload.srv.listen=$2:$port" \
+        --out result serve.yaml
+    run=$pid
+    within 10 listens "$port"
+    # socat -t: how long the echo may be silent once everything has been sent
+    start back sh -c "'$XENSOCK' payload --seed 99 --bytes $bytes |
+        socat -b 262144 -t 20 - 'TCP:$2:$port' | xxh128sum"
+    ended "$pid" 0 30
+    ended "$run" 0 10
+    read -r back _ <back.log
+    [ "$back" = "$sent" ] || fail "order $1, $2: $back came back for $sent"
+    holds result/result.json 'r["complete"] is True' 'e == []' \
+        "m['received.srv']['xxh128'] == '$sent'" 'm["operations.srv"]["value"] == 1'
+}
+
+sent=$("$XENSOCK" payload --seed 99 --bytes $bytes | xxh128sum)
+sent=${sent%% *}
+for order in 1 3 6; do
+    stranger "$order" 127.0.0.1
+done
+if free_port ::1 >/dev/null 2>&1; then
+    stranger 6 '[::1]'
+fi
+
+cat >clients.yaml <<'EOF'
+schema: xensock/scenario/1
+name: clients
+timeout: 30s
+topology:
+  hosts: {dom0: {role: backend}, web: {role: frontend}}
+  peers:
+    many: {kind: client, connect_to: srv, connections: 12, bytes: 300001}
+    one: {kind: client, connect_to: srv, bytes: 1}
+workload:
+  - {name: srv, kind: serve, listen: "127.0.0.1:1", accepts: 13}
+EOF
+for order in 1 6; do
+    expect 0 "$XENSOCK" run --set protocol.order=$order --out result \
+        --set "workload.srv.listen=127.0.0.1:$(free_port)" clients.yaml
+    holds result/result.json 'r["complete"] is True' 'e == []' \
+        'c["peer.many.bytes_in"] == c["peer.many.bytes_out"] == 12 * 300001' \
+        'c["peer.one.bytes_in"] == c["peer.one.bytes_out"] == 1' \
+        'c["peer.many.mismatches"] == c["peer.many.short_streams"] == 0' \
+        'm["operations.srv"]["value"] == 13'
+done
+nothing_left
