@@ -363,36 +363,41 @@ void fe_sweep(struct fe *fe, struct step_out *out)
     fe_device_swept(fe, out);
 }
 
+/* A slot for a socket with an address of its own; NULL with *ret set. */
+static struct fe_sock *new_at(struct fe *fe, const struct call_addr *addr, enum call_kind call,
+                              int *ret)
+{
+    struct fe_sock *sock = NULL;
+
+    *ret = fe->phase != FE_CONNECTED ? -ERR_NOTCONN : call_addr_check(addr);
+    if (*ret < 0)
+        return NULL;
+    sock = new_slot(fe, call);
+    if (sock)
+        sock->addr = *addr;
+    else
+        *ret = -ERR_MFILE;
+    return sock;
+}
+
 int64_t fe_connect(struct fe *fe, const struct call_addr *addr, struct step_out *out)
 {
-    int ret = call_addr_check(addr);
-    struct fe_sock *sock;
+    int ret;
+    struct fe_sock *sock = new_at(fe, addr, CALL_CONNECT, &ret);
 
-    if (fe->phase != FE_CONNECTED)
-        return -ERR_NOTCONN;
-    if (ret < 0)
-        return ret;
-    sock = new_slot(fe, CALL_CONNECT);
     if (!sock)
-        return -ERR_MFILE;
-    sock->addr = *addr;
+        return ret;
     prepare(fe, sock, out);
     return (int64_t)fe_sock_id(fe, sock);
 }
 
 int64_t fe_bind(struct fe *fe, const struct call_addr *addr, struct step_out *out)
 {
-    int ret = call_addr_check(addr);
-    struct fe_sock *sock;
+    int ret;
+    struct fe_sock *sock = new_at(fe, addr, CALL_BIND, &ret);
 
-    if (fe->phase != FE_CONNECTED)
-        return -ERR_NOTCONN;
-    if (ret < 0)
-        return ret;
-    sock = new_slot(fe, CALL_BIND);
     if (!sock)
-        return -ERR_MFILE;
-    sock->addr = *addr;
+        return ret;
     queue_call(fe, sock, out);
     fe_ring_submit(fe, out);
     return (int64_t)fe_sock_id(fe, sock);

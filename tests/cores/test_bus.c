@@ -1,0 +1,165 @@
+/* The backend's bus over hv_mem: devices that appear and go, and a second frontend of a domain. */
+#include "backend/bus.h"
+#include "sim/hv/hv_mem.h"
+#include "sim/run/exec.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { BACK = 0, TOLD_MAX = 64 };
+
+static struct {
+    struct hv_mem *machine;
+    struct hv *back;
+    struct exec *exec;
+    struct bus *bus;
+    struct act told[TOLD_MAX]; /* DEVICE_NEW, DEVICE_GONE, FAULT, oldest first */
+    uint32_t told_count;
+} world;
+
+static void step(void *core, const struct ev *ev, struct step_out *out)
+{
+    bus_step(core, ev, out);
+}
+
+static void tell(void *self, const struct act *act)
+{
+    (void)self;
+    assert_true(world.told_count < TOLD_MAX);
+    world.told[world.told_count++] = *act;
+}
+
+static int open_world(void **state)
+{
+    struct bus_config config = {.max_devices = 16};
+    struct exec_core core = {
+        .step = step, .upcall = tell, .observe = tell, .own = "/local/domain/0/backend/xensock"};
+
+    (void)state;
+    memset(&world, 0, sizeof(world));
+    world.machine = hv_mem_create(&(struct hypervisor_config){0});
+    world.back = hv_mem_domain(world.machine, BACK);
+    world.exec = exec_create(&(struct exec_config){.hv = world.back, .max_devices = 1});
+    core.core = malloc(bus_size(&config));
+    world.bus = bus_init(core.core, &config);
+    assert_int_equal(exec_add(world.exec, &core), 0);
+    exec_post(world.exec, 0, EV_START);
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    (void)state;
+    exec_destroy(world.exec);
+    hv_close(world.back);
+    hv_mem_destroy(world.machine);
+    free(world.bus);
+    return 0;
+}
+
+static void add(uint16_t front, uint16_t devid)
+{
+    assert_int_equal(
+        hypervisor_device_add(hv_mem_tables(world.machine), "xensock", front, BACK, devid), 0);
+}
+
+static void turn(void)
+{
+    world.told_count = 0;
+    while (exec_turn(world.exec, 0))
+        ;
+}
+
+static void assert_told(uint32_t i, enum act_kind kind, uint16_t domid, uint16_t devid)
+{
+    assert_true(i < world.told_count);
+    assert_int_equal(world.told[i].kind, kind);
+    assert_int_equal(world.told[i].device.domid, domid);
+    assert_int_equal(world.told[i].device.devid, devid);
+}
+
+static void finds_what_is_there_and_what_comes(void **state)
+{
+    (void)state;
+    add(1, 0);
+    turn();
+    assert_int_equal(world.told_count, 1);
+    assert_told(0, ACT_DEVICE_NEW, 1, 0);
+    add(7, 3);
+    add(9, 0);
+    turn();
+    assert_int_equal(world.told_count, 2);
+    assert_told(0, ACT_DEVICE_NEW, 7, 3);
+    assert_told(1, ACT_DEVICE_NEW, 9, 0);
+    turn();
+    assert_int_equal(world.told_count, 0);
+}
+
+static void sees_devices_go_and_return(void **state)
+{
+    struct hv *front = hv_mem_domain(world.machine, 1);
+
+    (void)state;
+    add(1, 0);
+    add(2, 0);
+    turn();
+    assert_int_equal(world.told_count, 2);
+    hv_close(front); /* the toolstack removes the device of a dead domain */
+    turn();
+    assert_int_equal(world.told_count, 1);
+    assert_told(0, ACT_DEVICE_GONE, 1, 0);
+    add(1, 0);
+    turn();
+    assert_int_equal(world.told_count, 1);
+    assert_told(0, ACT_DEVICE_NEW, 1, 0);
+}
+
+/* protocol.md 7 (26): one frontend a domain; the second is a fault, once. */
+static void refuses_a_second_front(void **state)
+{
+    (void)state;
+    add(1, 0);
+    turn();
+    add(1, 1);
+    turn();
+    assert_int_equal(world.told_count, 1);
+    assert_int_equal(world.told[0].kind, ACT_FAULT);
+    assert_int_equal(world.told[0].fault.reason, FAULT_SECOND_FRONT);
+    assert_int_equal(world.told[0].fault.index, 1);
+    assert_int_equal(world.told[0].fault.value, 1);
+    add(2, 0);
+    turn();
+    assert_int_equal(world.told_count, 1);
+    assert_told(0, ACT_DEVICE_NEW, 2, 0);
+}
+
+/* Names that are no domain's or device's are passed over; more devices than it has room for too. */
+static void passes_over_what_it_cannot_serve(void **state)
+{
+    struct store *store = hypervisor_store(hv_mem_tables(world.machine));
+
+    (void)state;
+    assert_int_equal(store_write(store, "/local/domain/0/backend/xensock/x/0/state", "1"), 0);
+    assert_int_equal(store_write(store, "/local/domain/0/backend/xensock/5/y", "1"), 0);
+    for (uint16_t front = 1; front <= 20; front++)
+        if (front != 5)
+            add(front, 0);
+    turn();
+    assert_int_equal(world.told_count, 15); /* domain 5 takes a place in the list of 16 */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(finds_what_is_there_and_what_comes, open_world,
+                                        close_world),
+        cmocka_unit_test_setup_teardown(sees_devices_go_and_return, open_world, close_world),
+        cmocka_unit_test_setup_teardown(refuses_a_second_front, open_world, close_world),
+        cmocka_unit_test_setup_teardown(passes_over_what_it_cannot_serve, open_world, close_world),
+    };
+
+    return !!cmocka_run_group_tests_name("bus", tests, NULL, NULL);
+}
