@@ -1,64 +1,98 @@
-#!/bin/sh
-# plant.sh [NAME...]: for each row of `table` (or only the named ones) passes if the row's test
-# passes as the tree stands, and fails once the row's defect is planted. Works on a copy of the
-# tree, with the release flags, in one build directory, so that a row rebuilds only what it changed.
-set -eu
+#!/bin/bash
+# plant.sh BUILD [NAME...]: for each row of `table` (or only the named ones) passes if the row's test
+# passes as built in BUILD, and fails once the row's defect is planted. Neither the tree nor BUILD is
+# changed, and next to nothing is built: the changed file is compiled as BUILD compiled it, and its
+# object linked in front of the libraries, from which the linker then takes no second one.
+set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
-tree=$work/tree
-build=$work/build
+build=$(cd "$1" && pwd)
+shift
+
+# For each row this script starts itself with PLANT_WORK set: the directory for what is shared.
+if [ -z "${PLANT_WORK-}" ]; then
+    PLANT_WORK=$(mktemp -d)
+    export PLANT_WORK
+    trap 'rm -rf "$PLANT_WORK"' EXIT
+    trap 'exit 130' INT TERM
+    grep -v '^#' "$root/tests/plants/table" >"$PLANT_WORK/rows"
+    rows=("$@")
+    [ "$#" -gt 0 ] || mapfile -t rows < <(cut -d ' ' -f 1 "$PLANT_WORK/rows")
+    printf '%s\0' "${rows[@]}" | xargs -0 -n 1 -P "$(nproc)" "$0" "$build"
+    exit
+fi
+
+name=$1
+work=$PLANT_WORK/$name
+mkdir -p "$work/tree" "$work/here"
 
 fail()
 {
     echo "plant $name: $*"
+    [ ! -s "$work/log" ] || cat "$work/log"
     exit 1
 }
 
-# The target of a test, and how it is run; a script is run with the command it asks for.
+# run_test COMMAND PROGRAM: the script with the command it asks for, or the program itself. What the
+# shell says of a killed program is no news here.
 run_test()
 {
     case $test in
-    *.sh) target=xensock ;;
-    *) target=$(echo "$test" | tr / _) ;;
+    *.sh) set -- env "XENSOCK=$1" "SOURCE=$root" "$root/tests/$test" ;;
+    *) set -- "$2" ;;
     esac
-    cmake --build "$build" --target "$target" >"$work/log" 2>&1 ||
-        { cat "$work/log"; fail "does not build"; }
-    case $test in
-    *.sh) set -- "$tree/tests/$test" ;;
-    *) set -- "$build/tests/$test" ;;
-    esac
-    (cd "$work" && XENSOCK=$build/xensock SOURCE=$tree timeout 60 "$@" >"$work/log" 2>&1)
+    { (cd "$work/here" && timeout 60 "$@" >"$work/log" 2>&1 </dev/null); } 2>/dev/null
 }
 
-plant()
+# A test stands in several rows, and is tried once as it stands.
+passes_unplanted()
 {
-    run_test || { cat "$work/log"; fail "$test fails without it"; }
-    cp "$tree/$file" "$work/kept"
-    sed -i "$expression" "$tree/$file"
-    ! cmp -s "$work/kept" "$tree/$file" || fail "the expression changes nothing in $file"
-    ! run_test || fail "$test did not notice"
-    cp "$work/kept" "$tree/$file"
-    echo "plant $name: noticed by $test"
+    local result=0 seen
+    seen=$PLANT_WORK/$(echo "$test" | tr / _).passed
+    [ ! -e "$seen" ] || return 0
+    run_test "$build/xensock" "$build/tests/$test" || result=$?
+    [ "$result" != 77 ] || { echo "plant $name: left out, $test cannot run here"; exit 0; }
+    [ "$result" = 0 ] || fail "$test fails without it"
+    : >"$seen"
 }
 
-mkdir "$tree"
-for part in CMakeLists.txt ringlib frontend backend sim tools tests scenarios; do
-    cp -R "$root/$part" "$tree/"
-done
-name=none
-cmake -S "$tree" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release >"$work/log" 2>&1 ||
-    { cat "$work/log"; fail "the tree does not configure"; }
+# build_planted TARGET PROGRAM: $work/planted, the target's PROGRAM with the changed file. BUILD's own
+# commands, but for the places of the source, the headers and the object, and without optimising or
+# warnings. A changed header changes every object.
+build_planted()
+{
+    local compile link old new changed=" -c $root/$file"
+    [[ $file != *.h ]] || changed=" -c "
+    ninja -C "$build" -t commands "$1" >"$work/commands" || return 1
+    link=$(tail -n 1 "$work/commands")
+    link=${link/ -o $2 / -o $work/planted }
+    while read -r compile; do
+        old=${compile##* -o }
+        old=${old%% -c *}
+        new=$work/$(echo "$old" | tr / _)
+        compile=${compile/ -MD * -c / -O0 -w -o $new -c }
+        compile=${compile/ -I$root / -I$work/tree -I$root }
+        compile=${compile/" -c $root/$file"/ -c $work/tree/$file}
+        (cd "$build" && sh -c "$compile") || return 1
+        # an object of the program itself, or one that a library has too
+        case $link in
+        *" $old "*) link=${link/" $old "/ $new } ;;
+        *) link=${link/ -o / $new -o } ;;
+        esac
+    done < <(grep -F -e "$changed" "$work/commands")
+    (cd "$build" && sh -c "$link")
+}
 
-grep -v '^#' "$root/tests/plants/table" >"$work/rows"
-planted=0
-while read -r name file test expression <&3; do
-    case " $* " in
-    "  " | *" $name "*)
-        plant
-        planted=$((planted + 1))
-        ;;
-    esac
-done 3<"$work/rows"
-[ "$planted" -gt 0 ] || { echo "no such row: $*"; exit 1; }
+row=$(grep "^$name " "$PLANT_WORK/rows") || fail "no such row"
+read -r name file test expression <<<"$row"
+passes_unplanted
+mkdir -p "$(dirname "$work/tree/$file")"
+sed "$expression" "$root/$file" >"$work/tree/$file"
+! cmp -s "$root/$file" "$work/tree/$file" || fail "the expression changes nothing in $file"
+case $test in
+*.sh) set -- xensock xensock ;;
+*) set -- "$(echo "$test" | tr / _)" "tests/$test" ;;
+esac
+build_planted "$@" >"$work/log" 2>&1 || fail "does not build"
+! run_test "$work/planted" "$work/planted" || fail "$test did not notice"
+echo "plant $name: noticed by $test"
+rm -rf "$work"
