@@ -7,6 +7,7 @@
 #include "tools/cmd.h"
 #include "tools/launch.h"
 #include "tools/profile.h"
+#include "tools/summary.h"
 #include "tools/verdict.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ struct run_options {
     const char *allow[ALLOW_MAX];
     struct cmd_sets sets;
     const char *out;
+    char profile_prefix[600];
     bool json, quiet, profile;
 };
 
@@ -72,21 +74,6 @@ static int bad_scenario(struct diag_list *diags, bool json)
     return CMD_SCENARIO;
 }
 
-/* google-pprof's view of each profile, beside it. Without the tool the raw profiles remain. */
-static void summarise_profiles(const char *out, bool print)
-{
-    char command[1024];
-
-    snprintf(command, sizeof(command),
-             "command -v google-pprof >/dev/null || exit 0; cd '%s' || exit 0; "
-             "for p in profile.*.prof; do [ -s \"$p\" ] || continue; "
-             "google-pprof --text /proc/%ld/exe \"$p\" 2>/dev/null >\"${p%%.prof}.txt\"; "
-             "[ %d = 1 ] || continue; echo \"${p%%.prof}\"; head -n 9 \"${p%%.prof}.txt\"; done",
-             out, (long)getpid(), print ? 1 : 0);
-    if (system(command) != 0)
-        fprintf(stderr, "xensock run: the profiles in %s could not be summarised\n", out);
-}
-
 static int output(const struct run_options *options, const char *out, json_t *result,
                   const struct diag_list *diags, int code)
 {
@@ -113,7 +100,7 @@ static int output(const struct run_options *options, const char *out, json_t *re
 static int run(struct run_options *options, const struct scenario *scenario,
                struct diag_list *diags)
 {
-    char out[512], prefix[600];
+    char out[512];
     struct launch_outcome outcome;
     int code;
 
@@ -124,8 +111,8 @@ static int run(struct run_options *options, const struct scenario *scenario,
                 strerror(errno));
         return CMD_USAGE;
     }
-    snprintf(prefix, sizeof(prefix), "%s/profile.", out);
-    options->launch.profile_prefix = options->profile ? prefix : NULL;
+    snprintf(options->profile_prefix, sizeof(options->profile_prefix), "%s/profile.", out);
+    options->launch.profile_prefix = options->profile ? options->profile_prefix : NULL;
     launch_run(scenario, &options->launch, &outcome);
     json_t *result = verdict_result(scenario, diags, &outcome, &code);
     json_decref(outcome.reports);
@@ -136,7 +123,7 @@ static int run(struct run_options *options, const struct scenario *scenario,
     code = output(options, out, result, diags, code);
     json_decref(result);
     if (options->profile)
-        summarise_profiles(out, !options->quiet && !options->json);
+        summary_profiles(out, !options->quiet && !options->json);
     return code;
 }
 

@@ -132,7 +132,7 @@ static void node_free(struct store *store, struct node *node)
     }
     if (node->parent)
         DL_DELETE(node->parent->children, node);
-    HASH_DEL(store->by_path, node);
+    HASH_DEL(store->by_path, node); /* NOLINT: clang 14 does not follow uthash's links */
     free(node->value);
     free(node);
 }

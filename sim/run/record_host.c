@@ -90,12 +90,17 @@ static bool set_line(json_t *host, const char *key, const char *path, const char
 /* The kernel writes "0.52 ..." with two decimals always. */
 static bool set_load(json_t *host)
 {
-    char text[LINE_BYTES];
-    unsigned whole, hundredths;
+    char text[LINE_BYTES], *point, *end;
 
-    if (!read_line("/proc/loadavg", "", text) || sscanf(text, "%6u.%2u", &whole, &hundredths) != 2)
+    if (!read_line("/proc/loadavg", "", text))
         return true;
-    return set_integer(host, "load_1m_milli", (long)whole * 1000 + (long)hundredths * 10);
+    long whole = strtol(text, &point, 10);
+    if (point == text || *point != '.')
+        return true;
+    long hundredths = strtol(point + 1, &end, 10);
+    if (end != point + 3 || whole < 0 || whole > 999999)
+        return true;
+    return set_integer(host, "load_1m_milli", whole * 1000 + hundredths * 10);
 }
 
 static bool set_kernel(json_t *host)

@@ -46,7 +46,8 @@ static void check_protocol(struct scenario_draft *draft)
     uint32_t count = 0;
 
     if (!has_key(&draft->protocol, "dialect"))
-        strcpy(scenario->protocol.dialect, dialect_xensock1.name);
+        snprintf(scenario->protocol.dialect, sizeof(scenario->protocol.dialect), "%s",
+                 dialect_xensock1.name);
     dialect = dialect_find(scenario->protocol.dialect);
     if (!dialect) {
         while (count < 16 && dialect_at(count)) {
@@ -109,7 +110,7 @@ static void check_where(struct scenario_draft *draft, uint32_t index)
 
     workload->host = scenario->frontend;
     if (!has_key(map, "where"))
-        strcpy(workload->where, scenario->hosts[scenario->frontend].name);
+        memcpy(workload->where, scenario->hosts[scenario->frontend].name, sizeof(workload->where));
     if (!is_given(map, "where", workload->where))
         return;
     for (uint32_t i = 0; i < scenario->host_count; i++) {

@@ -163,7 +163,7 @@ static void read_word(const struct reading *reading, void *out)
 static void read_text(const struct reading *reading, void *out)
 {
     if (strlen(reading->text) < reading->key->bytes)
-        strcpy((char *)out + reading->key->at, reading->text);
+        memcpy((char *)out + reading->key->at, reading->text, strlen(reading->text) + 1);
     else
         diag_error(reading->yaml->diags, DIAG_OUT_OF_RANGE,
                    scenario_yaml_place(reading->yaml, reading->node),
@@ -177,7 +177,7 @@ bool scenario_keys_name(struct scenario_yaml *yaml, int node, char name[SCENARIO
     size_t letters = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
     if (letters > 0 && letters < SCENARIO_NAME_BYTES && text[letters] == '\0') {
-        strcpy(name, text);
+        memcpy(name, text, letters + 1);
         return true;
     }
     diag_error(yaml->diags, DIAG_BAD_NAME, scenario_yaml_place(yaml, node), "'%.60s' is no name",
@@ -250,7 +250,7 @@ static void preset_put(const struct scenario_key *key, void *out)
             enum units_fault fault = units_parse_addr(key->text, &addr->addr);
 
             assert(fault == UNITS_OK);
-            strcpy(addr->text, key->text);
+            snprintf(addr->text, sizeof(addr->text), "%s", key->text);
         }
         break;
     }

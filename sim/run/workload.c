@@ -2,6 +2,7 @@
  * The set of workloads: phases, upcalls to their connections, what was carried when. See
  * workload.h. What a kind does is in workload_client.c and workload_serve.c.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -213,11 +214,12 @@ void workload_check(struct conn *conn, const void *bytes, uint32_t count)
 
     if (wrong < 0)
         return;
+    uint64_t offset = conn->received + (uint64_t)wrong;
     conn->wl->mismatches++;
     if (conn->wl->first_error == 0)
         snprintf(conn->wl->first_error_text, sizeof(conn->wl->first_error_text),
-                 "wrong byte at offset %llu of socket %u, repeat %u",
-                 (unsigned long long)(conn->received + (uint64_t)wrong), conn->number, conn->round);
+                 "wrong byte at offset %" PRIu64 " of socket %u, repeat %u", offset, conn->number,
+                 conn->round);
     conn->wl->first_error = -ERR_IO;
 }
 

@@ -70,7 +70,7 @@ static void drain_peer(int peer, size_t *received)
 static void shrink_send_buffer(int peer)
 {
     for (int fd = 0; fd < 1024; fd++) {
-        struct sockaddr_in at;
+        struct sockaddr_in at = {0};
         socklen_t length = sizeof(at);
         int bytes = 1;
 

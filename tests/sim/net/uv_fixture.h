@@ -124,7 +124,7 @@ static inline struct sockaddr_in loopback_addr(uint16_t port)
 
 static inline uint16_t port_of(int fd)
 {
-    struct sockaddr_in addr;
+    struct sockaddr_in addr = {0};
     socklen_t length = sizeof(addr);
 
     assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &length), 0);
