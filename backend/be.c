@@ -42,6 +42,7 @@ struct be *be_init(void *mem, const struct be_config *config)
         be->free_head = slot - 1;
     }
     be->published = XENBUS_INITIALISING;
+    be->patience_ns = STEP_NEVER;
     return be;
 }
 
@@ -53,8 +54,7 @@ void be_fini(struct be *be)
 
 uint64_t be_deadline_ns(const struct be *be)
 {
-    (void)be;
-    return STEP_NEVER;
+    return be->patience_ns;
 }
 
 const struct be_counters *be_counters(const struct be *be)
@@ -173,6 +173,7 @@ void be_step(struct be *be, const struct ev *ev, struct step_out *out)
         be_ring_port(be, out);
     else
         be_device_step(be, ev, out);
+    be_device_patience(be, out);
     if (be->sweeping)
         be_sweep(be, out);
     be_device_on(be, out);

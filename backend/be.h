@@ -31,7 +31,7 @@ struct be_counters {
     uint64_t refused;        /* by policy */
     uint64_t sent_bytes;     /* guest to socket */
     uint64_t received_bytes; /* socket to guest */
-    uint64_t ring_full;      /* reads not posted for want of room in `in` */
+    uint64_t ring_full;      /* looks at a full `in`, when no read could be posted */
     uint64_t faults;         /* of the guest */
     uint32_t sockets_now, sockets_peak;
 };
@@ -51,7 +51,7 @@ uint32_t be_slots(const struct be_config *config);
 /* One step. Only EV_PORT may carry a token that died. */
 void be_step(struct be *be, const struct ev *ev, struct step_out *out);
 
-/* When EV_TIME is due, or STEP_NEVER. The draft 1 device has no deadline of its own. */
+/* When EV_TIME is due, or STEP_NEVER: a stopping device does not wait for ever for its front. */
 uint64_t be_deadline_ns(const struct be *be);
 
 /* Its counts; they live as long as the core. */

@@ -107,9 +107,10 @@ static int32_t handle_POLL(struct be *be, const struct call *call, struct step_o
 
     if (!listener)
         return -ERR_INVAL;
-    while (poll->call.pending || poll->closing)
-        poll++; /* there is a free one: unanswered requests are at most as many as slots */
-    assert(poll < be->polls + CMDRING_SIZE_MAX);
+    while (poll < be->polls + CMDRING_SIZE_MAX && (poll->call.pending || poll->closing))
+        poll++;
+    if (poll == be->polls + CMDRING_SIZE_MAX)
+        return -ERR_MFILE; /* answered ones that still close count too */
     poll->generation = (poll->generation + 1) & STEP_GENERATION_MASK;
     poll->call = request_of(call);
     poll->listener = be_slot(be, listener);

@@ -18,7 +18,7 @@ static void broken(struct be *be, struct be_sock *sock, const struct bytering *r
                    struct step_out *out)
 {
     sock->broken = true;
-    be_fault(be, FAULT_BYTERING_WINDOW, ring->index, be_slot(be, sock), out);
+    be_fault(be, FAULT_BYTERING_WINDOW, ring->index, ring->claimed, out);
     bytering_fail(&sock->in, -ERR_IO);
     bytering_fail(&sock->out, -ERR_IO);
     notify(be, sock, out);
@@ -71,11 +71,6 @@ void be_data_port(struct be *be, struct be_sock *sock, struct step_out *out)
     pump_in(be, sock, out);
 }
 
-void be_data_open(struct be *be, struct be_sock *sock, struct step_out *out)
-{
-    be_data_port(be, sock, out);
-}
-
 static void wrote(struct be *be, struct be_sock *sock, int32_t ret, struct step_out *out)
 {
     sock->writing = false;
@@ -86,7 +81,7 @@ static void wrote(struct be *be, struct be_sock *sock, int32_t ret, struct step_
         be->counters.sent_bytes += (uint64_t)ret;
     } else {
         sock->out_ended = true;
-        sock->result = ret;
+        sock->write_error = ret;
         bytering_fail(&sock->out, ret);
     }
     notify(be, sock, out);
@@ -103,7 +98,7 @@ static void was_read(struct be *be, struct be_sock *sock, int32_t ret, struct st
         be->counters.received_bytes += (uint64_t)ret;
     } else {
         /* a reset is reported once by the host, perhaps to the write: then this is no clean end */
-        int32_t end = sock->out_ended ? sock->result : -ERR_NOTCONN;
+        int32_t end = sock->out_ended ? sock->write_error : -ERR_NOTCONN;
         sock->in_ended = true;
         bytering_fail(&sock->in, ret < 0 ? ret : end);
     }

@@ -22,6 +22,9 @@ static const char *const phase_names[BE_PHASES] = {
 
 #define TO(phase) (1u << (phase))
 
+/* How long a stopping device waits for the front to close too. */
+#define PATIENCE_NS 5000000000u
+
 static const uint32_t phase_next[BE_PHASES] = {
     [BE_OFF] = TO(BE_WAITING),                          /* 1.1 step 2: back 2 */
     [BE_WAITING] = TO(BE_READING) | TO(BE_CLOSING),     /* step 4: front 3 or 4 */
@@ -145,6 +148,7 @@ static void attached(struct be *be, const struct ev *ev, struct step_out *out)
     if (be->phase == BE_ATTACHING && be->ring_mapped && be->ring_ported) {
         phase_set(be, BE_CONNECTED, out);
         publish(be, XENBUS_CONNECTED, out);
+        be_ring_port(be, out); /* a front may queue before we are ready, and notify only once */
     }
 }
 
@@ -193,12 +197,11 @@ static void state_read(struct be *be, const struct ev *ev, struct step_out *out)
                                           : xenbus_parse(ev->store.value, 8);
 
     be->reading_state = false;
-    if (be->reread_state) {
-        be->reread_state = false;
-        be->reading_state = true;
+    if (be->reread_state && !be->unwatching) {
+        be->reading_state = true; /* what was read is believed all the same: it was true once */
         read_node(be, DIALECT_KEY_STATE, out);
-        return;
     }
+    be->reread_state = false;
     if (state < 0) {
         front_refused(be, FAULT_STORE_VALUE, DIALECT_KEY_STATE, 0, out);
         return;
@@ -219,13 +222,24 @@ static void watched(struct be *be, struct step_out *out)
     read_node(be, DIALECT_KEY_STATE, out);
 }
 
+/* Whether the front closed too, or is not waited for any more. */
+static bool front_left(const struct be *be)
+{
+    return be->impatient || (be->other != XENBUS_INITIALISED && be->other != XENBUS_CONNECTED &&
+                             be->other != XENBUS_CLOSING);
+}
+
+/* Operations under way, but for the one read that a front writing its state all the time keeps
+ * going. */
+static uint32_t under_way(const struct be *be)
+{
+    return be->ops - (be->reading_state ? 1u : 0u);
+}
+
 /* Ring and port go when no socket uses them any more. */
 static void closing_on(struct be *be, struct step_out *out)
 {
-    bool front_left = be->other != XENBUS_INITIALISED && be->other != XENBUS_CONNECTED &&
-                      be->other != XENBUS_CLOSING;
-
-    if (be->sweeping || be->live > 0 || be->ops > 0)
+    if (be->sweeping || be->live > 0 || under_way(be) > 0)
         return;
     if (be->ring_mapped) {
         step_act(out, ACT_UNMAP, be_token(be));
@@ -236,31 +250,34 @@ static void closing_on(struct be *be, struct step_out *out)
         be->ops++;
     }
     be->ring_mapped = be->ring_ported = false;
-    if (be->ops > 0)
+    if (under_way(be) > 0)
         return;
     phase_set(be, BE_CLOSED, out);
-    publish(be, front_left ? XENBUS_CLOSED : XENBUS_CLOSING, out);
+    publish(be, front_left(be) ? XENBUS_CLOSED : XENBUS_CLOSING, out);
 }
 
 /* Closed here: follow the front to 6, and to the next beginning. */
 static void closed_on(struct be *be, struct step_out *out)
 {
-    bool front_left = be->other == XENBUS_CLOSED || be->other == XENBUS_UNKNOWN ||
-                      be->other == XENBUS_INITIALISING;
+    bool anew = be->other == XENBUS_INITIALISING || be->other == XENBUS_INITIALISED;
 
-    if (be->ops > 0)
+    if (under_way(be) > 0)
         return;
     if (be->unwatching) {
-        be->unwatching = be->stopping = false;
+        if (be->ops > 0)
+            return; /* the last read of the state */
+        be->unwatching = be->stopping = be->impatient = false;
+        be->patience_ns = STEP_NEVER;
         phase_set(be, BE_OFF, out);
-    } else if (be->published == XENBUS_CLOSING && front_left) {
+    } else if (be->published == XENBUS_CLOSING && front_left(be)) {
         publish(be, XENBUS_CLOSED, out);
     } else if (be->published == XENBUS_CLOSED && be->stopping) {
         be->unwatching = true;
         step_act(out, ACT_STORE_UNWATCH, be_token(be));
         be->ops++;
-    } else if (be->published == XENBUS_CLOSED && be->other == XENBUS_INITIALISING) {
+    } else if (be->published == XENBUS_CLOSED && anew) {
         begin(be, out);
+        other_changed(be, out); /* it may not have waited for us */
     }
 }
 
@@ -270,6 +287,19 @@ void be_device_on(struct be *be, struct step_out *out)
         closing_on(be, out);
     else if (be->phase == BE_CLOSED)
         closed_on(be, out);
+}
+
+/* A front that does not close when we stop is left behind. */
+void be_device_patience(struct be *be, struct step_out *out)
+{
+    bool left = front_left(be);
+
+    if (!be->stopping || out->now_ns < be->patience_ns)
+        return;
+    be->patience_ns = STEP_NEVER;
+    be->impatient = true;
+    if (!left)
+        be_fault(be, FAULT_SILENT, be->published, be->other, out);
 }
 
 static void start(struct be *be, struct step_out *out)
@@ -304,8 +334,11 @@ void be_device_step(struct be *be, const struct ev *ev, struct step_out *out)
         start(be, out);
         return;
     }
+    if (ev->kind == EV_TIME)
+        return; /* be_device_patience has looked */
     if (ev->kind == EV_STOP) {
         be->stopping = be->phase != BE_OFF;
+        be->patience_ns = be->stopping ? out->now_ns + PATIENCE_NS : STEP_NEVER;
         if (!is_going(be))
             closing(be, out);
         return;

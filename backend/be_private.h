@@ -48,7 +48,8 @@ struct be_sock {
     bool closing;          /* to be closed as soon as nothing forbids it */
     bool reading, writing; /* net operations in flight */
     bool in_ended, out_ended, broken;
-    int32_t result; /* of the call, replied after unwinding */
+    int32_t result;      /* of the call, replied after unwinding */
+    int32_t write_error; /* what ended `out` */
     uint32_t port;
     struct be_request call, release;
     struct call_addr addr;
@@ -86,8 +87,10 @@ struct be {
     bool stopping, broken; /* EV_STOP came; the guest broke the protocol */
     bool reading_state, reread_state;
     bool unwatching;
-    uint8_t ops;   /* of the phase */
-    uint8_t reads; /* of BE_READING */
+    bool impatient;       /* the front is not waited for any more */
+    uint64_t patience_ns; /* when that is, if we stop; else STEP_NEVER */
+    uint8_t ops;          /* of the phase */
+    uint8_t reads;        /* of BE_READING */
     bool ring_mapped, ring_ported;
     struct step_node nodes[2];
     uint32_t ring_ref, ring_port, front_port, order;
@@ -118,6 +121,7 @@ void be_fault(struct be *be, enum fault_reason reason, uint32_t index, uint32_t 
 /* be_device.c */
 void be_device_step(struct be *be, const struct ev *ev, struct step_out *out);
 void be_device_broken(struct be *be, struct step_out *out);
+void be_device_patience(struct be *be, struct step_out *out);
 void be_device_on(struct be *be, struct step_out *out);
 
 /* be_ring.c */
@@ -140,7 +144,6 @@ void be_poll_close(struct be *be, struct be_poll *poll, int32_t result, struct s
 void be_sweep(struct be *be, struct step_out *out);
 
 /* be_data.c */
-void be_data_open(struct be *be, struct be_sock *sock, struct step_out *out);
 void be_data_port(struct be *be, struct be_sock *sock, struct step_out *out);
 void be_data_step(struct be *be, struct be_sock *sock, const struct ev *ev, struct step_out *out);
 

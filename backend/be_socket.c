@@ -179,7 +179,7 @@ static void opened(struct be *be, struct be_sock *sock, int32_t ret, struct step
     be_sock_set(be, sock, BE_SOCK_OPEN, out);
     be_reply(be, &sock->call, 0);
     sock->parent = BE_NONE;
-    be_data_open(be, sock, out);
+    be_data_port(be, sock, out);
     if (parent != BE_NONE)
         be_sock_childless(be, parent, out);
 }

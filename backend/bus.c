@@ -17,6 +17,7 @@ struct bus_device {
 struct bus {
     struct bus_config config;
     bool listing, again;
+    bool full_told;         /* that there are more devices than room; once, until one goes */
     uint32_t domains, next; /* of this listing */
     uint32_t count;
     uint16_t *domids; /* of this listing, max_devices of them */
@@ -82,19 +83,33 @@ static bool has_front(const struct bus *bus, uint16_t domid)
     return false;
 }
 
+static void refuse(struct bus *bus, enum fault_reason reason, uint16_t domid, uint16_t devid,
+                   struct step_out *out)
+{
+    step_act(out, ACT_FAULT, token(bus))->fault = (struct act_fault){reason, domid, devid};
+}
+
+static void tell_full(struct bus *bus, uint16_t domid, uint16_t devid, struct step_out *out)
+{
+    if (!bus->full_told)
+        refuse(bus, FAULT_DEVICES, domid, devid, out);
+    bus->full_told = true;
+}
+
 static void saw(struct bus *bus, uint16_t domid, uint16_t devid, struct step_out *out)
 {
     struct bus_device *device = find(bus, domid, devid);
 
     if (!device) {
-        if (bus->count == bus->config.max_devices)
+        if (bus->count == bus->config.max_devices) {
+            tell_full(bus, domid, devid, out);
             return;
+        }
         bool second = has_front(bus, domid);
         device = &bus->devices[bus->count++];
         *device = (struct bus_device){.domid = domid, .devid = devid, .second = second};
         if (second)
-            step_act(out, ACT_FAULT, token(bus))->fault =
-                (struct act_fault){FAULT_SECOND_FRONT, domid, devid};
+            refuse(bus, FAULT_SECOND_FRONT, domid, devid, out);
         else
             tell(bus, ACT_DEVICE_NEW, device, out);
     }
@@ -115,7 +130,15 @@ static void forget_unseen(struct bus *bus, struct step_out *out)
         else if (!device.second)
             tell(bus, ACT_DEVICE_GONE, &device, out);
     }
+    bus->full_told &= kept == bus->count;
     bus->count = kept;
+    for (uint32_t i = 0; i < bus->count && step_room(out) >= 4; i++) {
+        struct bus_device *device = &bus->devices[i];
+        if (!device->second || has_front(bus, device->domid))
+            continue;
+        device->second = false; /* the first has gone: this one is served now */
+        tell(bus, ACT_DEVICE_NEW, device, out);
+    }
 }
 
 static void next_domain(struct bus *bus, struct step_out *out)
@@ -135,6 +158,12 @@ static void listed(struct bus *bus, const struct ev *ev, struct step_out *out)
 {
     const char *name = ev->store.names;
 
+    if (ev->ret < 0 && ev->ret != -ERR_NOENT) { /* nothing is known: try at the next change */
+        bus->listing = false;
+        if (bus->again)
+            list_all(bus, out);
+        return;
+    }
     for (int32_t i = 0; i < ev->ret; i++, name += strlen(name) + 1) {
         int64_t number = xenbus_parse(name, 0xffff);
         if (number < 0)
@@ -142,6 +171,8 @@ static void listed(struct bus *bus, const struct ev *ev, struct step_out *out)
         if (ev->store.domid == ALL_DOMAINS) {
             if (bus->domains < bus->config.max_devices)
                 bus->domids[bus->domains++] = (uint16_t)number;
+            else if (step_room(out) >= 4)
+                tell_full(bus, (uint16_t)number, 0, out);
         } else if (step_room(out) >= 4) {
             saw(bus, ev->store.domid, (uint16_t)number, out);
         } else {

@@ -25,7 +25,7 @@ size_t bus_size(const struct bus_config *config);
 struct bus *bus_init(void *mem, const struct bus_config *config);
 
 /* One step: upcalls DEVICE_NEW and DEVICE_GONE name domid and devid. Directories it cannot list
- * are taken as empty. */
+ * are left as they were; one that does not exist is empty. */
 void bus_step(struct bus *bus, const struct ev *ev, struct step_out *out);
 
 #endif

@@ -32,6 +32,7 @@ struct fe *fe_init(void *mem, const struct fe_config *config)
     for (uint32_t i = 0; i < config->max_sockets; i++)
         fe_enqueue(fe, &fe->free, &fe->socks[i]);
     fe->published = XENBUS_INITIALISING; /* as the toolstack leaves it */
+    fe->patience_ns = STEP_NEVER;
     return fe;
 }
 
@@ -44,7 +45,10 @@ void fe_fini(struct fe *fe)
 uint64_t fe_deadline_ns(const struct fe *fe)
 {
     /* every socket lingers equally long, so the list is in the order of the deadlines */
-    return fe->draining.head == FE_NONE ? STEP_NEVER : fe->socks[fe->draining.head].deadline_ns;
+    uint64_t drained_ns =
+        fe->draining.head == FE_NONE ? STEP_NEVER : fe->socks[fe->draining.head].deadline_ns;
+
+    return fe->patience_ns < drained_ns ? fe->patience_ns : drained_ns;
 }
 
 const struct fe_counters *fe_counters(const struct fe *fe)
@@ -180,14 +184,14 @@ void fe_step(struct fe *fe, const struct ev *ev, struct step_out *out)
         socket_step(fe, ev, out);
     else if (ev->kind == EV_PORT || ev->kind == EV_MORE)
         fe_ring_port(fe, out);
-    else if (ev->kind == EV_TIME)
-        lingered(fe, out);
-    else
+    else if (ev->kind != EV_TIME)
         fe_device_step(fe, ev, out);
+    if (ev->kind == EV_TIME || ev->kind == EV_MORE) {
+        lingered(fe, out);
+        fe_device_patience(fe, out);
+    }
     fe_end_listeners(fe, out);
     if (fe->sweeping)
         fe_sweep(fe, out);
     fe_ring_submit(fe, out);
-    if (ev->kind == EV_MORE)
-        lingered(fe, out); /* what a full array left over */
 }

@@ -62,8 +62,8 @@ const struct fe_counters *fe_counters(const struct fe *fe);
 /* The device's xenbus state as this side published it last. */
 enum xenbus_state fe_state(const struct fe *fe);
 
-/* Whether the device is closed (or was never started) and nothing of it is in flight: it may be
- * finished, or started again. Sockets the application did not release do not count. */
+/* Whether the device is closed (or was never started) and no operation of the device is in flight:
+ * it may be started again. Sockets do not count; exec_busy tells of theirs. */
 bool fe_idle(const struct fe *fe);
 
 /* Open a socket to `addr`: its id (>= 0), then DONE(CONNECT). On DONE with an error the id is
@@ -103,8 +103,8 @@ struct fe_send {
 int64_t fe_send(struct fe *fe, const struct fe_send *io, struct step_out *out);
 
 /* Copy up to `io->bytes` out of the socket's ring: how many (>= 1), 0 at end of stream, -ERR_AGAIN
- * when there is nothing yet, which arms READABLE; -ERR_BADF, -ERR_NOTCONN, or the socket's error,
- * always after the last byte that came before it. */
+ * when there is nothing yet, which arms READABLE; -ERR_INVAL for 0 bytes, -ERR_BADF, -ERR_NOTCONN,
+ * or the socket's error, always after the last byte that came before it. */
 struct fe_recv {
     uint64_t sock;
     void *to;
@@ -113,6 +113,6 @@ struct fe_recv {
 int64_t fe_recv(struct fe *fe, const struct fe_recv *io, struct step_out *out);
 
 /* Bytes sent that the backend has not taken yet, 0..ring; -ERR_BADF, -ERR_NOTCONN. */
-int64_t fe_unsent(const struct fe *fe, uint64_t sock);
+int64_t fe_unsent(struct fe *fe, uint64_t sock);
 
 #endif

@@ -7,16 +7,28 @@
  */
 #include "frontend/fe_private.h"
 
-static void broken(struct fe *fe, struct fe_sock *sock, uint32_t claimed_at, struct step_out *out)
-{
-    sock->broken = true;
-    sock->error = -ERR_IO;
-    fe_fault(fe, FAULT_BYTERING_WINDOW, claimed_at, fe_slot(fe, sock), out);
-}
-
 static void notify(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     step_act(out, ACT_NOTIFY, fe_sock_token(fe, sock))->port.port = sock->port;
+}
+
+static void upcall(struct fe *fe, struct fe_sock *sock, enum act_kind kind, struct step_out *out)
+{
+    step_act(out, kind, fe_sock_token(fe, sock))->done.sock = fe_sock_id(fe, sock);
+}
+
+/* The backend wrote an index that cannot be: both directions end, whoever waits is told. */
+static void broken(struct fe *fe, struct fe_sock *sock, const struct bytering *ring,
+                   struct step_out *out)
+{
+    sock->broken = true;
+    sock->error = -ERR_IO;
+    fe_fault(fe, FAULT_BYTERING_WINDOW, ring->index, ring->claimed, out);
+    if (sock->arm_read)
+        upcall(fe, sock, ACT_READABLE, out);
+    if (sock->arm_write)
+        upcall(fe, sock, ACT_WRITABLE, out);
+    sock->arm_read = sock->arm_write = false;
 }
 
 /* Bytes to read now; `*error` is what ends the stream after them (0: nothing yet). */
@@ -27,7 +39,7 @@ static int64_t readable_bytes(struct fe *fe, struct fe_sock *sock, int32_t *erro
     int64_t queued = sock->broken ? 0 : bytering_queued(&sock->in);
 
     if (queued < 0)
-        broken(fe, sock, sock->in.index, out);
+        broken(fe, sock, &sock->in, out);
     *error = sock->error < 0 ? sock->error : in_error;
     return queued < 0 ? 0 : queued;
 }
@@ -40,27 +52,24 @@ static int64_t writable_bytes(struct fe *fe, struct fe_sock *sock, int32_t *erro
     int64_t room = sock->broken ? 0 : bytering_room(&sock->out);
 
     if (room < 0)
-        broken(fe, sock, sock->out.index, out);
+        broken(fe, sock, &sock->out, out);
     *error = sock->error < 0 ? sock->error : out_error;
     return room < 0 ? 0 : room;
-}
-
-static void upcall(struct fe *fe, struct fe_sock *sock, enum act_kind kind, struct step_out *out)
-{
-    step_act(out, kind, fe_sock_token(fe, sock))->done.sock = fe_sock_id(fe, sock);
 }
 
 /* Tell the application what it armed for and is now due; disarms. */
 static void wake_application(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     int32_t error;
+    bool due = sock->arm_read && (readable_bytes(fe, sock, &error, out) > 0 || error != 0);
 
-    if (sock->arm_read && (readable_bytes(fe, sock, &error, out) > 0 || error != 0)) {
+    if (due && sock->arm_read) { /* a broken ring has told already */
         sock->arm_read = false;
         upcall(fe, sock, ACT_READABLE, out);
     }
-    if (sock->arm_write &&
-        (writable_bytes(fe, sock, &error, out) >= sock->out.at.size / 2 || error != 0)) {
+    due = sock->arm_write &&
+          (writable_bytes(fe, sock, &error, out) >= sock->out.at.size / 2 || error != 0);
+    if (due && sock->arm_write) {
         sock->arm_write = false;
         upcall(fe, sock, ACT_WRITABLE, out);
     }
@@ -147,6 +156,8 @@ int64_t fe_recv(struct fe *fe, const struct fe_recv *io, struct step_out *out)
 
     if (!sock)
         return ret;
+    if (io->bytes == 0)
+        return -ERR_INVAL; /* 0 means the end of the stream */
     int64_t queued = readable_bytes(fe, sock, &error, out);
     uint32_t taken = queued < io->bytes ? (uint32_t)queued : io->bytes;
     if (taken == 0)
@@ -158,12 +169,11 @@ int64_t fe_recv(struct fe *fe, const struct fe_recv *io, struct step_out *out)
     return taken;
 }
 
-int64_t fe_unsent(const struct fe *fe, uint64_t id)
+int64_t fe_unsent(struct fe *fe, uint64_t id)
 {
-    uint32_t slot = step_slot(id);
-    const struct fe_sock *sock = &fe->socks[slot < fe->config.max_sockets ? slot : 0];
+    struct fe_sock *sock = fe_sock_by_id(fe, id);
 
-    if (slot >= fe->config.max_sockets || sock->generation != step_generation(id))
+    if (!sock)
         return -ERR_BADF;
     if (sock->state != FE_SOCK_OPEN || sock->broken)
         return -ERR_NOTCONN;

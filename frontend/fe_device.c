@@ -26,6 +26,9 @@ static const char *const phase_names[FE_PHASES] = {
 
 #define TO(phase) (1u << (phase))
 
+/* How long closing waits for the other side to close too. */
+#define PATIENCE_NS 5000000000u
+
 /* Allowed transitions; each line is one of the header's or of protocol.md 1.1's steps. */
 static const uint32_t phase_next[FE_PHASES] = {
     [FE_OFF] = TO(FE_FINDING),                        /* 1.1 step 1: both at state 1 */
@@ -72,9 +75,17 @@ static void publish(struct fe *fe, uint32_t count, enum xenbus_state state, stru
     fe->ops++;
 }
 
+/* Operations under way, but for the one read that a backend writing its state all the time keeps
+ * going. */
+static uint32_t under_way(const struct fe *fe)
+{
+    return fe->ops - (fe->reading_state ? 1u : 0u);
+}
+
 static void closing(struct fe *fe, struct step_out *out)
 {
     phase_set(fe, FE_CLOSING, out);
+    fe->patience_ns = out->now_ns + PATIENCE_NS;
     fe->gone_reported = false;
     fe_sweep_start(fe);
 }
@@ -84,7 +95,7 @@ static bool is_going(const struct fe *fe)
     return fe->phase == FE_CLOSING || fe->phase == FE_LEAVING || fe->phase == FE_OFF;
 }
 
-void fe_device_broken(struct fe *fe, struct step_out *out)
+void fe_device_close(struct fe *fe, struct step_out *out)
 {
     if (is_going(fe))
         return;
@@ -95,6 +106,7 @@ void fe_device_broken(struct fe *fe, struct step_out *out)
 static void leave(struct fe *fe, struct step_out *out)
 {
     phase_set(fe, FE_LEAVING, out);
+    fe->patience_ns = STEP_NEVER;
     if (fe->ring_ported) {
         step_act(out, ACT_PORT_CLOSE, fe_token(fe))->port.port = fe->ring_port;
         fe->ops++;
@@ -112,7 +124,7 @@ static void leave(struct fe *fe, struct step_out *out)
 /* Closing goes on when every socket has failed, nothing is under way, and the backend let go. */
 static void closing_on(struct fe *fe, struct step_out *out)
 {
-    if (fe->sweeping || fe->ops > 0)
+    if (fe->sweeping || under_way(fe) > 0)
         return;
     if (!fe->gone_reported) {
         fe->gone_reported = true;
@@ -124,6 +136,19 @@ static void closing_on(struct fe *fe, struct step_out *out)
         publish(fe, 0, XENBUS_CLOSING, out);
     else if (let_go || !fe->ring_shared || fe->published == XENBUS_INITIALISING)
         leave(fe, out);
+}
+
+/* A backend that does not let go is left behind; what it maps stays quarantined. */
+void fe_device_patience(struct fe *fe, struct step_out *out)
+{
+    if (fe->phase != FE_CLOSING || out->now_ns < fe->patience_ns)
+        return;
+    fe->patience_ns = out->now_ns + PATIENCE_NS;
+    closing_on(fe, out); /* tells GONE, or publishes 5 first, if that was still to do */
+    if (fe->phase != FE_CLOSING || fe->sweeping || under_way(fe) > 0)
+        return;
+    fe_fault(fe, FAULT_SILENT, fe->published, fe->other, out);
+    leave(fe, out);
 }
 
 void fe_device_swept(struct fe *fe, struct step_out *out)
@@ -182,10 +207,10 @@ static void max_order_read(struct fe *fe, const struct ev *ev, struct step_out *
     fe->nodes[2].key = absent ? DIALECT_KEYS : DIALECT_KEY_ORDER;
     if (value < 0) {
         fe_fault(fe, FAULT_STORE_VALUE, DIALECT_KEY_MAX_ORDER, 0, out);
-        fe_device_broken(fe, out);
+        fe_device_close(fe, out);
     } else if (fe->config.order > value || (absent && fe->config.order != max)) {
         fe_fault(fe, FAULT_ORDER, fe->config.order, (uint32_t)value, out);
-        fe_device_broken(fe, out);
+        fe_device_close(fe, out);
     } else {
         prepare(fe, out);
     }
@@ -204,7 +229,7 @@ static void other_changed(struct fe *fe, struct step_out *out)
         }
         break;
     case FE_OFFERED:
-        if (other == XENBUS_CONNECTED && fe->ops == 0) {
+        if (other == XENBUS_CONNECTED && under_way(fe) == 0) {
             phase_set(fe, FE_CONNECTED, out);
             publish(fe, 0, XENBUS_CONNECTED, out);
             step_act(out, ACT_UP, fe_token(fe));
@@ -237,16 +262,15 @@ static void state_read(struct fe *fe, const struct ev *ev, struct step_out *out)
                                           : xenbus_parse(ev->store.value, 8);
 
     fe->reading_state = false;
-    if (fe->reread_state) {
-        fe->reread_state = false;
-        fe->reading_state = true;
+    if (fe->reread_state && fe->phase != FE_LEAVING) {
+        fe->reading_state = true; /* what was read is believed all the same: it was true once */
         read_node(fe, STEP_OTHER, DIALECT_KEY_STATE, out);
-        return;
     }
+    fe->reread_state = false;
     if (state < 0) {
         if (!is_going(fe)) {
             fe_fault(fe, FAULT_STORE_VALUE, DIALECT_KEY_STATE, 0, out);
-            fe_device_broken(fe, out);
+            fe_device_close(fe, out);
         }
         return;
     }
@@ -310,7 +334,7 @@ static void shared(struct fe *fe, const struct ev *ev)
 static void ours_failed(struct fe *fe, struct step_out *out)
 {
     fe_fault(fe, FAULT_STORE, fe->phase, 0, out);
-    fe_device_broken(fe, out);
+    fe_device_close(fe, out);
 }
 
 /* The toolstack removed the device: nobody reads our state any more, and we close. */
@@ -318,7 +342,7 @@ static void removed(struct fe *fe, struct step_out *out)
 {
     fe->other = XENBUS_UNKNOWN;
     fe->published = XENBUS_CLOSED;
-    fe_device_broken(fe, out);
+    fe_device_close(fe, out);
 }
 
 /* Whatever waited for the last operation under way. */
@@ -326,7 +350,8 @@ static void settled(struct fe *fe, struct step_out *out)
 {
     if (fe->phase == FE_PREPARING && fe->failed) {
         ours_failed(fe, out);
-    } else if (fe->phase == FE_PREPARING && fe->ring_shared && fe->ring_ported && fe->ops == 0) {
+    } else if (fe->phase == FE_PREPARING && fe->ring_shared && fe->ring_ported &&
+               under_way(fe) == 0) {
         offer(fe, out);
     } else if (fe->phase == FE_OFFERED) {
         other_changed(fe, out);
@@ -346,7 +371,9 @@ void fe_device_step(struct fe *fe, const struct ev *ev, struct step_out *out)
         return;
     }
     if (ev->kind == EV_STOP) {
-        fe_device_broken(fe, out); /* the same road, without a fault */
+        fe_device_close(fe, out);
+        fe->stopping |= fe->phase == FE_CLOSING; /* also if the backend closed first */
+        settled(fe, out);
         return;
     }
     if (ev->kind == EV_STORE) {

@@ -98,6 +98,7 @@ struct fe {
     bool reading_state, reread_state;
     bool stopping; /* EV_STOP came */
     bool gone_reported;
+    uint64_t patience_ns; /* when closing waits no more for the backend; STEP_NEVER: not closing */
     bool ring_shared, ring_ported;
     enum xenbus_state other; /* the backend's state as last read */
     struct step_node nodes[4];
@@ -106,6 +107,7 @@ struct fe {
 
     struct fe_inflight inflight[CMDRING_SIZE_MAX];
     uint32_t inflight_parked, inflight_connects;
+    bool parked_turn; /* whether a parked call went last, rather than a connect */
     struct fe_queue releases, controls, connects, listeners, draining, ending, free;
     uint32_t waiting, waited; /* requests without a slot: now, after the last submit */
     bool sweeping;            /* a fan-out over slots is under way */
@@ -129,7 +131,8 @@ void fe_fault(struct fe *fe, enum fault_reason reason, uint32_t index, uint32_t 
 
 /* fe_device.c */
 void fe_device_step(struct fe *fe, const struct ev *ev, struct step_out *out);
-void fe_device_broken(struct fe *fe, struct step_out *out);
+void fe_device_close(struct fe *fe, struct step_out *out);
+void fe_device_patience(struct fe *fe, struct step_out *out);
 void fe_device_swept(struct fe *fe, struct step_out *out);
 
 /* fe_ring.c */

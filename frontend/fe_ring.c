@@ -4,7 +4,8 @@
  * Ids come from a table of what is outstanding, so no two requests in the ring share one, and a
  * response must name an outstanding one with its command and socket. ACCEPT and POLL together
  * take at most SIZE - 2 slots, with CONNECT at most SIZE - 1: the last is for requests that cannot
- * park, RELEASE first. The rest wait here, fairly over listeners, and are counted.
+ * park, RELEASE first. The rest wait here and are counted; connects and parked calls take turns, and
+ * so do listeners.
  * Source: protocol.md 7 (4, 25), 5.2 a; architecture 5 rule 4, 7.
  */
 #include "frontend/fe_private.h"
@@ -34,17 +35,25 @@ static struct fe_sock *next_request(struct fe *fe)
 {
     uint32_t size = fe->ring.size;
     uint32_t slow = fe->inflight_parked + fe->inflight_connects;
-    struct fe_queue *queues[] = {&fe->releases, &fe->controls,
-                                 slow < size - 1 ? &fe->connects : NULL};
+    struct fe_queue *queues[] = {&fe->releases, &fe->controls};
+    struct fe_sock *sock;
 
-    for (uint32_t i = 0; i < 3; i++) {
-        struct fe_sock *sock = queues[i] ? fe_queue_first(fe, queues[i]) : NULL;
+    for (uint32_t i = 0; i < 2; i++) {
+        sock = fe_queue_first(fe, queues[i]);
         if (sock) {
             fe_dequeue(fe, sock);
             return sock;
         }
     }
-    return fe->inflight_parked < size - 2 && slow < size - 1 ? next_parked(fe) : NULL;
+    if (slow >= size - 1)
+        return NULL;
+    fe->parked_turn = !fe->parked_turn; /* connects and parked calls take turns */
+    sock = fe->parked_turn && fe->inflight_parked < size - 2 ? next_parked(fe) : NULL;
+    if (!sock && (sock = fe_queue_first(fe, &fe->connects)))
+        fe_dequeue(fe, sock);
+    if (!sock && fe->inflight_parked < size - 2)
+        sock = next_parked(fe);
+    return sock;
 }
 
 static uint32_t free_id(const struct fe *fe)
@@ -174,7 +183,7 @@ static bool pass(struct fe *fe, struct step_out *out)
 
     if (count < 0) {
         fe_fault(fe, FAULT_CMDRING_WINDOW, fe->ring.rsp_cons, claimed, out);
-        fe_device_broken(fe, out);
+        fe_device_close(fe, out);
         return false;
     }
     for (int i = 0; i < count; i++) {
@@ -183,7 +192,7 @@ static bool pass(struct fe *fe, struct step_out *out)
             return false;
         }
         if (!take_response(fe, out)) {
-            fe_device_broken(fe, out);
+            fe_device_close(fe, out);
             return false;
         }
     }

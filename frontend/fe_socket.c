@@ -307,6 +307,10 @@ void fe_end_listeners(struct fe *fe, struct step_out *out)
             fe_dequeue(fe, sock);
             fail_call(fe, sock, -ERR_BADF, out);
         }
+        if (step_room(out) < 2 * FE_SOCK_ACTS) {
+            out->more = true;
+            return;
+        }
         fe_sock_release_now(fe, listener, out);
     }
 }

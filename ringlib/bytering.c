@@ -21,10 +21,12 @@ uint32_t bytering_spans(const struct bytering *ring, uint32_t bytes, struct shar
     return (first > 0 ? 1u : 0u) + (bytes > first ? 1u : 0u);
 }
 
-int64_t bytering_room(const struct bytering *ring)
+int64_t bytering_room(struct bytering *ring)
 {
-    uint32_t used = ring->index - shared_load(&ring->area, ring->at.cons);
+    uint32_t cons = shared_load(&ring->area, ring->at.cons);
+    uint32_t used = ring->index - cons;
 
+    ring->claimed = cons;
     return used > ring->at.size ? -1 : (int64_t)(ring->at.size - used);
 }
 
@@ -47,10 +49,12 @@ void bytering_put(struct bytering *ring, const void *from, uint32_t bytes)
     bytering_produced(ring, bytes);
 }
 
-int64_t bytering_queued(const struct bytering *ring)
+int64_t bytering_queued(struct bytering *ring)
 {
-    uint32_t queued = shared_load(&ring->area, ring->at.prod) - ring->index;
+    uint32_t prod = shared_load(&ring->area, ring->at.prod);
+    uint32_t queued = prod - ring->index;
 
+    ring->claimed = prod;
     return queued > ring->at.size ? -1 : (int64_t)queued;
 }
 
@@ -77,7 +81,8 @@ int32_t bytering_error(const struct bytering *ring)
 {
     int32_t error = (int32_t)shared_load(&ring->area, ring->at.error);
 
-    return error > 0 || error < -ERR_MAX ? -ERR_IO : error;
+    /* EAGAIN is a wait, never an end: published, it would have the application wait for ever */
+    return error > 0 || error < -ERR_MAX || error == -ERR_AGAIN ? -ERR_IO : error;
 }
 
 void bytering_fail(struct bytering *ring, int32_t error)

@@ -25,7 +25,8 @@ struct bytering_layout {
 struct bytering {
     struct shared_area area;
     struct bytering_layout at;
-    uint32_t index; /* our own: prod of a producer, cons of a consumer */
+    uint32_t index;   /* our own: prod of a producer, cons of a consumer */
+    uint32_t claimed; /* the peer's, as loaded last: for reports of one that cannot be */
 };
 
 /* Set up one end at index 0 over an area that was zeroed when it was shared. */
@@ -33,7 +34,7 @@ void bytering_init(struct bytering *ring, const struct shared_area *area,
                    const struct bytering_layout *at);
 
 /* Producer: free bytes, 0..size; -1 if the peer's index is out of bounds. */
-int64_t bytering_room(const struct bytering *ring);
+int64_t bytering_room(struct bytering *ring);
 
 /* Either end: name `bytes` of the array from our index on, free ones for a producer, queued ones
  * for a consumer (at most what room or queued returned). Returns the number of spans, 0..2. */
@@ -46,7 +47,7 @@ void bytering_produced(struct bytering *ring, uint32_t bytes);
 void bytering_put(struct bytering *ring, const void *from, uint32_t bytes);
 
 /* Consumer: queued bytes, 0..size; -1 if the peer's index is out of bounds. */
-int64_t bytering_queued(const struct bytering *ring);
+int64_t bytering_queued(struct bytering *ring);
 
 /* Consumer: give `bytes` back. A notification is owed. */
 void bytering_consumed(struct bytering *ring, uint32_t bytes);

@@ -104,6 +104,8 @@ enum ev_kind {
     X(ORDER)           /* a ring order the other side does not allow */                            \
     X(MAP_RING)        /* the command ring could not be mapped or its port bound */                \
     X(SECOND_FRONT)    /* a second frontend of one domain (index: domid, value: devid) */          \
+    X(SILENT)          /* the other side did not close in time (index: our state, value: its) */   \
+    X(DEVICES)         /* more devices than this backend serves (index: domid, value: devid) */    \
     X(STORE)           /* a store operation of ours failed */
 
 enum fault_reason {

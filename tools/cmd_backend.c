@@ -147,7 +147,7 @@ static void report(void *self, uint16_t front, const char *text)
 {
     struct backend *backend = self;
 
-    process_error(&backend->process, "E0502", "domain %u broke the protocol: %s", front, text);
+    process_error(&backend->process, "E0502", "fault of domain %u: %s", front, text);
 }
 
 static bool join(struct backend *backend, const struct backend_options *options)
@@ -159,7 +159,7 @@ static bool join(struct backend *backend, const struct backend_options *options)
                                       .max_devices = 256,
                                       .notify = options->immediate ? EXEC_NOTIFY_IMMEDIATE
                                                                    : EXEC_NOTIFY_COALESCED,
-                                      .timeout_ms = 10000,
+                                      .timeout_ms = process_patience_ms(&backend->process),
                                       .self = backend,
                                       .lost = lost,
                                       .turned = turned};
@@ -185,6 +185,7 @@ static void serve(struct backend *backend, const struct backend_options *options
                                                   .report = report});
     assert(backend->back);
     domain_uv_kick(backend->domain);
+    process_signals(&backend->process);
     if (!backend->process.control)
         process_measure(&backend->process);
     process_say_event(&backend->process, "ready");

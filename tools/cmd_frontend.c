@@ -213,7 +213,7 @@ static void report(void *self, const char *text)
 {
     struct frontend *frontend = self;
 
-    process_error(&frontend->process, "E0502", "the backend broke the protocol: %s", text);
+    process_error(&frontend->process, "E0502", "fault of the backend: %s", text);
 }
 
 struct frontend_options {
@@ -232,7 +232,7 @@ static bool join(struct frontend *frontend, const struct frontend_options *optio
                                       .notify = options->immediate ? EXEC_NOTIFY_IMMEDIATE
                                                                    : EXEC_NOTIFY_COALESCED,
                                       .max_devices = 1,
-                                      .timeout_ms = 10000,
+                                      .timeout_ms = process_patience_ms(&frontend->process),
                                       .self = frontend,
                                       .lost = lost,
                                       .turned = turned};
@@ -260,6 +260,7 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
     if (frontend->process.control)
         uv_timer_start(&frontend->progress, on_progress, 200, 200);
     domain_uv_kick(frontend->domain);
+    process_signals(&frontend->process);
     process_say_event(&frontend->process, "ready");
 }
 

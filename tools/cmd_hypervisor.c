@@ -51,6 +51,7 @@ static int run(const char *runtime, uint16_t guest, uint16_t backend)
     char error[512];
 
     process_start(&process, -1);
+    process_signals(&process);
     host = hypervisor_uv_start(loop,
                                &(struct hypervisor_uv_config){.runtime = runtime,
                                                               .domains = domains,

@@ -6,6 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "backend/policy.h"
 #include "ringlib/err.h"
 #include "sim/run/peer_uv.h"
 #include "sim/run/units.h"
@@ -26,6 +27,7 @@ static const char help[] =
     "\n"
     "  --set PATH=VALUE   set a value of the scenario; may be repeated\n"
     "  --address IP:PORT  listen there (client: connect to it) instead of where FILE says\n"
+    "  --allow IP[/BITS]  where it may listen beside loopback\n"
     "  --profile PATH     write a CPU profile of the measured time, which the launcher says\n"
     "  --quiet            print errors only\n"
     "\n"
@@ -35,6 +37,8 @@ static const char help[] =
 struct peer_options {
     struct cmd_sets sets;
     struct call_addr address; /* len 0: not given */
+    char address_text[SCENARIO_ADDR_BYTES];
+    struct policy policy; /* where it may listen */
     uint64_t control_fd;
     bool controlled, quiet;
 };
@@ -194,9 +198,15 @@ static int run(struct peer_process *peer, const struct scenario *scenario)
     process_start(&peer->process, peer->options->controlled ? (int)peer->options->control_fd : -1);
     if (peer->options->address.len)
         spec.addr.addr = peer->options->address;
-    if (process_pin(&peer->process, spec.cpu))
+    if (peer->options->address.len)
+        memcpy(spec.addr.text, peer->options->address_text, sizeof(spec.addr.text));
+    if (spec.kind != SCENARIO_PEER_CLIENT &&
+        !policy_allows(&peer->options->policy, &spec.addr.addr))
+        error = -ERR_ACCES; /* loopback only, unless --allow says more */
+    else if (process_pin(&peer->process, spec.cpu))
         peer->peer = peer_uv_start(peer->process.loop, &spec, &config, &error);
     if (peer->peer) {
+        process_signals(&peer->process);
         announce(peer);
     } else {
         code = error ? CMD_SCENARIO : CMD_UNSUPPORTED;
@@ -212,14 +222,19 @@ static int run(struct peer_process *peer, const struct scenario *scenario)
 /* One option into `options`; false after saying what is wrong. */
 static bool take(struct peer_options *options, int option, const char *text)
 {
+    struct policy_rule rule;
+
     switch (option) {
     case 's': return cmd_set(&options->sets, text);
     case 'a':
-        if (units_parse_addr(text, &options->address) == UNITS_OK)
+        if (units_parse_addr(text, &options->address) == UNITS_OK) {
+            snprintf(options->address_text, sizeof(options->address_text), "%s", text);
             return true;
+        }
         fprintf(stderr, "xensock: error: --address takes IP:PORT or [IP]:PORT, not '%s'\n", text);
         return false;
     case 'p': return cmd_profile(text);
+    case 'l': return cmd_allow(text, &rule) && policy_allow(&options->policy, &rule);
     case 'q': options->quiet = true; return true;
     case 'k':
         options->controlled = true;
@@ -239,18 +254,17 @@ static const struct scenario_peer *find(const struct scenario *scenario, const c
 
 int cmd_peer(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"set", required_argument, NULL, 's'},
-                                                 {"address", required_argument, NULL, 'a'},
-                                                 {"profile", required_argument, NULL, 'p'},
-                                                 {"control", required_argument, NULL, 'k'},
-                                                 {"quiet", no_argument, NULL, 'q'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {
+        {"set", required_argument, NULL, 's'},     {"address", required_argument, NULL, 'a'},
+        {"profile", required_argument, NULL, 'p'}, {"control", required_argument, NULL, 'k'},
+        {"quiet", no_argument, NULL, 'q'},         {"allow", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     static struct scenario scenario;
     static struct peer_options options;
     static struct peer_process peer = {.process = {.asked = asked}, .options = &options};
     int option;
 
+    policy_init(&options.policy);
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (option == 'h')
             return cmd_help(help);

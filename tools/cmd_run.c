@@ -55,7 +55,11 @@ static int make_directories(char *path)
             return -1;
         *slash = '/';
     }
-    return mkdir(path, 0777) < 0 && errno != EEXIST ? -1 : 0;
+    struct stat info;
+    if (mkdir(path, 0777) < 0 && errno != EEXIST)
+        return -1;
+    errno = ENOTDIR;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? 0 : -1;
 }
 
 /* Diagnostics of a scenario that cannot be used, in the format that was asked for. */
@@ -74,11 +78,28 @@ static int bad_scenario(struct diag_list *diags, bool json)
     return CMD_SCENARIO;
 }
 
+/* Each process of a run reads the file for itself, so it must still be there, and the same. */
+static bool is_regular(const char *path)
+{
+    struct stat info;
+
+    if (stat(path, &info) < 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))
+        return true; /* what else is wrong with it, the loader says */
+    fprintf(stderr, "%s: error[E0001]: not a regular file: a run reads it more than once\n", path);
+    return false;
+}
+
 static int output(const struct run_options *options, const char *out, json_t *result,
                   const struct diag_list *diags, int code)
 {
     int ret = record_write(result, out);
 
+    if (ret < 0) {
+        char message[640];
+        snprintf(message, sizeof(message), "cannot write %s/result.json: %s", out, strerror(-ret));
+        record_add_error(result, "E0701", message);
+        code = code == CMD_OK ? CMD_FAILED : code;
+    }
     if (options->json) {
         json_dumpf(result, stdout, JSON_INDENT(2));
         putchar('\n');
@@ -86,15 +107,12 @@ static int output(const struct run_options *options, const char *out, json_t *re
         diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR"));
     } else if (!options->quiet) {
         record_print_table(stdout, result);
-        printf("result: %s/result.json\n", out);
+        if (ret == 0)
+            printf("result: %s/result.json\n", out);
     } else if (code != CMD_OK) {
         record_print_table(stderr, result);
     }
-    if (ret == 0)
-        return code;
-    fprintf(stderr, "xensock run: error[E0701]: cannot write %s/result.json: %s\n", out,
-            strerror(-ret));
-    return code == CMD_OK ? CMD_FAILED : code;
+    return code;
 }
 
 static int run(struct run_options *options, const struct scenario *scenario,
@@ -185,6 +203,8 @@ int cmd_run(int argc, char **argv)
     if (optind != argc - 1)
         return cmd_usage(help);
     profile_configure(NULL);
+    if (!is_regular(argv[optind]))
+        return CMD_SCENARIO;
     diag_init(&diags);
     if (scenario_load(&scenario, argv[optind], options.sets.list, options.sets.count, &diags) < 0)
         return bad_scenario(&diags, options.json);

@@ -54,6 +54,14 @@ static void arg_scenario(struct args *args, const struct launch *launch)
     }
 }
 
+static void arg_allow(struct args *args, const struct launch *launch)
+{
+    for (uint32_t i = 0; i < launch->options->allow_count; i++) {
+        arg(args, "--allow");
+        arg(args, launch->options->allow[i]);
+    }
+}
+
 static void arg_profile(struct args *args, const struct launch *launch, const char *name)
 {
     if (!launch->options->profile_prefix)
@@ -175,10 +183,7 @@ static void start_backend(struct launch *launch)
         arg(&args, "--notify");
         arg(&args, launch->options->notify);
     }
-    for (uint32_t i = 0; i < launch->options->allow_count; i++) {
-        arg(&args, "--allow");
-        arg(&args, launch->options->allow[i]);
-    }
+    arg_allow(&args, launch);
     arg_profile(&args, launch, "backend");
     launch->backend = spawn(launch, LAUNCH_BACKEND, "backend", &args);
 }
@@ -245,7 +250,10 @@ void launch_peers(struct launch *launch)
         arg(&args, "xensock");
         arg(&args, "peer");
         arg_scenario(&args, launch);
-        arg_profile(&args, launch, peer->name);
+        char profile[64];
+        snprintf(profile, sizeof(profile), "peer.%s", peer->name); /* as in the result */
+        arg_profile(&args, launch, profile);
+        arg_allow(&args, launch);
         arg(&args, launch->options->file);
         arg(&args, peer->name);
         struct launch_part *part = spawn(launch, LAUNCH_PEER, peer->name, &args);

@@ -4,9 +4,13 @@
 #endif
 #include "tools/cmd.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
 
 static const char help[] =
     "usage: xensock COMMAND [OPTION]...\n"
@@ -30,6 +34,33 @@ static const struct {
     {"payload", cmd_payload},
 };
 
+/* Standard descriptors that are closed would be taken by something else; a loop needs a few more.
+ */
+static bool usable_process(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && uv_default_loop())
+        return true;
+    fprintf(stderr, "xensock: error[E0606]: too few descriptors (ulimit -n), or no /dev/null\n");
+    return false;
+}
+
+/* What was printed must have arrived, or the exit code is no success. */
+static int flushed(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "xensock: error[E0702]: cannot write to the standard output: %s\n",
+            strerror(errno));
+    return code == CMD_OK ? CMD_FAILED : code;
+}
+
 /* A socket costs two descriptors in each domain and three in the hypervisor. */
 static void raise_descriptor_limit(void)
 {
@@ -46,18 +77,20 @@ int main(int argc, char **argv)
     static char full_name[64];
     const char *name = argc > 1 ? argv[1] : "--help";
 
+    if (!usable_process())
+        return CMD_UNSUPPORTED;
     raise_descriptor_limit();
     snprintf(full_name, sizeof(full_name), "xensock %s", name); /* as getopt's messages begin */
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(name, commands[i].name) == 0) {
             argv[1] = full_name;
-            return commands[i].run(argc - 1, argv + 1);
+            return flushed(commands[i].run(argc - 1, argv + 1));
         }
     if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0)
-        return cmd_help(help);
+        return flushed(cmd_help(help));
     if (strcmp(name, "--version") == 0) {
         puts("xensock " XENSOCK_VERSION);
-        return CMD_OK;
+        return flushed(CMD_OK);
     }
     fprintf(stderr, "xensock: error: unknown command '%s'\n\n", name);
     return cmd_usage(help);

@@ -41,23 +41,36 @@ static void on_said(void *self, json_t *object)
 
 void process_start(struct process *process, int control_fd)
 {
+    signal(SIGPIPE, SIG_IGN);
+    if (control_fd < 0)
+        return;
+    signal(SIGINT, SIG_IGN);
+    process->control = control_uv_open(process->loop, control_fd, on_said, process);
+}
+
+void process_signals(struct process *process)
+{
     const int numbers[2] = {SIGINT, SIGTERM};
 
-    signal(SIGPIPE, SIG_IGN);
     for (int i = 0; i < 2; i++) {
         uv_signal_init(process->loop, &process->signals[i]);
         process->signals[i].data = process;
         uv_signal_start(&process->signals[i], on_signal, numbers[i]);
         uv_unref((uv_handle_t *)&process->signals[i]);
     }
-    if (control_fd >= 0)
-        process->control = control_uv_open(process->loop, control_fd, on_said, process);
+    process->listening = true;
+}
+
+uint32_t process_patience_ms(const struct process *process)
+{
+    return process->control ? 1000 : 10000;
 }
 
 void process_stop(struct process *process)
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2 && process->listening; i++)
         uv_close((uv_handle_t *)&process->signals[i], NULL);
+    process->listening = false;
     control_uv_close(process->control);
     process->control = NULL;
 }

@@ -23,13 +23,21 @@ struct process {
     void (*asked)(void *self, const char *what);
     struct record_usage from, to;
     bool measured, measuring;
+    bool listening; /* to signals */
     uv_signal_t signals[2];
     uint32_t signal_count;
 };
 
 /* Fill in `process` (name, self, asked and loop are set by the caller) and start listening to
- * signals, and to `control_fd` unless it is negative. SIGPIPE is ignored from now on. */
+ * `control_fd` unless it is negative. SIGPIPE is ignored from now on; so is SIGINT of a controlled
+ * process. Until process_signals, other signals do what they do by default. */
 void process_start(struct process *process, int control_fd);
+
+/* Start listening to signals: the loop is about to run. */
+void process_signals(struct process *process);
+
+/* How long to wait for the hypervisor, in ms: by hand it may be started later. */
+uint32_t process_patience_ms(const struct process *process);
 
 /* Close the handles; the loop must turn once more. */
 void process_stop(struct process *process);

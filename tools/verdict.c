@@ -8,7 +8,6 @@
 #include "sim/run/record.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -45,17 +44,11 @@ static uint64_t number(const json_t *object, const char *key)
 static json_t *scenario_of(const struct verdict *verdict)
 {
     const char *file = verdict->diags->names[0];
-    char digest[17] = "";
-    FILE *in = fopen(file, "rb");
-    char *text = malloc(SCENARIO_FILE_BYTES_MAX);
+    const char *text = verdict->diags->texts[0];
+    char digest[17];
 
-    if (in && text) {
-        size_t bytes = fread(text, 1, SCENARIO_FILE_BYTES_MAX, in);
-        snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)XXH3_64bits(text, bytes));
-    }
-    if (in)
-        fclose(in);
-    free(text);
+    snprintf(digest, sizeof(digest), "%016llx",
+             (unsigned long long)XXH3_64bits(text, strlen(text)));
     const char *base = strrchr(file, '/');
     return json_pack("{s:s, s:s, s:o}", "file", base ? base + 1 : file, "xxh3", digest, "resolved",
                      scenario_json(verdict->scenario));
@@ -127,8 +120,9 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
         record_add_digest(verdict->result, name, number(workload, "received_bytes"), digest);
     metrics_hist_destroy(latency);
     if (number(workload, "mismatches") > 0)
-        breach(verdict, CMD_BROKEN, "E0504", "%s: %llu wrong bytes came back to the guest: %s",
-               name, (unsigned long long)number(workload, "mismatches"), error);
+        breach(verdict, CMD_BROKEN, "E0504",
+               "%s: wrong bytes came back to the guest, in %llu receives: %s", name,
+               (unsigned long long)number(workload, "mismatches"), error);
     if (number(workload, "bind_error") > 0)
         cannot_listen(verdict, spec->place, name,
                       err_name((int32_t)number(workload, "bind_error")));

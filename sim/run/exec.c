@@ -12,7 +12,9 @@
 
 #include "sim/run/exec_private.h"
 
-enum { ROUNDS_MAX = 64 }; /* of a turn, before the loop may look at the rest of the world */
+/* Bounds of a turn: rounds, and events a round takes from each seam. A peer that makes work as fast
+ * as it is done must not keep the loop from the rest of the world. */
+enum { ROUNDS_MAX = 64, SEAM_EVENTS_MAX = 128 };
 
 struct exec *exec_create(const struct exec_config *config)
 {
@@ -201,11 +203,12 @@ static bool serve_seams(struct exec *exec)
     struct ev ev;
     bool any = false;
 
-    while (hv_next(exec->config.hv, &ev)) {
+    for (uint32_t i = 0; i < SEAM_EVENTS_MAX && hv_next(exec->config.hv, &ev); i++) {
         dispatch(exec, &ev);
         any = true;
     }
-    while (exec->config.net && net_next(exec->config.net, &ev)) {
+    for (uint32_t i = 0; i < SEAM_EVENTS_MAX && exec->config.net && net_next(exec->config.net, &ev);
+         i++) {
         dispatch(exec, &ev);
         any = true;
     }

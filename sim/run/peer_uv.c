@@ -24,6 +24,7 @@
 enum {
     CHUNK_BYTES = 64 << 10, /* what libuv reads at most at once */
     BACKLOG = SCENARIO_SOCKETS_MAX,
+    UNANSWERED_MAX = 8, /* a client's connections nobody took yet: below the backlog of draft 1 */
 };
 
 struct peer_uv {
@@ -32,6 +33,7 @@ struct peer_uv {
     enum scenario_peer_kind kind;
     uint32_t client_connections;
     uint64_t client_bytes;
+    uint32_t client_opened, client_unanswered;
     struct peer_uv_config config;
     struct peer_uv_counters counters;
     struct conn *conns;
@@ -54,6 +56,7 @@ struct conn {
     uint64_t sent;     /* of the stream */
     uint64_t received; /* of the stream */
     size_t pending;    /* bytes of the write in flight */
+    bool unanswered;   /* a client's: counted as one nobody took yet */
     uint8_t in[CHUNK_BYTES];
     uint8_t out[CHUNK_BYTES]; /* of a source or a client */
 };
@@ -108,14 +111,26 @@ static void on_listener_closed(uv_handle_t *handle)
     free_when_closed(peer);
 }
 
+static void open_more(struct peer_uv *peer);
+
+/* Somebody took a client's connection, or it is over. */
+static void answered(struct conn *conn)
+{
+    conn->peer->client_unanswered -= conn->unanswered ? 1u : 0u;
+    conn->unanswered = false;
+}
+
 static void on_conn_closed(uv_handle_t *handle)
 {
     struct conn *conn = (struct conn *)(void *)handle;
     struct peer_uv *peer = conn->peer;
 
     DL_DELETE(peer->conns, conn);
+    answered(conn);
     free(conn);
     peer->counters.open--;
+    if (!peer->stopping)
+        open_more(peer);
     if (peer->stopping)
         free_when_closed(peer);
     else if (peer->counters.open == 0 && peer->config.finished)
@@ -156,6 +171,10 @@ static void end(struct conn *conn, int status)
     struct peer_uv_counters *counters = &conn->peer->counters;
     uint64_t moved = conn->header.mode == PAYLOAD_DOWN ? conn->sent : conn->received;
 
+    if (!is_client(conn) && conn->header_bytes == 0) {
+        close_conn(conn); /* it said nothing: a guest may give a socket up as it connects */
+        return;
+    }
     if (status == UV_EOF && !has_header(conn)) {
         reject(conn);
         return;
@@ -371,6 +390,10 @@ static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf)
     }
     if (!has_header(conn))
         return;
+    if (!had_header && is_client(conn)) {
+        answered(conn);
+        open_more(conn->peer);
+    }
     take_stream(conn, conn->in + taken, (size_t)(bytes - taken));
     if (!had_header && conn->header.mode == PAYLOAD_DOWN &&
         !uv_is_closing((uv_handle_t *)&conn->tcp)) {
@@ -457,6 +480,8 @@ static void open_conn(struct peer_uv *peer, uint64_t stream)
 
     if (!conn)
         return;
+    conn->unanswered = true;
+    peer->client_unanswered++;
     conn->header = (struct payload_header){
         .mode = PAYLOAD_BOTH,
         .seed = peer->config.seed,
@@ -469,6 +494,14 @@ static void open_conn(struct peer_uv *peer, uint64_t stream)
     host_addr(&host, &peer->config.connect_to);
     if (uv_tcp_connect(&conn->connect, &conn->tcp, (struct sockaddr *)&host, on_connected) < 0)
         fail_connect(conn);
+}
+
+/* Open what a client has still to open, a few at a time: a listener's queue is short. */
+static void open_more(struct peer_uv *peer)
+{
+    while (peer->client_opened < peer->client_connections &&
+           peer->client_unanswered < UNANSWERED_MAX)
+        open_conn(peer, peer->config.stream_base + peer->client_opened++);
 }
 
 /* ---- the peer ---- */
@@ -532,8 +565,7 @@ void peer_uv_address(const struct peer_uv *peer, char text[SCENARIO_ADDR_BYTES])
 void peer_uv_begin(struct peer_uv *peer)
 {
     assert(peer->kind == SCENARIO_PEER_CLIENT);
-    for (uint32_t i = 0; i < peer->client_connections; i++)
-        open_conn(peer, peer->config.stream_base + i);
+    open_more(peer);
 }
 
 const struct peer_uv_counters *peer_uv_counters(const struct peer_uv *peer)

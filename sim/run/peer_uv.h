@@ -53,7 +53,8 @@ struct peer_uv *peer_uv_start(struct uv_loop_s *loop, const struct scenario_peer
  * for a client an empty text. */
 void peer_uv_address(const struct peer_uv *peer, char text[SCENARIO_ADDR_BYTES]);
 
-/* Open all connections of a client, once; none is tried twice. */
+/* Open the connections of a client, once; none is tried twice. At most 8 wait at a time for the
+ * other side to answer. */
 void peer_uv_begin(struct peer_uv *peer);
 
 /* What was counted until now; valid until the peer is stopped. */

@@ -11,7 +11,8 @@ struct device {
     struct be *be;
     uint16_t index; /* at the executor */
     uint16_t front, devid;
-    bool gone; /* its nodes are: it is being stopped */
+    bool gone;  /* its nodes are: it is being stopped */
+    bool again; /* they are there again: it is served anew when the old core is through */
     struct device *next;
 };
 
@@ -38,15 +39,19 @@ static uint64_t deadline_be(const void *core)
     return be_deadline_ns(core);
 }
 
+static void report_text(struct run_back *back, uint16_t front, const char *text)
+{
+    if (back->config.report)
+        back->config.report(back->config.self, front, text);
+}
+
 static void report(struct run_back *back, uint16_t front, const struct act_fault *fault)
 {
     char text[128];
 
-    if (!back->config.report)
-        return;
     snprintf(text, sizeof(text), "%s (ours %u, claimed %u)", step_fault_name(fault->reason),
              fault->index, fault->value);
-    back->config.report(back->config.self, front, text);
+    report_text(back, front, text);
 }
 
 static void observe_be(void *self, const struct act *act)
@@ -66,7 +71,7 @@ static void observe_bus(void *self, const struct act *act)
 static struct device *find(struct run_back *back, uint16_t front, uint16_t devid)
 {
     for (struct device *device = back->devices; device; device = device->next)
-        if (device->front == front && device->devid == devid && !device->gone)
+        if (device->front == front && device->devid == devid)
             return device;
     return NULL;
 }
@@ -109,12 +114,15 @@ static void device_new(struct run_back *back, const struct act_device *act)
 {
     struct device *device = calloc(1, sizeof(*device));
 
-    if (!device)
+    if (!device) {
+        report_text(back, act->domid, "out of memory for its device");
         return;
+    }
     device->back = back;
     device->front = act->domid;
     device->devid = act->devid;
     if (!add_core(back, device)) {
+        report_text(back, act->domid, "no room for its device");
         free(device);
         return;
     }
@@ -126,14 +134,18 @@ static void upcall_bus(void *self, const struct act *act)
 {
     struct run_back *back = self;
 
-    if (act->kind == ACT_DEVICE_NEW && !back->stopping) {
+    struct device *device = find(back, act->device.domid, act->device.devid);
+
+    /* two cores in one directory would write over each other's state: one at a time */
+    if (act->kind == ACT_DEVICE_NEW && device) {
+        device->again = true;
+    } else if (act->kind == ACT_DEVICE_NEW && !back->stopping) {
         device_new(back, &act->device);
-    } else if (act->kind == ACT_DEVICE_GONE) {
-        struct device *device = find(back, act->device.domid, act->device.devid);
-        if (device) {
-            device->gone = true;
+    } else if (act->kind == ACT_DEVICE_GONE && device) {
+        device->again = false;
+        if (!device->gone)
             exec_post(back->config.exec, device->index, EV_STOP);
-        }
+        device->gone = true;
     }
 }
 
@@ -195,11 +207,15 @@ void run_back_turned(struct run_back *back)
             link = &device->next;
             continue;
         }
+        struct act_device next = {device->front, device->devid};
+        bool again = device->again && !back->stopping;
         add_counters(&back->retired, be_counters(device->be));
         exec_remove(back->config.exec, device->index);
         *link = device->next;
         free(device->be);
         free(device);
+        if (again)
+            device_new(back, &next);
     }
 }
 

@@ -76,6 +76,8 @@ static bool add_core(struct run_front *front)
                                                               .max_sockets = fe_config.max_sockets,
                                                               .self = config->self,
                                                               .phase = config->phase});
+    if (!front->workloads)
+        exec_remove(config->exec, front->index);
     return front->workloads != NULL;
 }
 

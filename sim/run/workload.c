@@ -8,8 +8,6 @@
 
 #include "sim/run/workload_private.h"
 
-enum { SERVE_ACCEPTS = 4 }; /* as ACCEPTS_WAITING in workload_serve.c */
-
 bool workload_unbounded(const struct scenario_workload *spec)
 {
     switch (spec->kind) {
@@ -30,7 +28,7 @@ static uint32_t slots_of(const struct scenario *scenario, const struct scenario_
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         if (scenario->peers[i].kind == SCENARIO_PEER_CLIENT)
             clients += scenario->peers[i].connections;
-    return 1 + SERVE_ACCEPTS + clients;
+    return 1 + WORKLOAD_ACCEPTS + clients;
 }
 
 uint32_t workload_slots(const struct scenario *scenario)
@@ -85,7 +83,7 @@ struct workload_set *workload_create(const struct workload_env *env)
 {
     uint32_t count = env->scenario->workload_count;
     struct workload_set *set = calloc(1, sizeof(*set) + count * sizeof(set->wls[0]));
-    bool whole = set != NULL;
+    bool whole;
 
     if (!set)
         return NULL;

@@ -8,6 +8,8 @@
 #include "sim/run/payload.h"
 #include "sim/run/workload.h"
 
+enum { WORKLOAD_ACCEPTS = 4 }; /* accepts a listener keeps waiting */
+
 enum conn_state {
     CONN_IDLE, /* not opened yet, or ended */
     CONN_CONNECTING,

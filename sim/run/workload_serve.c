@@ -9,8 +9,6 @@
 
 #include "sim/run/workload_private.h"
 
-enum { ACCEPTS_WAITING = 4 };
-
 static void fail(struct wl *wl, const char *what, int32_t ret)
 {
     workload_fail(wl, what, ret);
@@ -72,7 +70,7 @@ static void ask_accepts(struct wl *wl)
 {
     struct workload_set *set = wl->set;
 
-    while (wl->accepts_waiting < ACCEPTS_WAITING && set->phase < WORKLOAD_DRAIN &&
+    while (wl->accepts_waiting < WORKLOAD_ACCEPTS && set->phase < WORKLOAD_DRAIN &&
            (wl->spec->accepts == 0 || wl->accepts_asked < wl->spec->accepts)) {
         int64_t sock = fe_accept(set->env.fe, wl->listener, workload_call(set));
         workload_call_end(set);

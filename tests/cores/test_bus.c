@@ -1,4 +1,5 @@
-/* The backend's bus over hv_mem: devices that appear and go, and a second frontend of a domain. */
+/* The backend's bus over hv_mem: devices that appear and go, a second frontend of a domain, and
+ * what it cannot list or serve. */
 #include "backend/bus.h"
 #include "sim/hv/hv_mem.h"
 #include "sim/run/exec.h"
@@ -73,6 +74,25 @@ static void turn(void)
         ;
 }
 
+static uint32_t told(enum act_kind kind)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < world.told_count; i++)
+        count += world.told[i].kind == kind ? 1u : 0u;
+    return count;
+}
+
+static uint32_t told_faults(enum fault_reason reason)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < world.told_count; i++)
+        if (world.told[i].kind == ACT_FAULT && world.told[i].fault.reason == reason)
+            count++;
+    return count;
+}
+
 static void assert_told(uint32_t i, enum act_kind kind, uint16_t domid, uint16_t devid)
 {
     assert_true(i < world.told_count);
@@ -136,7 +156,51 @@ static void refuses_a_second_front(void **state)
     assert_told(0, ACT_DEVICE_NEW, 2, 0);
 }
 
-/* Names that are no domain's or device's are passed over; more devices than it has room for too. */
+/* The second of a domain is served when the first has gone. */
+static void serves_the_second_after_the_first(void **state)
+{
+    struct store *store = hypervisor_store(hv_mem_tables(world.machine));
+
+    (void)state;
+    add(1, 0);
+    add(1, 1);
+    turn();
+    assert_int_equal(told(ACT_DEVICE_NEW), 1);
+    assert_int_equal(told_faults(FAULT_SECOND_FRONT), 1);
+    assert_int_equal(store_remove(store, "/local/domain/0/backend/xensock/1/0"), 0);
+    turn();
+    assert_int_equal(world.told_count, 2);
+    assert_told(0, ACT_DEVICE_GONE, 1, 0);
+    assert_told(1, ACT_DEVICE_NEW, 1, 1);
+    turn();
+    assert_int_equal(world.told_count, 0);
+}
+
+/* That a directory could not be listed says nothing of the devices in it, be it the one of all
+ * domains or of one. */
+static void keeps_devices_when_a_listing_fails(void **state)
+{
+    (void)state;
+    add(1, 0);
+    add(2, 0);
+    turn();
+    assert_int_equal(told(ACT_DEVICE_NEW), 2);
+    for (uint16_t fails = 0; fails < 2; fails++) {
+        hv_mem_fail(world.back, EV_STORE_LIST, fails, -ERR_NOBUFS);
+        add((uint16_t)(3 + 2 * fails), 0);
+        turn();
+        assert_int_equal(told(ACT_DEVICE_GONE), 0);
+        uint32_t known = told(ACT_DEVICE_NEW);
+        assert_true(known == 1 || fails == 1); /* a change during the failure starts it over */
+        add((uint16_t)(4 + 2 * fails), 0);     /* the next change is listed */
+        turn();
+        assert_int_equal(told(ACT_DEVICE_GONE), 0);
+        assert_int_equal(known + told(ACT_DEVICE_NEW), 2);
+    }
+}
+
+/* Names that are no domain's or device's are passed over; more domains than it has room for are
+ * passed over too, and reported. */
 static void passes_over_what_it_cannot_serve(void **state)
 {
     struct store *store = hypervisor_store(hv_mem_tables(world.machine));
@@ -148,7 +212,28 @@ static void passes_over_what_it_cannot_serve(void **state)
         if (front != 5)
             add(front, 0);
     turn();
-    assert_int_equal(world.told_count, 15); /* domain 5 takes a place in the list of 16 */
+    assert_int_equal(told(ACT_DEVICE_NEW), 15);      /* domain 5 takes a place in the list of 16 */
+    assert_int_equal(told_faults(FAULT_DEVICES), 1); /* once, not for each of the four */
+    assert_int_equal(told_faults(FAULT_DEVICES), told(ACT_FAULT));
+    assert_int_equal(told(ACT_DEVICE_GONE), 0);
+}
+
+/* A device without a place in the table is reported by name. */
+static void reports_devices_beyond_its_table(void **state)
+{
+    (void)state;
+    for (uint16_t devid = 0; devid < 16; devid++)
+        add(1, devid);
+    turn();
+    assert_int_equal(told(ACT_DEVICE_NEW), 1);
+    assert_int_equal(told_faults(FAULT_SECOND_FRONT), 15);
+    assert_int_equal(told_faults(FAULT_DEVICES), 0);
+    add(1, 16);
+    turn();
+    assert_int_equal(told_faults(FAULT_DEVICES), 1);
+    assert_int_equal(told_faults(FAULT_DEVICES), world.told_count);
+    assert_int_equal(world.told[0].fault.index, 1);
+    assert_int_equal(world.told[0].fault.value, 16);
 }
 
 int main(void)
@@ -158,7 +243,11 @@ int main(void)
                                         close_world),
         cmocka_unit_test_setup_teardown(sees_devices_go_and_return, open_world, close_world),
         cmocka_unit_test_setup_teardown(refuses_a_second_front, open_world, close_world),
+        cmocka_unit_test_setup_teardown(serves_the_second_after_the_first, open_world, close_world),
+        cmocka_unit_test_setup_teardown(keeps_devices_when_a_listing_fails, open_world,
+                                        close_world),
         cmocka_unit_test_setup_teardown(passes_over_what_it_cannot_serve, open_world, close_world),
+        cmocka_unit_test_setup_teardown(reports_devices_beyond_its_table, open_world, close_world),
     };
 
     return !!cmocka_run_group_tests_name("bus", tests, NULL, NULL);

@@ -197,3 +197,19 @@ done
 expect 0 "$XENSOCK" run --out result --runtime ours base.yaml
 [ -z "$(ls -A ours)" ] || fail "something is left in ours"
 nothing_left
+
+# A run reads its file more than once, so a pipe is refused at once and does not hang.
+mkfifo pipe.yaml
+expect 3 "$XENSOCK" run pipe.yaml
+said err.log 'pipe.yaml: error[E0001]: not a regular file'
+
+# What was printed must have arrived.
+if [ -w /dev/full ]; then
+    status=0
+    "$XENSOCK" check base.yaml >/dev/full 2>full.log || status=$?
+    [ "$status" = 1 ] || fail "exit code $status for a full standard output"
+    grep -q 'error\[E0702\]' full.log || fail "a full standard output is not told"
+fi
+status=0
+"$XENSOCK" check base.yaml <&- >&- 2>&- || status=$?
+[ "$status" = 0 ] || fail "closed descriptors: exit code $status"

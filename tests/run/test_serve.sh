@@ -52,18 +52,18 @@ timeout: 30s
 topology:
   hosts: {dom0: {role: backend}, web: {role: frontend}}
   peers:
-    many: {kind: client, connect_to: srv, connections: 12, bytes: 300001}
+    many: {kind: client, connect_to: srv, connections: 60, bytes: 30001}
     one: {kind: client, connect_to: srv, bytes: 1}
 workload:
-  - {name: srv, kind: serve, listen: "127.0.0.1:1", accepts: 13}
+  - {name: srv, kind: serve, listen: "127.0.0.1:1", accepts: 61}
 EOF
 for order in 1 6; do
     expect 0 "$XENSOCK" run --set protocol.order=$order --out result \
         --set "workload.srv.listen=127.0.0.1:$(free_port)" clients.yaml
     holds result/result.json 'r["complete"] is True' 'e == []' \
-        'c["peer.many.bytes_in"] == c["peer.many.bytes_out"] == 12 * 300001' \
+        'c["peer.many.bytes_in"] == c["peer.many.bytes_out"] == 60 * 30001' \
         'c["peer.one.bytes_in"] == c["peer.one.bytes_out"] == 1' \
         'c["peer.many.mismatches"] == c["peer.many.short_streams"] == 0' \
-        'm["operations.srv"]["value"] == 13'
+        'm["operations.srv"]["value"] == 61'
 done
 nothing_left

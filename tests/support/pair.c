@@ -19,6 +19,11 @@ static uint64_t front_deadline(const void *core)
     return fe_deadline_ns(core);
 }
 
+static uint64_t back_deadline(const void *core)
+{
+    return be_deadline_ns(core);
+}
+
 static void front_upcall(void *self, const struct act *act)
 {
     struct pair *pair = self;
@@ -95,6 +100,7 @@ static void open_front(struct pair *pair)
 static void open_back(struct pair *pair)
 {
     struct exec_core core = {.step = back_step,
+                             .deadline_ns = back_deadline,
                              .self = pair,
                              .observe = back_observe,
                              .dialect = &dialect_xensock1,
