@@ -4,9 +4,8 @@
  * Ids come from a table of what is outstanding, so no two requests in the ring share one, and a
  * response must name an outstanding one with its command and socket. ACCEPT and POLL together
  * take at most SIZE - 2 slots, with CONNECT at most SIZE - 1: the last is for requests that cannot
- * park, RELEASE first. The rest wait here and are counted; connects and parked calls take turns, and
- * so do listeners.
- * Source: protocol.md 7 (4, 25), 5.2 a; architecture 5 rule 4, 7.
+ * park, RELEASE first. The rest wait here and are counted; connects and parked calls take turns,
+ * and so do listeners. Source: protocol.md 7 (4, 25), 5.2 a; architecture 5 rule 4, 7.
  */
 #include "frontend/fe_private.h"
 
