@@ -197,6 +197,7 @@ static void passive_step(struct be *be, struct be_sock *sock, const struct ev *e
     be_reply(be, &sock->call, ev->ret);
 }
 
+/* Long for the events that never come here: they are listed so that a new one is not forgotten. */
 void be_sock_step(struct be *be, struct be_sock *sock, const struct ev *ev, struct step_out *out)
 {
     bool closing = sock->state == BE_SOCK_CLOSING;

@@ -124,6 +124,8 @@ static void on_part_exit(uv_process_t *process, int64_t status, int number)
     launch_parts_check(launch);
 }
 
+/* Long as one sequence with one undo: a descriptor pair, the child that gets one end, our control.
+ */
 static struct launch_part *spawn(struct launch *launch, enum launch_kind kind, const char *name,
                                  struct args *args)
 {
