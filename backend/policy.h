@@ -8,6 +8,8 @@
 
 #include "ringlib/call.h"
 
+#include <stdbool.h>
+
 enum { POLICY_RULES_MAX = 32 };
 
 /* A prefix of `bits` bits; IPv4 uses the first 4 bytes. */

@@ -63,12 +63,3 @@ int call_addr_check(const struct call_addr *addr)
     }
     return -ERR_AFNOSUPPORT;
 }
-
-bool call_addr_is_loopback(const struct call_addr *addr)
-{
-    static const uint8_t one[16] = {[15] = 1};
-
-    if (call_addr_family(addr) == CALL_AF_INET)
-        return addr->bytes[4] == 127;
-    return call_addr_family(addr) == CALL_AF_INET6 && memcmp(addr->bytes + 8, one, 16) == 0;
-}

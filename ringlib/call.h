@@ -8,7 +8,6 @@
 #ifndef XENSOCK_RINGLIB_CALL_H
 #define XENSOCK_RINGLIB_CALL_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Every call any dialect knows. A side without a handler for one of these does not compile. */
@@ -79,8 +78,5 @@ int call_addr_check(const struct call_addr *addr);
 /* The family (CALL_AF_*) and the port in host order of an address. */
 uint16_t call_addr_family(const struct call_addr *addr);
 uint16_t call_addr_port(const struct call_addr *addr);
-
-/* Whether the address is a loopback one: 127.0.0.0/8 or ::1. */
-bool call_addr_is_loopback(const struct call_addr *addr);
 
 #endif

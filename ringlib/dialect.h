@@ -12,6 +12,7 @@
 #include "ringlib/bytering.h"
 #include "ringlib/call.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {

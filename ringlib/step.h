@@ -15,6 +15,8 @@
 #include "ringlib/err.h"
 #include "ringlib/shared.h"
 
+#include <stdbool.h>
+
 /* A token is device 16 | generation 24 | slot 24. Slot STEP_SLOT_DEVICE is the device itself. A
  * socket id is the same without the device; the generation makes a stale one an error. */
 #define STEP_SLOT_DEVICE 0xffffffu

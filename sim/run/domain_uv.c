@@ -28,11 +28,6 @@ struct domain_uv {
     bool lost;
 };
 
-uint64_t domain_uv_now_ns(void)
-{
-    return uv_hrtime();
-}
-
 static void on_idle(uv_idle_t *idle)
 {
     (void)idle; /* it exists to keep the loop from sleeping */

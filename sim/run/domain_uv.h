@@ -46,7 +46,4 @@ const struct net_counters *domain_uv_net(const struct domain_uv *domain);
 /* Run a turn soon, without sleeping before: something was posted or called outside of one. */
 void domain_uv_kick(struct domain_uv *domain);
 
-/* The time as turns see it, in ns of a monotonic clock. */
-uint64_t domain_uv_now_ns(void);
-
 #endif

@@ -76,8 +76,3 @@ void hypervisor_uv_stop(struct hypervisor_uv *host)
     watch_uv_fini(&host->watch);
     free(host);
 }
-
-struct emu_server *hypervisor_uv_server(struct hypervisor_uv *host)
-{
-    return host->server;
-}

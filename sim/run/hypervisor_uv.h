@@ -38,7 +38,4 @@ struct hypervisor_uv *hypervisor_uv_start(struct uv_loop_s *loop,
  * its handles to close. */
 void hypervisor_uv_stop(struct hypervisor_uv *host);
 
-/* The server, to look at and to add to. */
-struct emu_server *hypervisor_uv_server(struct hypervisor_uv *host);
-
 #endif

@@ -112,45 +112,6 @@ static void any_scope_is_refused(void **state)
     }
 }
 
-static bool loopback4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
-{
-    struct call_addr addr;
-
-    call_addr4(&addr, (const uint8_t[4]){a, b, c, d}, 80);
-    return call_addr_is_loopback(&addr);
-}
-
-static bool loopback6(const uint8_t ip[16])
-{
-    struct call_addr addr;
-
-    call_addr6(&addr, ip, 80);
-    return call_addr_is_loopback(&addr);
-}
-
-/* What is no loopback address must not reach a backend that may only use loopback. */
-static void loopback_is_127_and_1_of_ipv6(void **state)
-{
-    struct call_addr addr = {.bytes = {1, 0, 0, 0, 127, 0, 0, 1}, .len = 16};
-
-    (void)state;
-    assert_true(loopback4(127, 0, 0, 1));
-    assert_true(loopback4(127, 0, 0, 0));
-    assert_true(loopback4(127, 255, 255, 255));
-    assert_false(loopback4(126, 255, 255, 255));
-    assert_false(loopback4(128, 0, 0, 1));
-    assert_false(loopback4(0, 0, 0, 0));
-    assert_false(loopback4(1, 0, 0, 127));
-    assert_true(loopback6((const uint8_t[16]){[15] = 1}));
-    assert_false(loopback6((const uint8_t[16]){0}));
-    assert_false(loopback6((const uint8_t[16]){[15] = 2}));
-    assert_false(loopback6((const uint8_t[16]){[0] = 1, [15] = 1}));
-    assert_false(loopback6((const uint8_t[16]){[14] = 1, [15] = 1}));
-    assert_false(loopback6(
-        (const uint8_t[16]){[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1})); /* mapped IPv4 */
-    assert_false(call_addr_is_loopback(&addr));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,7 +120,6 @@ int main(void)
         cmocka_unit_test(ipv6_address_is_a_sockaddr_in6),
         cmocka_unit_test(only_the_addresses_we_speak_pass),
         cmocka_unit_test(any_scope_is_refused),
-        cmocka_unit_test(loopback_is_127_and_1_of_ipv6),
     };
 
     return !!cmocka_run_group_tests_name("call", tests, NULL, NULL);
