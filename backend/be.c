@@ -4,6 +4,10 @@
  */
 #include "backend/be_private.h"
 
+/* A socket may cost each side 8 KiB of private memory; the executor's and the seams' share is below
+ * 2 KiB, this is the core's. */
+_Static_assert(sizeof(struct be_sock) <= 1024, "private memory of a socket");
+
 static uint32_t bucket_count(uint32_t max_sockets)
 {
     uint32_t count = 16;
