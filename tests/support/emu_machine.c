@@ -202,8 +202,8 @@ void emu_machine_start(struct emu_machine *machine)
     config.report = report;
     machine->server = emu_server_create(&config, error, sizeof(error));
     assert_string_equal(error, "");
-    for (uint16_t d = 0; d < EMU_MACHINE_DOMAINS; d++)
-        assert_int_equal(emu_server_domain(machine->server, d, error, sizeof(error)), 0);
+    for (int d = 0; d < EMU_MACHINE_DOMAINS; d++)
+        assert_int_equal(emu_server_domain(machine->server, (uint16_t)d, error, sizeof(error)), 0);
 }
 
 void emu_machine_stop(struct emu_machine *machine)

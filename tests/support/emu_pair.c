@@ -14,8 +14,8 @@ int emu_pair_make(void **state)
 
     (void)state;
     emu_machine_start(&emu_pair);
-    for (uint16_t d = 0; d < EMU_MACHINE_DOMAINS; d++)
-        assert_non_null(emu_machine_open(&emu_pair, d, &error));
+    for (int d = 0; d < EMU_MACHINE_DOMAINS; d++)
+        assert_non_null(emu_machine_open(&emu_pair, (uint16_t)d, &error));
     return 0;
 }
 
