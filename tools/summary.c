@@ -44,12 +44,12 @@ static int pprof(char *profile, const char *text, bool *worked)
     return ret;
 }
 
-static void print_head(const char *name, const char *path)
+static void print_head(const char *name, int length, const char *path)
 {
     char line[256];
     FILE *in = fopen(path, "r");
 
-    printf("%s\n", name);
+    printf("%.*s\n", length, name);
     for (int i = 0; in && i < HEAD_LINES && fgets(line, sizeof(line), in); i++)
         fputs(line, stdout);
     if (in)
@@ -78,7 +78,7 @@ void summary_profiles(const char *directory, bool print)
             break;
         }
         if (print && worked)
-            print_head(entry->d_name, text);
+            print_head(entry->d_name, stem, text);
     }
     if (dir)
         closedir(dir);
