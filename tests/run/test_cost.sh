@@ -79,7 +79,8 @@ for process in backend frontend; do
             # a request is a message each way, and draft 1 notifies of each index change: the guest is
             # woken for "taken" and for the answer (write, 2 read, 2 epoll_wait), the backend for the
             # ring and for the socket (the same, 2 writes, sendmsg and readv)
-            exit bad || sum > (process == "backend" ? 8 : 5)
+            # a hundredth beside: the guest tells its progress five times a second
+            exit bad || sum > (process == "backend" ? 8 : 5) * 1.01
         }' "$dir/few" "$dir/many" || fail "$process makes system calls it need not"
 done
 echo "1 passed, 0 failed"
