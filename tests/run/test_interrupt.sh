@@ -23,6 +23,13 @@ workload:
 EOF
 
 # Conditions on the run `run`.
+
+# It is the command by now: what starts it still ignores the signal.
+is_executed()
+{
+    [ "$(readlink "/proc/$run/exe")" = "$(readlink -f "$XENSOCK")" ]
+}
+
 is_begun()
 {
     [ -n "$(ls -A "$XDG_RUNTIME_DIR")" ]
@@ -75,7 +82,7 @@ interrupted()
     [ ! -e result/result.json ] || holds result/result.json "$partial" 'e == []'
 }
 
-for condition in true is_begun has_peers has_backend has_frontend; do
+for condition in is_executed is_begun has_peers has_backend has_frontend; do
     interrupted $condition
 done
 interrupted is_busy
