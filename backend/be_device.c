@@ -22,9 +22,6 @@ static const char *const phase_names[BE_PHASES] = {
 
 #define TO(phase) (1u << (phase))
 
-/* How long a stopping device waits for the front to close too. */
-#define PATIENCE_NS 5000000000u
-
 static const uint32_t phase_next[BE_PHASES] = {
     [BE_OFF] = TO(BE_WAITING),                          /* 1.1 step 2: back 2 */
     [BE_WAITING] = TO(BE_READING) | TO(BE_CLOSING),     /* step 4: front 3 or 4 */
@@ -335,10 +332,10 @@ void be_device_step(struct be *be, const struct ev *ev, struct step_out *out)
         return;
     }
     if (ev->kind == EV_TIME)
-        return; /* be_device_patience has looked */
+        return; /* be_device_patience looks next */
     if (ev->kind == EV_STOP) {
         be->stopping = be->phase != BE_OFF;
-        be->patience_ns = be->stopping ? out->now_ns + PATIENCE_NS : STEP_NEVER;
+        be->patience_ns = be->stopping ? out->now_ns + XENBUS_PATIENCE_NS : STEP_NEVER;
         if (!is_going(be))
             closing(be, out);
         return;

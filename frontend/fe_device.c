@@ -26,9 +26,6 @@ static const char *const phase_names[FE_PHASES] = {
 
 #define TO(phase) (1u << (phase))
 
-/* How long closing waits for the other side to close too. */
-#define PATIENCE_NS 5000000000u
-
 /* Allowed transitions; each line is one of the header's or of protocol.md 1.1's steps. */
 static const uint32_t phase_next[FE_PHASES] = {
     [FE_OFF] = TO(FE_FINDING),                        /* 1.1 step 1: both at state 1 */
@@ -85,7 +82,7 @@ static uint32_t under_way(const struct fe *fe)
 static void closing(struct fe *fe, struct step_out *out)
 {
     phase_set(fe, FE_CLOSING, out);
-    fe->patience_ns = out->now_ns + PATIENCE_NS;
+    fe->patience_ns = out->now_ns + XENBUS_PATIENCE_NS;
     fe->gone_reported = false;
     fe_sweep_start(fe);
 }
@@ -143,7 +140,7 @@ void fe_device_patience(struct fe *fe, struct step_out *out)
 {
     if (fe->phase != FE_CLOSING || out->now_ns < fe->patience_ns)
         return;
-    fe->patience_ns = out->now_ns + PATIENCE_NS;
+    fe->patience_ns = out->now_ns + XENBUS_PATIENCE_NS;
     closing_on(fe, out); /* tells GONE, or publishes 5 first, if that was still to do */
     if (fe->phase != FE_CLOSING || fe->sweeping || under_way(fe) > 0)
         return;

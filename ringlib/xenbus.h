@@ -19,6 +19,9 @@ enum xenbus_state {
     XENBUS_RECONFIGURED = 8,
 };
 
+/* How long a closing device waits, in ns, for the other side to close too. */
+#define XENBUS_PATIENCE_NS 5000000000u
+
 /* Parse a decimal number of at most 10 digits, nothing around it; -1 if it is none or > max. */
 int64_t xenbus_parse(const char *text, uint32_t max);
 

@@ -196,10 +196,10 @@ static int run(struct peer_process *peer, const struct scenario *scenario)
     int error = 0, code = CMD_OK;
 
     process_start(&peer->process, peer->options->controlled ? (int)peer->options->control_fd : -1);
-    if (peer->options->address.len)
+    if (peer->options->address.len) {
         spec.addr.addr = peer->options->address;
-    if (peer->options->address.len)
         memcpy(spec.addr.text, peer->options->address_text, sizeof(spec.addr.text));
+    }
     if (spec.kind != SCENARIO_PEER_CLIENT &&
         !policy_allows(&peer->options->policy, &spec.addr.addr))
         error = -ERR_ACCES; /* loopback only, unless --allow says more */
