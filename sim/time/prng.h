@@ -37,4 +37,22 @@ uint64_t prng_u64(struct prng *prng);
  * prng_u64, or now and then more, so positions in the sequence depend on what was drawn. */
 uint64_t prng_below(struct prng *prng, uint64_t bound);
 
+/* Distributions, in integers: the same on every compiler and word size. */
+
+/* The natural logarithm of number / 2^32, for number from 1, as a multiple of 2^-32; exact to
+ * 2^-28.
+ */
+int64_t prng_log_q32(uint64_t number);
+
+/* e to the exponent / 2^32, as a multiple of 2^-32, for exponents from -20 to 20 times 2^32; exact
+ * to one part in 2^24, or 2^-32 where that is more. */
+uint64_t prng_exp_q32(int64_t exponent_q32);
+
+/* An exponentially distributed number with this mean, rounded down: times between the events of a
+ * Poisson process. `mean` is at most 2^48. Takes one prng_u32 pair. */
+uint64_t prng_exponential(struct prng *prng, uint64_t mean);
+
+/* A standard normal number as a multiple of 2^-32, cut off at 4.7 deviations. */
+int64_t prng_normal_q32(struct prng *prng);
+
 #endif

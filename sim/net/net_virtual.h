@@ -1,0 +1,78 @@
+/*
+ * Sockets in virtual time: hosts with TCP-like stream sockets, joined by links.
+ *
+ * One world holds all hosts; each host is a struct net (net.h) of its own, so a backend and a peer
+ * program use the same calls. Addresses are the world's: a listener of any host is found by its
+ * address, as on one machine's loopback. A connection is two pipes, each with a send buffer, a link
+ * and a receive buffer: bytes arrive in order, once, after the link's delay and at its rate; loss
+ * delays a segment by a retransmission; a full receive buffer stops the sender.
+ * What a call costs is charged to the host's vCPU; completions wake it. All effects of a call are
+ * at vcpu_now_ns. Bytes are real: what is read is what was written. Source: architecture 3 and 9;
+ * net.h for the contract.
+ */
+#ifndef XENSOCK_SIM_NET_NET_VIRTUAL_H
+#define XENSOCK_SIM_NET_NET_VIRTUAL_H
+
+#include "ringlib/trace.h"
+#include "sim/net/net.h"
+#include "sim/time/vcpu.h"
+
+struct net_virtual;
+
+/* What lies between two hosts, each way. */
+struct net_link {
+    uint64_t delay_ns;
+    uint64_t jitter_ns;         /* up to so much is added; order is kept */
+    uint64_t rate_bytes_per_s;  /* 0: unlimited */
+    uint32_t loss_ppm;          /* of segments, and of attempts to connect */
+    uint64_t retransmit_ns;     /* what a loss costs; doubled each time the same segment is lost */
+    uint64_t connect_ns;        /* of the handshake, beside the delay there and back */
+    uint32_t segment_bytes;     /* largest segment, 1.. */
+    uint32_t send_buffer_bytes; /* 1.. */
+    uint32_t receive_buffer_bytes;
+};
+
+struct net_virtual_config {
+    struct vclock *clock; /* outlives it */
+    uint64_t seed;
+    struct net_link link;           /* between hosts that have none of their own */
+    const struct trace_sink *trace; /* or NULL; outlives it */
+};
+
+/* A world without hosts; asserts that there is memory. */
+struct net_virtual *net_virtual_create(const struct net_virtual_config *config);
+
+/* Frees it; every host must have been destroyed (net_destroy). */
+void net_virtual_destroy(struct net_virtual *world);
+
+struct net_virtual_host_config {
+    const char *name;  /* keys its random numbers; not kept */
+    uint16_t who;      /* in trace records */
+    struct vcpu *vcpu; /* charged and woken; outlives it */
+};
+
+/* A host. Its end (net_destroy) resets every connection of it. */
+struct net *net_virtual_host(struct net_virtual *world,
+                             const struct net_virtual_host_config *config);
+
+/* The link between two hosts, from now on; in flight is what left before. */
+void net_virtual_set_link(struct net *a, struct net *b, const struct net_link *link);
+const struct net_link *net_virtual_link(const struct net *a, const struct net *b);
+
+/* End the own direction of a connected socket: the other side reads the end of the stream after the
+ * last byte. No completion. Once per socket; writing afterwards gives -ERR_PIPE. */
+void net_virtual_shutdown(struct net *host, uint64_t token);
+
+/* Close as net_close does, but with a reset: what is in flight is lost, the other side's reads and
+ * writes fail with -ERR_CONNRESET (bytes it has received can be read before). EV_NET_CLOSE. */
+void net_virtual_reset(struct net *host, uint64_t token);
+
+/* Where a bound or listening socket of a host is; asserts that it is one. */
+struct call_addr net_virtual_address(const struct net *host, uint64_t token);
+
+/* Bytes a connected socket's pipes hold: written and not yet read by the other side, and the other
+ * way round; for stall reports and for leak checks. */
+void net_virtual_queued(const struct net *host, uint64_t token, uint64_t *out_bytes,
+                        uint64_t *in_bytes);
+
+#endif
