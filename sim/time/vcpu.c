@@ -1,0 +1,259 @@
+/*
+ * Host CPUs and vCPUs. See vcpu.h.
+ *
+ * A CPU has at most one event in the clock: the end of what it does, or the moment it is given to
+ * the first vCPU of its queue. A vCPU's wake-ups are events of their own; one that finds it running
+ * or queued only marks it.
+ * Invariant: a vCPU is in its CPU's queue exactly while it is QUEUED.
+ */
+#include "sim/time/vcpu.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { STREAM_COSTS = 1 };
+
+enum life { BLOCKED, QUEUED, RUNNING };
+
+struct cpu {
+    struct vcpus *set;
+    int32_t number;       /* as placed, or -1: one vCPU's own */
+    struct vcpu *current; /* that runs, else that ran last */
+    struct vcpu *first, *last;
+    bool busy;              /* its event is scheduled */
+    uint64_t idle_since_ns; /* while it is not */
+    uint64_t slice_end_ns;  /* of the vCPU that runs */
+    struct cpu *next;
+};
+
+struct vcpu {
+    struct vcpu_config config;
+    struct cpu *cpu;
+    enum life life;
+    bool again;       /* to be run once more when this turn is over */
+    bool in_turn;     /* `run` is being called */
+    bool jumps;       /* woken with preemption */
+    uint64_t turn_ns; /* when the turn under way began, */
+    uint64_t cost_ps; /* what it cost so far; outside a turn, what the next one owes */
+    uint64_t stalled_until_ns;
+    struct prng prng;
+    struct vcpu_counters counters;
+    struct vcpu *next_queued;
+    struct vcpu *next;
+};
+
+struct vcpus {
+    struct vcpus_config config;
+    struct cpu *cpus;
+    struct vcpu *all;
+};
+
+struct vcpus *vcpus_create(const struct vcpus_config *config)
+{
+    struct vcpus *vcpus = calloc(1, sizeof(*vcpus));
+
+    assert(vcpus);
+    vcpus->config = *config;
+    return vcpus;
+}
+
+void vcpus_destroy(struct vcpus *vcpus)
+{
+    while (vcpus->all) {
+        struct vcpu *vcpu = vcpus->all;
+        vcpus->all = vcpu->next;
+        free(vcpu);
+    }
+    while (vcpus->cpus) {
+        struct cpu *cpu = vcpus->cpus;
+        vcpus->cpus = cpu->next;
+        free(cpu);
+    }
+    free(vcpus);
+}
+
+static struct cpu *cpu_of(struct vcpus *vcpus, int32_t number)
+{
+    for (struct cpu *cpu = vcpus->cpus; cpu && number >= 0; cpu = cpu->next)
+        if (cpu->number == number)
+            return cpu;
+    struct cpu *cpu = calloc(1, sizeof(*cpu));
+    assert(cpu);
+    cpu->set = vcpus;
+    cpu->number = number < 0 ? -1 : number;
+    cpu->next = vcpus->cpus;
+    vcpus->cpus = cpu;
+    return cpu;
+}
+
+struct vcpu *vcpu_add(struct vcpus *vcpus, const struct vcpu_config *config)
+{
+    struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
+
+    assert(vcpu);
+    vcpu->config = *config;
+    vcpu->config.name = NULL;
+    vcpu->cpu = cpu_of(vcpus, config->cpu);
+    prng_init(&vcpu->prng, vcpus->config.seed, config->name, STREAM_COSTS);
+    vcpu->next = vcpus->all;
+    vcpus->all = vcpu;
+    return vcpu;
+}
+
+static struct vclock *clock_of(const struct cpu *cpu)
+{
+    return cpu->set->config.clock;
+}
+
+/* Into the CPU's queue; one that jumps it runs next, and before the one that has the CPU goes on.
+ */
+static void queue(struct vcpu *vcpu, bool jumps)
+{
+    struct cpu *cpu = vcpu->cpu;
+
+    vcpu->life = QUEUED;
+    vcpu->jumps = jumps;
+    vcpu->next_queued = jumps ? cpu->first : NULL;
+    if (cpu->first && !jumps)
+        cpu->last->next_queued = vcpu;
+    else
+        cpu->first = vcpu;
+    if (!vcpu->next_queued)
+        cpu->last = vcpu;
+}
+
+static void on_wake(void *self, uint64_t arg);
+
+/* The first vCPU of the queue that may run; one that is held back comes again by itself. */
+static struct vcpu *dequeue(struct cpu *cpu)
+{
+    uint64_t now_ns = vclock_now_ns(clock_of(cpu));
+    struct vcpu *vcpu;
+
+    while ((vcpu = cpu->first)) {
+        cpu->first = vcpu->next_queued;
+        if (vcpu->stalled_until_ns <= now_ns)
+            break;
+        vcpu->life = BLOCKED;
+        vcpu_wake(vcpu, vcpu->stalled_until_ns);
+    }
+    return vcpu;
+}
+
+static void on_turn_over(void *self, uint64_t arg);
+
+/* One turn: called at its start, which is when all of it happens; the CPU is its until the end. */
+static void run(struct cpu *cpu, struct vcpu *vcpu)
+{
+    uint64_t now_ns = vclock_now_ns(clock_of(cpu));
+
+    vcpu->counters.turns++;
+    vcpu->turn_ns = now_ns;
+    if (vcpu->life != RUNNING)
+        cpu->slice_end_ns = now_ns + cpu->set->config.costs->slice_ns;
+    if (cpu->current && cpu->current != vcpu) {
+        vcpu->counters.switches++;
+        vcpu_charge(vcpu, COST_CONTEXT_SWITCH, 1);
+    }
+    cpu->current = vcpu;
+    cpu->busy = true;
+    vcpu->life = RUNNING;
+    vcpu->jumps = false;
+    vcpu->in_turn = true;
+    vcpu->again = false;
+    vcpu->again |= vcpu->config.run(vcpu->config.self, now_ns);
+    vcpu->in_turn = false;
+
+    uint64_t cost_ns = vcpu->cost_ps < 1000 ? 1 : vcpu->cost_ps / 1000;
+    vcpu->cost_ps = 0;
+    vcpu->counters.busy_ns += cost_ns;
+    vclock_at(clock_of(cpu), now_ns + cost_ns, &(struct vclock_event){on_turn_over, cpu, 0});
+}
+
+static void on_turn_over(void *self, uint64_t arg)
+{
+    struct cpu *cpu = self;
+    struct vcpu *vcpu = cpu->current;
+    uint64_t now_ns = vclock_now_ns(clock_of(cpu));
+    bool leave = cpu->first && (now_ns >= cpu->slice_end_ns || cpu->first->jumps);
+
+    (void)arg;
+    if (vcpu->again && !leave && vcpu->stalled_until_ns <= now_ns) {
+        run(cpu, vcpu);
+        return;
+    }
+    cpu->busy = false;
+    cpu->idle_since_ns = now_ns;
+    vcpu->life = BLOCKED;
+    if (vcpu->again)
+        queue(vcpu, false);
+    struct vcpu *next = dequeue(cpu);
+    if (next)
+        run(cpu, next);
+}
+
+static void on_wake(void *self, uint64_t arg)
+{
+    struct vcpu *vcpu = self;
+    struct cpu *cpu = vcpu->cpu;
+
+    (void)arg;
+    if (vcpu->life == RUNNING)
+        vcpu->again = true;
+    if (vcpu->life != BLOCKED)
+        return;
+    queue(vcpu, cpu->set->config.preempt);
+    struct vcpu *next = cpu->busy ? NULL : dequeue(cpu);
+    if (next)
+        run(cpu, next);
+}
+
+void vcpu_wake(struct vcpu *vcpu, uint64_t at_ns)
+{
+    vclock_at(clock_of(vcpu->cpu), at_ns, &(struct vclock_event){on_wake, vcpu, 0});
+}
+
+static const struct cost *row_of(const struct vcpu *vcpu, enum cost_row row)
+{
+    return &vcpu->cpu->set->config.costs->rows[row];
+}
+
+void vcpu_charge(struct vcpu *vcpu, enum cost_row row, uint64_t amount)
+{
+    vcpu->cost_ps += cost_draw(row_of(vcpu, row), &vcpu->prng) * amount;
+}
+
+uint64_t vcpu_draw_ns(struct vcpu *vcpu, enum cost_row row)
+{
+    return cost_draw(row_of(vcpu, row), &vcpu->prng) / 1000;
+}
+
+uint64_t vcpu_now_ns(const struct vcpu *vcpu)
+{
+    return vcpu->in_turn ? vcpu->turn_ns + vcpu->cost_ps / 1000
+                         : vclock_now_ns(clock_of(vcpu->cpu));
+}
+
+enum vcpu_state vcpu_state(const struct vcpu *vcpu, uint64_t *idle_ns)
+{
+    const struct cpu *cpu = vcpu->cpu;
+
+    *idle_ns = 0;
+    if (vcpu->life == RUNNING)
+        return VCPU_RUNNING;
+    if (vcpu->life == QUEUED || cpu->busy)
+        return VCPU_CONTENDED;
+    *idle_ns = vclock_now_ns(clock_of(cpu)) - cpu->idle_since_ns;
+    return VCPU_IDLE;
+}
+
+void vcpu_stall(struct vcpu *vcpu, uint64_t until_ns)
+{
+    if (until_ns > vcpu->stalled_until_ns)
+        vcpu->stalled_until_ns = until_ns;
+}
+
+const struct vcpu_counters *vcpu_counters(const struct vcpu *vcpu)
+{
+    return &vcpu->counters;
+}
