@@ -162,6 +162,11 @@ enum peer_stream_todo peer_stream_take(struct peer_stream *stream, const void *d
     return stream->header.mode == PAYLOAD_BOTH && payload > 0 ? PEER_STREAM_ECHO : PEER_STREAM_READ;
 }
 
+uint64_t peer_stream_unsent(const struct peer_stream *stream)
+{
+    return stream->header_unsent + (stream->limit - stream->sent);
+}
+
 size_t peer_stream_fill(const struct peer_stream *stream, void *buffer, size_t size)
 {
     size_t header = stream->header_unsent < size ? stream->header_unsent : size;

@@ -82,8 +82,11 @@ enum peer_stream_todo {
 enum peer_stream_todo peer_stream_take(struct peer_stream *stream, const void *data, size_t size,
                                        size_t *echo_bytes);
 
-/* Write the next bytes a source or a client is to send, its header first; all that were written
- * before must have been sent. How many, 0 behind the last one. */
+/* How many bytes a source or a client has still to send, its header included. */
+uint64_t peer_stream_unsent(const struct peer_stream *stream);
+
+/* Write the next of them, the header first; all that were written before must have been sent. How
+ * many, 0 behind the last one. */
 size_t peer_stream_fill(const struct peer_stream *stream, void *buffer, size_t size);
 
 /* Bytes have been taken by the socket, of what was written or is echoed. */
