@@ -1,6 +1,7 @@
 #!/bin/sh
-# packages.sh run|check: installs the Debian packages that are missing, the one place that names
-# them. `run` is what tools/quickstart needs; `check` is that and what tools/check needs.
+# packages.sh run|check|bench: installs the Debian packages that are missing, the one place that
+# names them. `run` is what tools/quickstart needs; `check` is that and what tools/check needs;
+# `bench` is what tools/bench compares with, and nothing installs it unasked.
 # Exit 77 where it cannot install: it then prints what to install by hand.
 set -eu
 
@@ -8,15 +9,17 @@ run="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libyaml-dev libjansso
 zlib1g-dev uthash-dev librandom123-dev libgoogle-perftools-dev google-perftools"
 check="libcmocka-dev clang libclang-rt-14-dev clang-tidy clang-format valgrind strace socat xxhash
 shellcheck iproute2 scdoc python3"
+bench="g++ libns3-dev"
 upstream="a C11 compiler, CMake >= 3.25, ninja, pkg-config, libuv, libyaml, jansson, xxHash, zlib,
 uthash, Random123, gperftools (optional); for the tests cmocka, clang, clang-tidy, clang-format,
-valgrind, strace, socat, xxhsum, shellcheck, ss (iproute2), scdoc, Python 3, node and npm"
+valgrind, strace, socat, xxhsum, shellcheck, ss (iproute2), scdoc, Python 3, node and npm; for tools/bench a C++ compiler and ns-3.37"
 
 case ${1-} in
 run) wanted=$run ;;
 check) wanted="$run $check" ;;
+bench) wanted="$run $bench" ;;
 *)
-    echo "usage: $0 run|check" >&2
+    echo "usage: $0 run|check|bench" >&2
     exit 2
     ;;
 esac

@@ -45,8 +45,8 @@ enum cost_row {
 enum cost_shape {
     COST_CONSTANT,  /* low_ps */
     COST_UNIFORM,   /* low_ps to high_ps, both included */
-    COST_LOGNORMAL, /* the median low_ps times e to a normal number with deviation sigma_ppm / 10^6;
-                       the normal number is cut off at 4.7 deviations */
+    COST_LOGNORMAL, /* the median low_ps, at most 2^48, times e to a normal number with deviation
+                       sigma_ppm / 10^6, which prng_normal_q32 cuts off; rounded down */
 };
 
 /* One distribution. With probability tail_ppm / 10^6 a uniform number from tail_low_ps to
@@ -67,7 +67,8 @@ struct costs {
     uint64_t slice_ns;        /* a vCPU that does not block leaves its CPU to the next after this */
 };
 
-/* Draw one cost, in ps. A constant takes no random number. */
+/* Draw one cost, in ps. A constant takes no random number, nor does a tail without probability; a
+ * tail takes one and, when it strikes, its length. */
 uint64_t cost_draw(const struct cost *cost, struct prng *prng);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Philox4x32-10 as a sequence of numbers. See prng.h.
+ * Philox4x32-10 as a sequence of numbers, and distributions of them. See prng.h.
  *
  * Invariant: `block` is the cipher of (`counter` - 1) whenever taken < 4.
  */
@@ -59,4 +59,31 @@ uint64_t prng_below(struct prng *prng, uint64_t bound)
         number = prng_u64(prng);
     while (number < refused);
     return number % bound;
+}
+
+/* Inversion: -ln u with u from 0 to 1 in steps of 2^-64; odd ones, since 0 has no logarithm. */
+uint64_t prng_exponential(struct prng *prng, uint64_t mean)
+{
+    const int64_t log_of_2_to_32 = 95265423098;
+    int64_t times = log_of_2_to_32 - prng_log_q32(prng_u64(prng) | 1);
+
+    return prng_times_q32(mean, (uint64_t)times);
+}
+
+/* Ratio of uniforms: with u from 0 to 1 and v up to sqrt(2 / e) to both sides, v / u is normal if
+ * (v / u)^2 is at most -4 ln u. Exact also in the tails, and without a root.
+ * Source: Kinderman and Monahan, ACM TOMS 3 (1977). */
+int64_t prng_normal_q32(struct prng *prng)
+{
+    const uint64_t sqrt_2_by_e = 3684067834, cut = 20186346291;
+    uint64_t u, v, x;
+    uint32_t word;
+
+    do {
+        u = UINT64_C(1) + prng_u32(prng);
+        word = prng_u32(prng);
+        v = (word & INT32_MAX) * sqrt_2_by_e >> 31;
+        x = (v << 32) / u;
+    } while (x > cut || (int64_t)((x >> 3) * (x >> 3) >> 26) > -4 * prng_log_q32(u));
+    return word > INT32_MAX ? -(int64_t)x : (int64_t)x;
 }

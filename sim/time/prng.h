@@ -2,7 +2,7 @@
  * The only randomness: Philox4x32-10, a block cipher run over a counter, so a number is a pure
  * function of (seed, entity name, stream, position) and adding a host changes nobody else's.
  *
- * Integers only; a distribution other than uniform is its user's business.
+ * Integers only.
  * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC11), through Random123's
  * header; names are hashed with XXH3-64.
  */
@@ -37,7 +37,7 @@ uint64_t prng_u64(struct prng *prng);
  * prng_u64, or now and then more, so positions in the sequence depend on what was drawn. */
 uint64_t prng_below(struct prng *prng, uint64_t bound);
 
-/* Distributions, in integers: the same on every compiler and word size. */
+/* In integers, so the same on every compiler and word size: */
 
 /* The natural logarithm of number / 2^32, for number from 1, as a multiple of 2^-32; exact to
  * 2^-28.
@@ -48,11 +48,16 @@ int64_t prng_log_q32(uint64_t number);
  * to one part in 2^24, or 2^-32 where that is more. */
 uint64_t prng_exp_q32(int64_t exponent_q32);
 
+/* number times factor / 2^32, rounded down; number is at most 2^48, factor_q32 below 2^48. */
+uint64_t prng_times_q32(uint64_t number, uint64_t factor_q32);
+
 /* An exponentially distributed number with this mean, rounded down: times between the events of a
- * Poisson process. `mean` is at most 2^48. Takes one prng_u32 pair. */
+ * Poisson process. `mean` is at most 2^48, the number at most 44.4 times that. Takes one
+ * prng_u64. */
 uint64_t prng_exponential(struct prng *prng, uint64_t mean);
 
-/* A standard normal number as a multiple of 2^-32, cut off at 4.7 deviations. */
+/* A standard normal number as a multiple of 2^-32, drawn again if it is beyond 4.7 deviations.
+ * Takes one prng_u64, or now and then more. */
 int64_t prng_normal_q32(struct prng *prng);
 
 #endif
