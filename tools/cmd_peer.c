@@ -57,7 +57,7 @@ static const struct counter {
 } counters[] = {
 #define COUNTER(name)                                                                              \
     {                                                                                              \
-#name, offsetof(struct peer_uv_counters, name)                                             \
+#name, offsetof(struct peer_counters, name)                                                \
     }
     COUNTER(connections),      COUNTER(connect_failures), COUNTER(bytes_in),
     COUNTER(bytes_out),        COUNTER(mismatches),       COUNTER(short_streams),
@@ -70,7 +70,7 @@ enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };
 
 /* Stream numbers come from whoever connected, so they may be too large for JSON: the top bit goes.
  */
-static uint64_t counter_value(const struct peer_uv_counters *all, const struct counter *counter)
+static uint64_t counter_value(const struct peer_counters *all, const struct counter *counter)
 {
     return *(const uint64_t *)(const void *)((const char *)all + counter->offset) & INT64_MAX;
 }
@@ -82,7 +82,7 @@ static void print_counters(const struct peer_process *peer)
                counter_value(peer_uv_counters(peer->peer), &counters[i]));
 }
 
-static json_t *counters_json(const struct peer_uv_counters *all)
+static json_t *counters_json(const struct peer_counters *all)
 {
     json_t *json = json_object();
 
@@ -95,7 +95,7 @@ static json_t *counters_json(const struct peer_uv_counters *all)
 /* The report waits for the connections, so that what was on its way is in it. */
 static void report_if_due(struct peer_process *peer)
 {
-    const struct peer_uv_counters *all = peer_uv_counters(peer->peer);
+    const struct peer_counters *all = peer_uv_counters(peer->peer);
     const struct process *process = &peer->process;
     struct record_usage usage = record_usage_between(&process->from, &process->to);
 
