@@ -1,5 +1,6 @@
 /*
- * The YAML side of a scenario, or of a cost model: a tree of nodes that know where they were written.
+ * The YAML side of a scenario, or of a cost model: a tree of nodes that know where they were
+ * written.
  *
  * Reads the subset of YAML that people mean: one document of mappings, lists and scalars. Anchors,
  * aliases, tags and merge keys are refused, as are duplicate keys, which libyaml would let pass.
