@@ -290,17 +290,14 @@ struct units_text units_format_fine_duration(uint64_t duration_ps)
 
 struct units_text units_format_decimal(uint64_t millionths)
 {
-    uint64_t fraction = millionths % (1000 * 1000);
     struct units_text out;
-    int places = 6;
+    size_t end;
 
-    for (; places > 0 && fraction % 10 == 0; places--)
-        fraction /= 10;
-    if (places > 0)
-        snprintf(out.text, sizeof(out.text), "%" PRIu64 ".%0*" PRIu64, millionths / (1000 * 1000),
-                 places, fraction);
-    else
-        snprintf(out.text, sizeof(out.text), "%" PRIu64, millionths / (1000 * 1000));
+    snprintf(out.text, sizeof(out.text), "%" PRIu64 ".%06u", millionths / (1000 * 1000),
+             (unsigned)(millionths % (1000 * 1000)));
+    for (end = strlen(out.text); out.text[end - 1] == '0'; end--)
+        ;
+    out.text[out.text[end - 1] == '.' ? end - 1 : end] = '\0';
     return out;
 }
 

@@ -273,6 +273,27 @@ static void every_model(void **state)
     free(readme);
 }
 
+/* The manual page has each row, and says of it what cost.h says. */
+static void manual(void **state)
+{
+    static const char *const rows[][2] = {
+#define X(constant, key, meaning) {(key), (meaning)},
+        COST_ROWS(X)
+#undef X
+    };
+    const char *page = file_text(XENSOCK_SOURCE_DIR "/tools/man/xensock-scenario.5.scd");
+    char line[200];
+
+    (void)state;
+    for (uint32_t i = 0; i < COST_ROWS_COUNT; i++) {
+        snprintf(line, sizeof(line), "*%s*\n:%c %s\n", rows[i][0], i ? ' ' : '<', rows[i][1]);
+        for (char *tick = line; (tick = strchr(tick, '`'));)
+            *tick = '*';
+        if (!strstr(page, line))
+            fail_msg("the page has not: %s", line);
+    }
+}
+
 /* Some numbers as their sources have them, so that no slip of a digit stays. */
 static void golden(void **state)
 {
@@ -320,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names, start, finish),
         cmocka_unit_test_setup_teardown(digests, start, finish),
         cmocka_unit_test_setup_teardown(every_model, start, finish),
+        cmocka_unit_test_setup_teardown(manual, start, finish),
         cmocka_unit_test_setup_teardown(golden, start, finish),
         cmocka_unit_test_setup_teardown(golden_shared_and_arm, start, finish),
     };
