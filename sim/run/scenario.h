@@ -25,11 +25,13 @@ enum {
     SCENARIO_NAME_BYTES = 33, /* [a-z0-9-], 1 to 32 of them */
     SCENARIO_ADDR_BYTES = 64,
     SCENARIO_TEXT_BYTES = 1024,
+    SCENARIO_PATH_BYTES = 256,
     SCENARIO_CPU_ANY = -1, /* not pinned */
     SCENARIO_RATE_MAX = 1000000,
 };
 
 #define SCENARIO_SCHEMA "xensock/scenario/1"
+#define SCENARIO_COST_MODEL "linux-processes" /* unless the scenario names one */
 
 /* The words of the format, each with its constant: SCENARIO_EMULATED is "emulated". */
 #define SCENARIO_MODES(X)                                                                          \
@@ -127,6 +129,7 @@ struct scenario {
     uint64_t duration_ns;
     uint64_t warmup_ns;
     uint64_t timeout_ns;
+    char cost_model[SCENARIO_PATH_BYTES]; /* as model_load takes it; for mode virtual */
     struct {
         char dialect[SCENARIO_NAME_BYTES]; /* dialect_find knows it */
         uint32_t order;                    /* in the dialect's range */

@@ -2,6 +2,7 @@
 #include "sim/run/scenario_check.h"
 
 #include "ringlib/dialect.h"
+#include "sim/run/model.h"
 #include "sim/run/scenario_keys.h"
 #include "sim/run/units.h"
 
@@ -35,6 +36,15 @@ static void check_mode(struct scenario_draft *draft)
     diag_error(draft->yaml.diags, DIAG_NO_VIRTUAL_MODE, value_place(&draft->root, "mode"),
                "mode 'virtual' is not available yet in this version");
     diag_hint(draft->yaml.diags, "use 'emulated'");
+}
+
+/* Only by name: a model that is a file is read when it is used. */
+static void check_cost_model(struct scenario_draft *draft)
+{
+    const char *which = draft->scenario->cost_model;
+
+    if (!model_is_path(which))
+        model_check_name(which, draft->yaml.diags, value_place(&draft->root, "cost_model"));
 }
 
 static void check_protocol(struct scenario_draft *draft)
@@ -286,6 +296,7 @@ void scenario_check(struct scenario_draft *draft)
     struct scenario *scenario = draft->scenario;
 
     check_mode(draft);
+    check_cost_model(draft);
     check_protocol(draft);
     scenario->backend = host_only(draft, "backend", DIAG_TOO_MANY);
     scenario->frontend = host_only(draft, "frontend", DIAG_ONE_FRONTEND);

@@ -40,6 +40,7 @@ static const struct scenario_key root_keys[] = {
     {"duration", SCENARIO_DURATION, ALL, AT(scenario, duration_ns), .min = MS, .max = DAY, .preset = SECOND},
     {"warmup", SCENARIO_DURATION, ALL, AT(scenario, warmup_ns), .max = DAY},
     {"timeout", SCENARIO_DURATION, ALL, AT(scenario, timeout_ns), .min = MS, .max = DAY, .preset = 60 * SECOND},
+    {"cost_model", SCENARIO_TEXT, ALL, AT(scenario, cost_model), .min = 1, .text = SCENARIO_COST_MODEL},
     {"topology", SCENARIO_MAP, ALL, .required = ALL},
     {"protocol", SCENARIO_MAP, ALL, .required = 0},
     {"workload", SCENARIO_LIST, ALL, .required = ALL},
