@@ -47,7 +47,7 @@ enum diag_code {
     DIAG_CANNOT_LISTEN = 115, /* found by the run */
     DIAG_SET_MALFORMED = 120,
     DIAG_SET_PATH = 121,
-    DIAG_NO_VIRTUAL_MODE = 190,
+    DIAG_NOT_VIRTUAL = 190,
     DIAG_ONE_FRONTEND = 191,
 };
 

@@ -56,6 +56,7 @@ static const struct scenario_key protocol_keys[] = {
 };
 static const struct scenario_key host_keys[] = {
     {"role", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_host, role), WORDS(roles)},
+    {"count", SCENARIO_COUNT, ALL, AT(scenario_host, count), .min = 1, .max = SCENARIO_GUESTS_MAX, .preset = 1},
     {"cpu", SCENARIO_CPU, ALL, AT(scenario_host, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
 };
 static const struct scenario_key peer_keys[] = {
