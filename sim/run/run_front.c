@@ -41,6 +41,13 @@ static void observe(void *self, const struct act *act)
     front->config.report(front->config.self, text);
 }
 
+static const char *guest_name(const struct run_front *front)
+{
+    const struct scenario *scenario = front->config.scenario;
+
+    return scenario->hosts[scenario->frontend].name;
+}
+
 static bool add_core(struct run_front *front)
 {
     const struct run_front_config *config = &front->config;
@@ -73,6 +80,7 @@ static bool add_core(struct run_front *front)
                                                               .exec = config->exec,
                                                               .device = front->index,
                                                               .fe = front->fe,
+                                                              .name = guest_name(front),
                                                               .max_sockets = fe_config.max_sockets,
                                                               .self = config->self,
                                                               .phase = config->phase});

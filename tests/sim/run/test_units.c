@@ -203,14 +203,10 @@ static void rounded_formats(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts),
-        cmocka_unit_test(durations),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(rates),
-        cmocka_unit_test(addresses),
-        cmocka_unit_test(addresses_refused),
-        cmocka_unit_test(exact_formats),
-        cmocka_unit_test(rounded_formats),
+        cmocka_unit_test(counts),        cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),         cmocka_unit_test(rates),
+        cmocka_unit_test(addresses),     cmocka_unit_test(addresses_refused),
+        cmocka_unit_test(exact_formats), cmocka_unit_test(rounded_formats),
     };
 
     return !!cmocka_run_group_tests_name("units", tests, NULL, NULL);
