@@ -143,19 +143,23 @@ struct exec_channel *exec_channel(struct exec *exec, uint64_t token)
 
 static void trace_event(struct exec *exec, const struct ev *ev)
 {
+    uint64_t text = 0; /* how a value that was read begins */
     bool port = ev->kind == EV_PORT || ev->kind == EV_PORT_ALLOC || ev->kind == EV_PORT_BIND;
     bool pages = ev->kind == EV_SHARE || ev->kind == EV_MAP;
 
-    if (exec->config.trace)
-        trace_put(exec->config.trace, &(struct trace_record){.now_ns = exec->now_ns,
-                                                             .who = exec->config.hv->domid,
-                                                             .point = TRACE_EVENT,
-                                                             .detail = (uint8_t)ev->kind,
-                                                             .token = ev->token,
-                                                             .extra = (uint32_t)ev->ret,
-                                                             .value = port    ? ev->port
-                                                                      : pages ? ev->share.area.pages
-                                                                              : 0});
+    if (!exec->config.trace)
+        return;
+    if (ev->kind == EV_STORE_READ && ev->ret == 0)
+        memcpy(&text, ev->store.value, sizeof(text)); /* zeros follow it */
+    trace_put(exec->config.trace, &(struct trace_record){.now_ns = exec->now_ns,
+                                                         .who = exec->config.hv->domid,
+                                                         .point = TRACE_EVENT,
+                                                         .detail = (uint8_t)ev->kind,
+                                                         .token = ev->token,
+                                                         .extra = (uint32_t)ev->ret,
+                                                         .value = port    ? ev->port
+                                                                  : pages ? ev->share.area.pages
+                                                                          : text});
 }
 
 /* Hand an event to its core and carry out what comes back. */

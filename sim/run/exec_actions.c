@@ -170,41 +170,41 @@ static void run_store(struct exec *exec, const struct exec_core *core, const str
         store(exec, core, act);
 }
 
-static uint64_t act_value(const struct act *act)
+/* What the trace has of an action beside its kind and token: see TRACE_POINTS. */
+static void describe(const struct act *act, struct trace_record *record)
 {
-    switch (act->kind) {
-    case ACT_SHARE: return act->share.pages;
-    case ACT_MAP: return act->map.count;
-    case ACT_PORT_BIND:
-    case ACT_PORT_CLOSE:
-    case ACT_NOTIFY: return act->port.port;
-    case ACT_NET_READ:
-    case ACT_NET_WRITE:
-        return (uint64_t)act->io.spans[0].length +
-               (act->io.count > 1 ? act->io.spans[1].length : 0);
-    case ACT_FAULT: return (uint64_t)act->fault.index << 32 | act->fault.value;
-    case ACT_DONE:
-    case ACT_READABLE:
-    case ACT_WRITABLE: return act->done.sock;
-    case ACT_DEVICE_NEW:
-    case ACT_DEVICE_GONE: return (uint64_t)act->device.domid << 16 | act->device.devid;
-    default: return 0;
+    if (act->kind == ACT_SHARE) {
+        record->extra = act->share.pages;
+    } else if (act->kind == ACT_MAP) {
+        record->extra = act->map.count;
+    } else if (act->kind == ACT_PORT_BIND || act->kind == ACT_PORT_CLOSE ||
+               act->kind == ACT_NOTIFY) {
+        record->extra = act->port.port;
+    } else if (act->kind == ACT_NET_READ || act->kind == ACT_NET_WRITE) {
+        for (uint32_t i = 0; i < act->io.count; i++)
+            record->value += act->io.spans[i].length;
+    } else if (act->kind == ACT_FAULT) {
+        record->extra = (uint32_t)act->fault.reason;
+        record->value = (uint64_t)act->fault.index << 32 | act->fault.value;
+    } else if (act->kind == ACT_DONE) {
+        record->token = act->done.sock;
+        record->extra = (uint32_t)act->done.call;
+        record->value = (uint64_t)(int64_t)act->done.ret;
+    } else if (act->kind == ACT_READABLE || act->kind == ACT_WRITABLE) {
+        record->token = act->done.sock;
     }
 }
 
 static void trace_act(struct exec *exec, const struct act *act)
 {
-    uint32_t extra = act->kind == ACT_DONE    ? (uint32_t)act->done.ret
-                     : act->kind == ACT_FAULT ? (uint32_t)act->fault.reason
-                                              : 0;
+    struct trace_record record = {.now_ns = exec->now_ns,
+                                  .who = exec->config.hv->domid,
+                                  .point = TRACE_ACTION,
+                                  .detail = (uint8_t)act->kind,
+                                  .token = act->token};
 
-    trace_put(exec->config.trace, &(struct trace_record){.now_ns = exec->now_ns,
-                                                         .who = exec->config.hv->domid,
-                                                         .point = TRACE_ACTION,
-                                                         .detail = (uint8_t)act->kind,
-                                                         .token = act->token,
-                                                         .extra = extra,
-                                                         .value = act_value(act)});
+    describe(act, &record);
+    trace_put(exec->config.trace, &record);
 }
 
 static void run(struct exec *exec, struct exec_device *device, const struct act *act)
