@@ -210,6 +210,8 @@ grep -q "nobody's, only their order" out.log || fail "another order alone is not
 
 # The manual page names every trace point.
 refuses 2 "there are:" show --point none a.trace
-for point in $(sed 's/.*there are://' err.log); do
+read -ra points < <(sed 's/.*there are://' err.log)
+[ "${#points[@]}" -ge 13 ] || fail "not all trace points: ${points[*]}"
+for point in "${points[@]}"; do
     grep -qx "|  $point" "$SOURCE/tools/man/xensock.1.scd" || fail "$point is not in the manual page"
 done
