@@ -63,9 +63,11 @@ static void grow(struct vclock *clock)
     clock->room = room;
 }
 
+/* Without a branch, which would be guessed wrong every other time; that is a quarter of the time of
+ * an event. */
 static bool before(struct entry a, struct entry b)
 {
-    return a.at_ns < b.at_ns || (a.at_ns == b.at_ns && a.key < b.key);
+    return (a.at_ns < b.at_ns) | ((a.at_ns == b.at_ns) & (a.key < b.key));
 }
 
 void vclock_at(struct vclock *clock, uint64_t at_ns, const struct vclock_event *event)
