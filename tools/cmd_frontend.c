@@ -49,26 +49,32 @@ static void look(struct frontend *frontend, struct metrics_counters *all)
     metrics_counters_exec(all, exec_counters(domain_uv_exec(frontend->domain)));
 }
 
+static json_t *hist_json(const struct metrics_hist *hist)
+{
+    if (!hist)
+        return NULL;
+    char *text = metrics_hist_encode(hist);
+    json_t *object =
+        json_pack("{s:s, s:I}", "hdr_v2", text, "saturated", (json_int_t)hist->saturated);
+    free(text);
+    return object;
+}
+
 static json_t *workload_json(const struct frontend *frontend, uint32_t i)
 {
     struct workload_result result;
-    char *latency = NULL;
 
     workload_result(run_front_workloads(frontend->front), i, &result);
-    if (result.latency)
-        latency = metrics_hist_encode(result.latency);
-    json_t *object = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:s?, s:I, s:s}", "name",
+    return json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:o?, s:o?, s:I, s:s}", "name",
         frontend->scenario.workloads[i].name, "duration_ns", (json_int_t)result.duration_ns,
         "bytes", (json_int_t)result.bytes, "operations", (json_int_t)result.operations,
         "sent_bytes", (json_int_t)result.sent_bytes, "received_bytes",
         (json_int_t)result.received_bytes, "mismatches", (json_int_t)result.mismatches, "errors",
         (json_int_t)result.errors, "connections", (json_int_t)result.connections, "bind_error",
-        -result.bind_error, "error", result.first_error_text, "latency", latency, "saturated",
-        (json_int_t)(result.latency ? result.latency->saturated : 0), "xxh128",
+        -result.bind_error, "error", result.first_error_text, "latency", hist_json(result.latency),
+        "service", hist_json(result.service), "backlog", (json_int_t)result.backlog, "xxh128",
         result.received_xxh128);
-    free(latency);
-    return object;
 }
 
 /* By hand there is no launcher to print the table. */

@@ -170,8 +170,47 @@ static void run_store(struct exec *exec, const struct exec_core *core, const str
         store(exec, core, act);
 }
 
+static uint64_t act_value(const struct act *act)
+{
+    switch (act->kind) {
+    case ACT_SHARE: return act->share.pages;
+    case ACT_MAP: return act->map.count;
+    case ACT_PORT_BIND:
+    case ACT_PORT_CLOSE:
+    case ACT_NOTIFY: return act->port.port;
+    case ACT_NET_READ:
+    case ACT_NET_WRITE:
+        return (uint64_t)act->io.spans[0].length +
+               (act->io.count > 1 ? act->io.spans[1].length : 0);
+    case ACT_FAULT: return (uint64_t)act->fault.index << 32 | act->fault.value;
+    case ACT_DONE:
+    case ACT_READABLE:
+    case ACT_WRITABLE: return act->done.sock;
+    case ACT_DEVICE_NEW:
+    case ACT_DEVICE_GONE: return (uint64_t)act->device.domid << 16 | act->device.devid;
+    default: return 0;
+    }
+}
+
+static void trace_act(struct exec *exec, const struct act *act)
+{
+    uint32_t extra = act->kind == ACT_DONE    ? (uint32_t)act->done.ret
+                     : act->kind == ACT_FAULT ? (uint32_t)act->fault.reason
+                                              : 0;
+
+    trace_put(exec->config.trace, &(struct trace_record){.now_ns = exec->now_ns,
+                                                         .who = exec->config.hv->domid,
+                                                         .point = TRACE_ACTION,
+                                                         .detail = (uint8_t)act->kind,
+                                                         .token = act->token,
+                                                         .extra = extra,
+                                                         .value = act_value(act)});
+}
+
 static void run(struct exec *exec, struct exec_device *device, const struct act *act)
 {
+    if (exec->config.trace)
+        trace_act(exec, act);
     if (act->kind >= ACT_NET_CONNECT && act->kind <= ACT_NET_CLOSE)
         run_net(exec, act);
     else if (act->kind >= ACT_STORE_READ && act->kind <= ACT_STORE_UNWATCH)

@@ -127,6 +127,18 @@ static json_t *latency_metric(const struct metrics_hist *hist)
     return metric;
 }
 
+static int add_open_loop(json_t *result, const struct record_workload *workload)
+{
+    const char *name = workload->name;
+    int ret = set_value(result, "offered", name, "operations_per_s", workload->offered_per_s);
+
+    if (ret == 0)
+        ret = set_value(result, "backlog", name, "operations", workload->backlog);
+    if (ret == 0 && workload->service != NULL)
+        ret = set_metric(result, "service", name, latency_metric(workload->service));
+    return ret;
+}
+
 int record_add_workload(json_t *result, const struct record_workload *workload)
 {
     const char *name = workload->name;
@@ -144,6 +156,8 @@ int record_add_workload(json_t *result, const struct record_workload *workload)
         ret = set_value(result, "duration", name, "ns", workload->duration_ns);
     if (ret == 0 && workload->latency != NULL)
         ret = set_metric(result, "latency", name, latency_metric(workload->latency));
+    if (ret == 0 && workload->offered_per_s > 0)
+        ret = add_open_loop(result, workload);
     return ret;
 }
 

@@ -62,10 +62,14 @@ struct record_workload {
     uint64_t bytes;
     uint64_t operations;
     const struct metrics_hist *latency; /* NULL: not measured, or nothing to measure */
+    const struct metrics_hist *service; /* open loop: from the actual start; else NULL */
+    uint64_t offered_per_s;             /* open loop: operations wanted; 0: a closed one */
+    uint64_t backlog;                   /* open loop: operations due, but never begun */
 };
 
-/* Adds the metrics {throughput, bytes, operations, duration, latency}.NAME of a workload, each
- * with its unit: 0 or -ERR_NOMEM. A workload added twice keeps the later one. */
+/* Adds the metrics {throughput, bytes, operations, duration, latency}.NAME of a workload, of an
+ * open loop also {service, offered, backlog}.NAME, each with its unit: 0 or -ERR_NOMEM. A workload
+ * added twice keeps the later one. */
 int record_add_workload(json_t *result, const struct record_workload *workload);
 
 /* Adds the metric received.NAME: how many bytes a workload received, and their XXH3-128 as

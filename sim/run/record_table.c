@@ -43,15 +43,14 @@ static void add_rate(json_t *row, const json_t *bytes_per_s)
     add_text(row, json_is_integer(bytes_per_s) ? units_format_rate(value).text : "-");
 }
 
-/* Operations per second, whole ones. */
-static void add_operations_rate(json_t *row, const json_t *operations, const json_t *duration_ns)
+/* Operations in a time, per second, whole ones. */
+static void add_operations_rate(json_t *row, const json_t *operations, uint64_t duration_ns)
 {
     char text[UNITS_TEXT_BYTES] = "-";
 
-    if (json_is_integer(operations) && json_integer_value(duration_ns) > 0)
+    if (json_is_integer(operations) && duration_ns > 0)
         snprintf(text, sizeof(text), "%" PRIu64 "/s",
-                 record_rate((uint64_t)json_integer_value(operations),
-                             (uint64_t)json_integer_value(duration_ns)));
+                 record_rate((uint64_t)json_integer_value(operations), duration_ns));
     add_text(row, text);
 }
 
@@ -140,18 +139,52 @@ static json_t *metric(const json_t *metrics, const char *kind, const char *workl
     return value;
 }
 
+static void add_latencies(json_t *row, const json_t *metrics, const char *kind, const char *name)
+{
+    static const char *const members[] = {"p50", "p90", "p99", "p99_9", "max"};
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        add_time(row, metric(metrics, kind, name, members[i]));
+}
+
+static void add_blanks(json_t *row, int count)
+{
+    for (int i = 0; i < count; i++)
+        add_text(row, "");
+}
+
+/* Of an open loop: how long it took once begun, what was wanted, and what was left of that. */
+static void add_open_loop(json_t *grid, const json_t *metrics, const char *name)
+{
+    const json_t *offered = metric(metrics, "offered", name, "value");
+    const json_t *backlog = metric(metrics, "backlog", name, "value");
+    json_t *row = new_row(grid, "  service");
+
+    add_blanks(row, 4);
+    add_latencies(row, metrics, "service", name);
+    row = new_row(grid, "  offered");
+    add_blanks(row, 3);
+    add_operations_rate(row, offered, 1000000000);
+    if (json_integer_value(backlog) > 0) {
+        row = new_row(grid, "  backlog");
+        add_blanks(row, 2);
+        add_count(row, backlog);
+    }
+}
+
 static void add_workload(json_t *grid, const json_t *metrics, const char *name)
 {
-    static const char *const latencies[] = {"p50", "p90", "p99", "p99_9", "max"};
     json_t *row = new_row(grid, name);
     json_t *operations = metric(metrics, "operations", name, "value");
 
     add_rate(row, metric(metrics, "throughput", name, "value"));
     add_size(row, metric(metrics, "bytes", name, "value"));
     add_count(row, operations);
-    add_operations_rate(row, operations, metric(metrics, "duration", name, "value"));
-    for (size_t i = 0; i < 5; i++)
-        add_time(row, metric(metrics, "latency", name, latencies[i]));
+    add_operations_rate(row, operations,
+                        (uint64_t)json_integer_value(metric(metrics, "duration", name, "value")));
+    add_latencies(row, metrics, "latency", name);
+    if (metric(metrics, "offered", name, "value"))
+        add_open_loop(grid, metrics, name);
 }
 
 static void print_workloads(FILE *out, json_t *metrics)

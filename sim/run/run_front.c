@@ -45,6 +45,7 @@ static bool add_core(struct run_front *front)
 {
     const struct run_front_config *config = &front->config;
     const struct dialect *dialect = dialect_find(config->scenario->protocol.dialect);
+    const struct scenario_host *guest = &config->scenario->hosts[config->scenario->frontend];
     struct fe_config fe_config = {.dialect = dialect,
                                   .device = exec_next_device(config->exec),
                                   .order = config->scenario->protocol.order,
@@ -73,6 +74,7 @@ static bool add_core(struct run_front *front)
                                                               .exec = config->exec,
                                                               .device = front->index,
                                                               .fe = front->fe,
+                                                              .name = guest->name,
                                                               .max_sockets = fe_config.max_sockets,
                                                               .self = config->self,
                                                               .phase = config->phase});

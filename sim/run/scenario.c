@@ -212,6 +212,9 @@ static void read_workloads(struct scenario_draft *draft)
         if (!map)
             continue;
         scenario_keys_read(&scenario_keys_workload, map, workload);
+        struct scenario_map arrivals = map_find(map, "arrivals", "'arrivals'");
+        if (arrivals.node)
+            scenario_keys_read(&scenario_keys_arrivals, &arrivals, workload);
         workload->place = address_place(map);
     }
 }

@@ -26,6 +26,7 @@ enum {
     SCENARIO_ADDR_BYTES = 64,
     SCENARIO_TEXT_BYTES = 1024,
     SCENARIO_CPU_ANY = -1, /* not pinned */
+    SCENARIO_RATE_MAX = 1000000,
 };
 
 #define SCENARIO_SCHEMA "xensock/scenario/1"
@@ -51,6 +52,9 @@ enum {
     X(UP, "up")                                                                                    \
     X(DOWN, "down")                                                                                \
     X(BOTH, "both")
+#define SCENARIO_ARRIVALS(X)                                                                       \
+    X(FIXED, "fixed")                                                                              \
+    X(POISSON, "poisson")
 
 #define X(constant, word) SCENARIO_##constant,
 enum scenario_mode { SCENARIO_MODES(X) };
@@ -58,6 +62,7 @@ enum scenario_role { SCENARIO_ROLES(X) };
 enum scenario_peer_kind { SCENARIO_PEER_KINDS(X) };
 enum scenario_workload_kind { SCENARIO_WORKLOAD_KINDS(X) };
 enum scenario_direction { SCENARIO_DIRECTIONS(X) };
+enum scenario_arrivals { SCENARIO_ARRIVALS(X) };
 #undef X
 
 /* An address as it was written and as the wire has it. */
@@ -103,6 +108,10 @@ struct scenario_workload {
     /* request-response: */
     uint32_t request_bytes;
     uint64_t operations; /* over all sockets; 0: for the scenario's duration */
+    struct {
+        enum scenario_arrivals kind;
+        uint64_t per_s; /* over all sockets, 1 to SCENARIO_RATE_MAX; 0: a closed loop */
+    } arrivals;
     /* serve: */
     struct scenario_addr listen; /* port never 0 */
     struct diag_place place;     /* of it */
@@ -141,7 +150,7 @@ int scenario_load(struct scenario *out, const char *path, const char *const *set
 
 /* A loaded scenario as a JSON object in the shape of the file, every default filled in, units in
  * the names (duration_ns, request_bytes), null for what is absent by choice (cpu, bytes,
- * operations, accepts). Owned by the caller; NULL without memory. */
+ * operations, arrivals, accepts). Owned by the caller; NULL without memory. */
 json_t *scenario_json(const struct scenario *scenario);
 
 #endif

@@ -21,6 +21,7 @@ enum scenario_type {
     SCENARIO_CPU, /* a count with SCENARIO_CPU_ANY for none */
     SCENARIO_DURATION,
     SCENARIO_SIZE,
+    SCENARIO_RATE, /* how often, in 1/s */
     SCENARIO_ADDR, /* struct scenario_addr with a port */
     SCENARIO_ADDR_ANY_PORT,
 };
@@ -54,6 +55,8 @@ extern const struct scenario_table scenario_keys_root, scenario_keys_topology,
     scenario_keys_protocol;
 /* Of struct scenario_host, scenario_peer, scenario_workload. */
 extern const struct scenario_table scenario_keys_host, scenario_keys_peer, scenario_keys_workload;
+/* Of struct scenario_workload: its `arrivals`. */
+extern const struct scenario_table scenario_keys_arrivals;
 
 /* Whether a key exists for a kind, or may. */
 bool scenario_keys_applies(const struct scenario_key *key, uint32_t kind);

@@ -17,6 +17,7 @@ static const char *const type_names[] = {
     [SCENARIO_CPU] = "the number of a CPU",
     [SCENARIO_DURATION] = "a duration such as 250us or 2s",
     [SCENARIO_SIZE] = "a size such as 64KiB",
+    [SCENARIO_RATE] = "a rate such as 5000/s",
     [SCENARIO_ADDR] = "an address such as \"127.0.0.1:9000\" or \"[::1]:9000\"",
     [SCENARIO_ADDR_ANY_PORT] = "an address such as \"127.0.0.1:0\" or \"[::1]:9000\"",
 };
@@ -71,7 +72,8 @@ static struct units_text format(enum scenario_type type, uint64_t number)
         return units_format_duration(number);
     if (type == SCENARIO_SIZE)
         return units_format_size(number);
-    snprintf(out.text, sizeof(out.text), "%" PRIu64, number);
+    snprintf(out.text, sizeof(out.text), "%" PRIu64 "%s", number,
+             type == SCENARIO_RATE ? UNITS_OF_RATE : "");
     return out;
 }
 
@@ -85,7 +87,9 @@ static void fail_range(const struct reading *reading)
 
 static void fail_units(const struct reading *reading, enum units_fault fault)
 {
-    const char *units = reading->key->type == SCENARIO_DURATION ? UNITS_OF_DURATION : UNITS_OF_SIZE;
+    const char *units = reading->key->type == SCENARIO_DURATION ? UNITS_OF_DURATION
+                        : reading->key->type == SCENARIO_RATE   ? UNITS_OF_RATE
+                                                                : UNITS_OF_SIZE;
 
     switch (fault) {
     case UNITS_OK: break;
@@ -110,6 +114,8 @@ static void read_number(const struct reading *reading, void *out)
         fault = units_parse_duration(reading->text, &number);
     else if (key->type == SCENARIO_SIZE)
         fault = units_parse_size(reading->text, &number);
+    else if (key->type == SCENARIO_RATE)
+        fault = units_parse_rate(reading->text, &number);
     else
         fault = units_parse_count(reading->text, &number);
     if (fault != UNITS_OK)
@@ -211,7 +217,8 @@ static void read_scalar(const struct reading *reading, void *out)
     case SCENARIO_COUNT:
     case SCENARIO_CPU:
     case SCENARIO_DURATION:
-    case SCENARIO_SIZE: read_number(reading, out); break;
+    case SCENARIO_SIZE:
+    case SCENARIO_RATE: read_number(reading, out); break;
     case SCENARIO_ADDR:
     case SCENARIO_ADDR_ANY_PORT: read_addr(reading, out); break;
     }
@@ -243,7 +250,8 @@ static void preset_put(const struct scenario_key *key, void *out)
     case SCENARIO_COUNT:
     case SCENARIO_CPU:
     case SCENARIO_DURATION:
-    case SCENARIO_SIZE: number_put(key, key->preset, out); break;
+    case SCENARIO_SIZE:
+    case SCENARIO_RATE: number_put(key, key->preset, out); break;
     case SCENARIO_ADDR:
     case SCENARIO_ADDR_ANY_PORT:
         if (key->text) {

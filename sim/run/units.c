@@ -124,6 +124,24 @@ enum units_fault units_parse_size(const char *text, uint64_t *size_bytes)
     return multiply(number, unit ? unit : unit_find(decimal_units, rest), size_bytes);
 }
 
+enum units_fault units_parse_rate(const char *text, uint64_t *per_s)
+{
+    const char *rest;
+    uint64_t number;
+    enum units_fault fault = parse_digits(text, &number, &rest);
+
+    if (fault != UNITS_OK)
+        return fault;
+    if (*rest == '\0')
+        return UNITS_NO_UNIT;
+    if (*rest != '/' || !is_letters(rest + 1))
+        return UNITS_MALFORMED;
+    if (strcmp(rest, UNITS_OF_RATE) != 0)
+        return UNITS_UNKNOWN_UNIT;
+    *per_s = number;
+    return UNITS_OK;
+}
+
 enum units_fault units_parse_addr(const char *text, struct call_addr *addr)
 {
     const char *colon = strrchr(text, ':');

@@ -1,5 +1,5 @@
 /*
- * Durations, sizes and addresses as people write and read them.
+ * Durations, sizes, rates and addresses as people write and read them.
  *
  * Integer arithmetic only, every overflow noticed: what a scenario says never depends on how a
  * compiler rounds. Fractions are refused (1500ms, not 1.5s). The two exact formats can be parsed
@@ -30,6 +30,7 @@ struct units_text {
 /* The units a duration and a size may have, for messages. */
 #define UNITS_OF_DURATION "ns, us, ms, s, min"
 #define UNITS_OF_SIZE "B, kB, MB, GB, KiB, MiB, GiB"
+#define UNITS_OF_RATE "/s"
 
 /* Read a whole number without sign or unit. On a fault nothing is written, here and below. */
 enum units_fault units_parse_count(const char *text, uint64_t *count);
@@ -39,6 +40,9 @@ enum units_fault units_parse_duration(const char *text, uint64_t *duration_ns);
 
 /* Read a size, a whole number directly followed by a unit or by nothing, into bytes. */
 enum units_fault units_parse_size(const char *text, uint64_t *size_bytes);
+
+/* Read how often something happens, a whole number directly followed by "/s". */
+enum units_fault units_parse_rate(const char *text, uint64_t *per_s);
 
 /* Read "a.b.c.d:port" or "[v6]:port"; port 0 to 65535, no names, no scopes. */
 enum units_fault units_parse_addr(const char *text, struct call_addr *addr);

@@ -66,6 +66,11 @@ static bool wl_init(struct workload_set *set, uint32_t index)
         if (!wl->latency)
             return false;
     }
+    if (wl->spec->arrivals.per_s != 0) {
+        wl->service = metrics_hist_create(METRICS_HIST_HIGHEST_NS);
+        if (!wl->service)
+            return false;
+    }
     if (wl->spec->kind != SCENARIO_SERVE) {
         wl->peer = &scenario->peers[wl->spec->peer];
         wl->conns = calloc(wl->spec->sockets, sizeof(struct conn));
@@ -106,6 +111,7 @@ void workload_destroy(struct workload_set *set)
     for (uint32_t i = 0; i < set->count; i++) {
         struct wl *wl = &set->wls[i];
         metrics_hist_destroy(wl->latency);
+        metrics_hist_destroy(wl->service);
         if (wl->digesting)
             payload_digest_fini(&wl->digest);
         workload_serve_free(wl);
@@ -151,6 +157,7 @@ void workload_finish(struct wl *wl)
     wl->end_ns = wl->set->now_ns;
     wl->end_carried = carried(wl);
     wl->end_operations = wl->operations;
+    wl->backlog = workload_arrivals_drop(wl);
 }
 
 void workload_fail(struct wl *wl, const char *what, int32_t ret)
@@ -357,9 +364,31 @@ static bool warmed_up(const struct workload_set *set)
            (bounded_through(set, &unbounded) && !unbounded);
 }
 
+/* Arrivals first: what is due when the duration is over, and finds an idle socket, is begun. */
+static uint64_t begin_arrivals(struct workload_set *set)
+{
+    uint64_t due_ns = STEP_NEVER;
+
+    for (uint32_t i = 0; i < set->count; i++) {
+        uint64_t next_ns = workload_arrivals_begin(&set->wls[i]);
+        due_ns = next_ns < due_ns ? next_ns : due_ns;
+    }
+    return due_ns;
+}
+
+static uint64_t phase_ends_ns(const struct workload_set *set)
+{
+    uint64_t over_ns = set->measure_ns + set->env.scenario->duration_ns;
+
+    if (set->phase == WORKLOAD_WARMUP)
+        return set->start_ns + set->env.scenario->warmup_ns;
+    return set->phase == WORKLOAD_MEASURE && set->now_ns < over_ns ? over_ns : STEP_NEVER;
+}
+
 uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
 {
     set->now_ns = now_ns;
+    uint64_t arrival_ns = begin_arrivals(set);
     if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone))
         tell(set, WORKLOAD_DONE, false);
     if (set->phase == WORKLOAD_WARMUP && warmed_up(set))
@@ -372,12 +401,8 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
         drain(set);
     if (set->phase == WORKLOAD_DRAIN && (set->live == 0 || set->gone || set->interrupted))
         tell(set, WORKLOAD_DONE, false);
-    if (set->phase == WORKLOAD_WARMUP)
-        return set->start_ns + set->env.scenario->warmup_ns;
-    if (set->phase == WORKLOAD_MEASURE &&
-        set->now_ns < set->measure_ns + set->env.scenario->duration_ns)
-        return set->measure_ns + set->env.scenario->duration_ns;
-    return STEP_NEVER;
+    uint64_t end_ns = phase_ends_ns(set);
+    return set->phase < WORKLOAD_DRAIN && arrival_ns < end_ns ? arrival_ns : end_ns;
 }
 
 void workload_interrupt(struct workload_set *set)
@@ -409,7 +434,9 @@ void workload_result(const struct workload_set *set, uint32_t i, struct workload
         .connections = wl->connections,
         .first_error = wl->first_error,
         .bind_error = wl->bind_error,
-        .latency = wl->latency};
+        .latency = wl->latency,
+        .service = wl->service,
+        .backlog = wl->backlog};
     memcpy(result->first_error_text, wl->first_error_text, sizeof(result->first_error_text));
     if (wl->digesting)
         payload_digest_text(&wl->digest, result->received_xxh128);

@@ -32,6 +32,7 @@ struct workload_env {
     struct exec *exec;
     uint16_t device;
     struct fe *fe;
+    const char *name;     /* the guest's: with a workload's it keys random numbers; outlives it */
     uint32_t max_sockets; /* of the frontend */
     void *self;
     /* Told at each change of phase, and once with `listening` when every serve listens. */
@@ -51,7 +52,9 @@ struct workload_result {
     int32_t bind_error;                  /* serve: why it could not bind or listen */
     char first_error_text[160];
     char received_xxh128[40]; /* of all received bytes, one socket and external peers only */
-    const struct metrics_hist *latency; /* NULL: the kind has none */
+    const struct metrics_hist *latency; /* from the intended start; NULL: the kind has none */
+    const struct metrics_hist *service; /* from the actual start; NULL: no open loop */
+    uint64_t backlog;                   /* open loop: due, but not begun at the end */
 };
 
 /* How many slots the scenario's workloads need of the frontend at most. */

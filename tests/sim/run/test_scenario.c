@@ -87,9 +87,9 @@ static void assert_printed(const char *path)
 
 static void bad_files(void **state)
 {
-    static const char *const names[] = {"keys",   "references", "syntax", "indent", "features",
-                                        "schema", "duplicates", "later",  "shape",  "empty",
-                                        "text",   "missing",    "nul",    "utf8",   "long"};
+    static const char *const names[] = {
+        "keys",  "references", "syntax", "indent",  "features", "schema", "duplicates", "later",
+        "shape", "empty",      "text",   "missing", "nul",      "utf8",   "long",       "arrivals"};
     char path[64];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -254,6 +254,7 @@ static void json_file(void **state)
     assert_int_equal(scenario.hosts[1].cpu, 3);
     assert_true(scenario.workloads[0].operations == 5);
     assert_int_equal(scenario.workloads[0].request_bytes, 64);
+    assert_true(scenario.workloads[0].arrivals.per_s == 0);
 }
 
 /* Overrides change, add and make mappings; the last one of a path wins. */
@@ -280,6 +281,25 @@ static void overrides(void **state)
     assert_string_equal(scenario.peers[1].addr.text, "[::1]:5");
     assert_int_equal(scenario.seed, 8);
     assert_true(scenario.workloads[1].accepts == 3);
+}
+
+/* --set reaches into a workload's own mapping, and can add it. */
+static void override_arrivals(void **state)
+{
+    static const char *const sets[] = {"workload.ask.arrivals.rate=7/s"};
+    static const char *const added[] = {"workload.srv.kind=request-response",
+                                        "workload.srv.arrivals.kind=fixed",
+                                        "workload.srv.arrivals.rate=1000000/s"};
+
+    assert_int_equal(scenario_load(&scenario, "good-full.yaml", sets, 1, &diags), 0);
+    assert_int_equal(scenario.workloads[3].arrivals.kind, SCENARIO_POISSON);
+    assert_true(scenario.workloads[3].arrivals.per_s == 7);
+    finish(state);
+    assert_int_equal(scenario_load(&scenario, "good-least.yaml", added, 3, &diags), -1);
+    for (uint32_t i = 0; i < diags.count; i++) /* `listen` does not go with the new kind */
+        assert_null(strstr(diags.entries[i].message, "arrivals"));
+    assert_int_equal(scenario.workloads[1].arrivals.kind, SCENARIO_FIXED);
+    assert_true(scenario.workloads[1].arrivals.per_s == SCENARIO_RATE_MAX);
 }
 
 /* Each end of a range is in it; its neighbours are not. */
@@ -383,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(defaults, start, finish),
         cmocka_unit_test_setup_teardown(json_file, start, finish),
         cmocka_unit_test_setup_teardown(overrides, start, finish),
+        cmocka_unit_test_setup_teardown(override_arrivals, start, finish),
         cmocka_unit_test_setup_teardown(ranges, start, finish),
         cmocka_unit_test_setup_teardown(json_diagnostics, start, finish),
         cmocka_unit_test_setup_teardown(suggestions, start, finish),

@@ -89,6 +89,22 @@ static void sizes(void **state)
     assert_fault(units_parse_size, "KiB", UNITS_MALFORMED);
 }
 
+static void rates(void **state)
+{
+    (void)state;
+    assert_parsed(units_parse_rate, "0/s", 0);
+    assert_parsed(units_parse_rate, "5000/s", 5000);
+    assert_parsed(units_parse_rate, "18446744073709551615/s", UINT64_MAX);
+    assert_fault(units_parse_rate, "18446744073709551616/s", UNITS_OVERFLOW);
+    assert_fault(units_parse_rate, "5000", UNITS_NO_UNIT);
+    assert_fault(units_parse_rate, "5/ms", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_rate, "5/", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_rate, "5s", UNITS_MALFORMED);
+    assert_fault(units_parse_rate, "5 /s", UNITS_MALFORMED);
+    assert_fault(units_parse_rate, "0.5/s", UNITS_MALFORMED);
+    assert_fault(units_parse_rate, "/s", UNITS_MALFORMED);
+}
+
 static void addresses(void **state)
 {
     static const uint8_t one[16] = {[15] = 1};
@@ -190,6 +206,7 @@ int main(void)
         cmocka_unit_test(counts),
         cmocka_unit_test(durations),
         cmocka_unit_test(sizes),
+        cmocka_unit_test(rates),
         cmocka_unit_test(addresses),
         cmocka_unit_test(addresses_refused),
         cmocka_unit_test(exact_formats),
