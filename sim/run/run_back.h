@@ -36,6 +36,9 @@ void run_back_turned(struct run_back *back);
 /* Whether no device is left. */
 bool run_back_idle(const struct run_back *back);
 
+/* The core that serves a guest, to look at; NULL if none does. */
+const struct be *run_back_core(const struct run_back *back, uint16_t front);
+
 /* Sums over all devices, those that are gone too. */
 void run_back_counters(const struct run_back *back, struct be_counters *sum);
 

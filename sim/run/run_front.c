@@ -45,11 +45,10 @@ static bool add_core(struct run_front *front)
 {
     const struct run_front_config *config = &front->config;
     const struct dialect *dialect = dialect_find(config->scenario->protocol.dialect);
-    const struct scenario_host *guest = &config->scenario->hosts[config->scenario->frontend];
     struct fe_config fe_config = {.dialect = dialect,
                                   .device = exec_next_device(config->exec),
                                   .order = config->scenario->protocol.order,
-                                  .max_sockets = workload_slots(config->scenario)};
+                                  .max_sockets = workload_slots(config->scenario, config->host)};
     struct exec_core core = {.step = step,
                              .deadline_ns = deadline,
                              .dialect = dialect,
@@ -74,7 +73,9 @@ static bool add_core(struct run_front *front)
                                                               .exec = config->exec,
                                                               .device = front->index,
                                                               .fe = front->fe,
-                                                              .name = guest->name,
+                                                              .host = config->host,
+                                                              .guest = config->guest,
+                                                              .name = config->name,
                                                               .max_sockets = fe_config.max_sockets,
                                                               .self = config->self,
                                                               .phase = config->phase});
@@ -129,6 +130,11 @@ const struct fe_counters *run_front_counters(const struct run_front *front)
 struct workload_set *run_front_workloads(struct run_front *front)
 {
     return front->workloads;
+}
+
+const struct fe *run_front_core(const struct run_front *front)
+{
+    return front->fe;
 }
 
 void run_front_destroy(struct run_front *front)

@@ -20,16 +20,19 @@ enum {
     SCENARIO_HOSTS_MAX = 8,
     SCENARIO_PEERS_MAX = 16,
     SCENARIO_WORKLOADS_MAX = 16,
+    SCENARIO_GUESTS_MAX = 4096,  /* of one host; several only in virtual mode */
     SCENARIO_SOCKETS_MAX = 4096, /* concurrent sockets of a workload, connections of a client */
     SCENARIO_FILE_BYTES_MAX = 1 << 20,
     SCENARIO_NAME_BYTES = 33, /* [a-z0-9-], 1 to 32 of them */
     SCENARIO_ADDR_BYTES = 64,
     SCENARIO_TEXT_BYTES = 1024,
+    SCENARIO_PATH_BYTES = 256,
     SCENARIO_CPU_ANY = -1, /* not pinned */
     SCENARIO_RATE_MAX = 1000000,
 };
 
 #define SCENARIO_SCHEMA "xensock/scenario/1"
+#define SCENARIO_COST_MODEL "linux-processes" /* unless the scenario names one */
 
 /* The words of the format, each with its constant: SCENARIO_EMULATED is "emulated". */
 #define SCENARIO_MODES(X)                                                                          \
@@ -74,7 +77,8 @@ struct scenario_addr {
 struct scenario_host {
     char name[SCENARIO_NAME_BYTES];
     enum scenario_role role;
-    int32_t cpu; /* or SCENARIO_CPU_ANY */
+    uint32_t count; /* of guests of this kind; 1 for the backend */
+    int32_t cpu;    /* or SCENARIO_CPU_ANY */
 };
 
 struct scenario_peer {
@@ -127,14 +131,15 @@ struct scenario {
     uint64_t duration_ns;
     uint64_t warmup_ns;
     uint64_t timeout_ns;
+    char cost_model[SCENARIO_PATH_BYTES]; /* as model_load takes it; for mode virtual */
     struct {
         char dialect[SCENARIO_NAME_BYTES]; /* dialect_find knows it */
         uint32_t order;                    /* in the dialect's range */
     } protocol;
     struct scenario_host hosts[SCENARIO_HOSTS_MAX];
     uint32_t host_count;
-    uint32_t backend; /* of hosts[], the only one */
-    uint32_t frontend;
+    uint32_t backend;  /* of hosts[], the only one */
+    uint32_t frontend; /* the first of hosts[] that is one; the only one in emulated mode */
     struct scenario_peer peers[SCENARIO_PEERS_MAX];
     uint32_t peer_count;
     struct scenario_workload workloads[SCENARIO_WORKLOADS_MAX];

@@ -44,6 +44,9 @@ static json_t *value_json(const struct scenario_key *key, const void *in)
     case SCENARIO_COUNT:
     case SCENARIO_CPU:
     case SCENARIO_DURATION:
+    case SCENARIO_DURATION_NEVER:
+    case SCENARIO_FINE_DURATION:
+    case SCENARIO_DECIMAL:
     case SCENARIO_SIZE:
     case SCENARIO_RATE: return number_json(key, in);
     case SCENARIO_ADDR:

@@ -40,6 +40,7 @@ static const struct scenario_key root_keys[] = {
     {"duration", SCENARIO_DURATION, ALL, AT(scenario, duration_ns), .min = MS, .max = DAY, .preset = SECOND},
     {"warmup", SCENARIO_DURATION, ALL, AT(scenario, warmup_ns), .max = DAY},
     {"timeout", SCENARIO_DURATION, ALL, AT(scenario, timeout_ns), .min = MS, .max = DAY, .preset = 60 * SECOND},
+    {"cost_model", SCENARIO_TEXT, ALL, AT(scenario, cost_model), .min = 1, .text = SCENARIO_COST_MODEL},
     {"topology", SCENARIO_MAP, ALL, .required = ALL},
     {"protocol", SCENARIO_MAP, ALL, .required = 0},
     {"workload", SCENARIO_LIST, ALL, .required = ALL},
@@ -55,6 +56,7 @@ static const struct scenario_key protocol_keys[] = {
 };
 static const struct scenario_key host_keys[] = {
     {"role", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_host, role), WORDS(roles)},
+    {"count", SCENARIO_COUNT, ALL, AT(scenario_host, count), .min = 1, .max = SCENARIO_GUESTS_MAX, .preset = 1},
     {"cpu", SCENARIO_CPU, ALL, AT(scenario_host, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
 };
 static const struct scenario_key peer_keys[] = {

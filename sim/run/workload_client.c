@@ -49,7 +49,7 @@ static void open_conn(struct conn *conn)
 {
     struct wl *wl = conn->wl;
     struct workload_set *set = wl->set;
-    uint64_t stream = (uint64_t)wl->index << 32 |
+    uint64_t stream = (uint64_t)set->env.guest << 48 | (uint64_t)wl->index << 32 |
                       (uint64_t)(conn->number + (uint64_t)conn->round * wl->spec->sockets);
 
     conn->sent = conn->received = 0;
@@ -60,7 +60,7 @@ static void open_conn(struct conn *conn)
     conn->key = payload_key(set->env.scenario->seed, stream);
     set_header(conn, stream);
     int64_t sock = fe_connect(set->env.fe, &wl->peer->addr.addr, workload_call(set));
-    workload_call_end(set);
+    workload_called(set, CALL_CONNECT, (uint64_t)sock, sock);
     if (sock < 0) {
         workload_fail(wl, "connect to", (int32_t)sock);
         conn_through(conn);

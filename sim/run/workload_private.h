@@ -95,7 +95,7 @@ struct workload_set {
 
 /* workload.c */
 struct step_out *workload_call(struct workload_set *set);
-void workload_call_end(struct workload_set *set);
+int64_t workload_called(struct workload_set *set, enum call_kind kind, uint64_t sock, int64_t ret);
 void workload_fail(struct wl *wl, const char *what, int32_t ret);
 void workload_finish(struct wl *wl);
 bool workload_unbounded(const struct scenario_workload *spec);
@@ -103,6 +103,7 @@ int64_t workload_send(struct conn *conn, const void *from, uint32_t bytes);
 int64_t workload_recv(struct conn *conn, void *to, uint32_t bytes);
 void workload_release(struct conn *conn);
 void workload_adopt(struct conn *conn, uint64_t sock);
+uint64_t workload_carried(const struct wl *wl); /* what the backend has not taken does not count */
 void workload_check(struct conn *conn, const void *bytes, uint32_t count);
 
 /* workload_client.c */

@@ -225,6 +225,7 @@ static void defaults(void **state)
     assert_true(scenario.duration_ns == UINT64_C(1000000000));
     assert_true(scenario.warmup_ns == 0);
     assert_true(scenario.timeout_ns == UINT64_C(60000000000));
+    assert_string_equal(scenario.cost_model, "linux-processes");
     assert_string_equal(scenario.protocol.dialect, "xensock1");
     assert_int_equal(scenario.protocol.order, 6);
     assert_int_equal(scenario.hosts[0].cpu, SCENARIO_CPU_ANY);
@@ -315,6 +316,11 @@ static void ranges(void **state)
                  {"seed=0", 0},
                  {"seed=9223372036854775807", 0},
                  {"seed=9223372036854775808", -1},
+                 {"cost_model=xen-arm", 0},
+                 {"cost_model=xen-arn", -1},
+                 {"cost_model=./xen-arn", 0},
+                 {"cost_model=xen-arn.yaml", 0},
+                 {"cost_model=", -1},
                  {"duration=999us", -1},
                  {"duration=1ms", 0},
                  {"workload.bulk.sockets=0", -1},
