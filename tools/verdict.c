@@ -5,6 +5,7 @@
 #include "tools/verdict.h"
 
 #include "ringlib/err.h"
+#include "sim/run/model.h"
 #include "sim/run/record.h"
 
 #include <stdarg.h>
@@ -246,6 +247,19 @@ static void add_errors(struct verdict *verdict)
     }
 }
 
+static void add_virtual(struct verdict *verdict)
+{
+    const struct launch_outcome *outcome = verdict->outcome;
+
+    record_add_virtual(verdict->result,
+                       &(struct record_virtual){.trace = outcome->trace,
+                                                .model = outcome->model->name,
+                                                .model_xxh128 = outcome->model->digest,
+                                                .virtual_ns = outcome->virtual_ns});
+    record_add_counter(verdict->result, "virtual.events", outcome->virtual_events);
+    record_add_counter(verdict->result, "virtual.records", outcome->trace_records);
+}
+
 json_t *verdict_result(const struct scenario *scenario, struct diag_list *diags,
                        const struct launch_outcome *outcome, int *code)
 {
@@ -254,11 +268,15 @@ json_t *verdict_result(const struct scenario *scenario, struct diag_list *diags,
     json_t *of = scenario_of(&verdict);
     json_t *host = record_host();
 
-    verdict.result = record_begin(of, host, XENSOCK_VERSION, "emulated", scenario->seed);
+    verdict.result =
+        record_begin(of, host, XENSOCK_VERSION,
+                     scenario->mode == SCENARIO_VIRTUAL ? "virtual" : "emulated", scenario->seed);
     json_decref(of);
     json_decref(host);
     if (!verdict.result)
         return NULL;
+    if (outcome->model)
+        add_virtual(&verdict);
     add_errors(&verdict);
     judge_parts(&verdict);
     record_finish(verdict.result, outcome->wall_ns, outcome->complete);

@@ -122,7 +122,7 @@ static void check_order(const struct scenario_map *map, uint64_t low_ps, uint64_
 
 /* The keys that make each shape, by enum cost_shape. */
 static const char *const shape_keys[][2] = {
-    [COST_CONSTANT] = {"value", "value"},
+    [COST_CONSTANT] = {"value", "value"}, /* one is enough, and the first shape to be looked for */
     [COST_UNIFORM] = {"low", "high"},
     [COST_LOGNORMAL] = {"median", "sigma"},
 };
@@ -144,10 +144,10 @@ static bool has_shape(const struct scenario_map *map, uint32_t shape, const char
     return count > 0;
 }
 
-/* Report a key of another shape that stands beside those of `shape`. */
+/* Report the keys of another shape, of two keys, that stand beside those of `shape`. */
 static void report_mixed(const struct scenario_map *map, uint32_t shape, uint32_t other)
 {
-    for (uint32_t i = 0; i < (other == COST_CONSTANT ? 1 : 2); i++) {
+    for (uint32_t i = 0; i < 2; i++) {
         int node = scenario_yaml_find(map->yaml, map->node, shape_keys[other][i]);
 
         if (node)

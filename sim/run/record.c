@@ -172,6 +172,19 @@ int record_add_digest(json_t *result, const char *name, uint64_t bytes, const ch
         json_pack("{s:s, s:o, s:s}", "unit", "bytes", "value", integer(bytes), "xxh128", xxh128));
 }
 
+int record_add_virtual(json_t *result, const struct record_virtual *run)
+{
+    json_t *repeat = repeat_of(result);
+    int ret = set_new(repeat, "trace", json_string(run->trace));
+
+    if (ret == 0)
+        ret = set_new(repeat, "virtual_ns", integer(run->virtual_ns));
+    if (ret == 0)
+        ret = set_new(repeat, "cost_model",
+                      json_pack("{s:s, s:s}", "name", run->model, "xxh128", run->model_xxh128));
+    return ret;
+}
+
 int record_add_counter(json_t *result, const char *name, uint64_t value)
 {
     json_t *counters = json_object_get(repeat_of(result), "counters");

@@ -224,31 +224,41 @@ static void print_processes(FILE *out, const json_t *processes)
 
 /* A process's counters are "PROCESS.NAME"; those worth a look at each run, a column each. All of
  * them are in the JSON. */
-static void print_counters(FILE *out, json_t *counters, const json_t *processes)
+static void print_counters(FILE *out, json_t *counters)
 {
+    static const char *const parts[] = {"frontend", "backend"};
     static const char *const names[] = {"notifications", "wakeups",       "copies",
                                         "room_waits",    "request_waits", "ring_full",
                                         "maps",          "grants_peak",   "ports_peak"};
     json_t *grid = json_pack("[[s,s,s,s,s,s,s,s,s,s]]", "counts", "notified", "woken", "copies",
                              "room waits", "slot waits", "ring full", "maps", "grants", "ports");
-    json_t *process;
-    size_t p, i;
 
-    json_array_foreach(processes, p, process)
-    {
-        const char *name = json_string_value(json_object_get(process, "name"));
-        json_t *key = json_sprintf("%s.%s", name, names[0]);
+    for (size_t p = 0; p < sizeof(parts) / sizeof(parts[0]); p++) {
+        json_t *key = json_sprintf("%s.%s", parts[p], names[0]);
         bool counted = json_object_get(counters, json_string_value(key)) != NULL;
-        json_t *row = counted ? new_row(grid, name) : NULL;
+        json_t *row = counted ? new_row(grid, parts[p]) : NULL;
 
         json_decref(key);
-        for (i = 0; counted && i < sizeof(names) / sizeof(names[0]); i++) {
-            key = json_sprintf("%s.%s", name, names[i]);
+        for (size_t i = 0; counted && i < sizeof(names) / sizeof(names[0]); i++) {
+            key = json_sprintf("%s.%s", parts[p], names[i]);
             add_count(row, json_object_get(counters, json_string_value(key)));
             json_decref(key);
         }
     }
     print_grid(out, grid);
+}
+
+/* What a run in virtual time is known by. */
+static void print_trace(FILE *out, const json_t *repeat)
+{
+    const char *trace = json_string_value(json_object_get(repeat, "trace"));
+    uint64_t virtual_ns = (uint64_t)json_integer_value(json_object_get(repeat, "virtual_ns"));
+
+    if (!trace)
+        return;
+    fprintf(out, "virtual %s, costs of %s\n", units_format_latency(virtual_ns).text,
+            json_string_value(json_object_get(json_object_get(repeat, "cost_model"), "name")));
+    fprintf(out, "trace %s\n", trace);
 }
 
 static void print_verdict(FILE *out, const json_t *result)
@@ -280,6 +290,7 @@ void record_print_table(FILE *out, const json_t *result)
 
     print_workloads(out, json_object_get(repeat, "metrics"));
     print_processes(out, json_object_get(repeat, "processes"));
-    print_counters(out, json_object_get(repeat, "counters"), json_object_get(repeat, "processes"));
+    print_counters(out, json_object_get(repeat, "counters"));
+    print_trace(out, repeat);
     print_verdict(out, result);
 }

@@ -84,11 +84,10 @@ static void put(uint8_t *to, uint32_t value, uint32_t bytes)
 
 static void file_begin(struct trace_log *log, const struct trace_log_config *config)
 {
-    uint8_t header[TRACE_FILE_HEADER_BYTES];
+    uint8_t header[TRACE_FILE_HEADER_BYTES] = TRACE_FILE_MAGIC;
     size_t size;
     char *names = names_make(config, &size);
 
-    memcpy(header, TRACE_FILE_MAGIC, 8);
     put(header + 8, TRACE_FILE_VERSION, 2);
     put(header + 10, TRACE_FILE_RECORD_BYTES, 2);
     put(header + 12, (uint32_t)size, 4);

@@ -282,9 +282,9 @@ const char *trace_text_point(enum trace_point point)
 
 bool trace_text_find_point(const char *name, uint8_t *point)
 {
-    for (uint8_t i = 0; i < TRACE_POINT_COUNT; i++)
+    for (uint32_t i = 0; i < TRACE_POINT_COUNT; i++)
         if (strcmp(point_names[i], name) == 0) {
-            *point = i;
+            *point = (uint8_t)i;
             return true;
         }
     return false;

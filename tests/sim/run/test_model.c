@@ -168,14 +168,23 @@ static void too_large(void **state)
     unlink(path);
 }
 
+/* All but the list of models, which a new file in scenarios/models/ makes longer. */
 static void names(void **state)
 {
+    const struct diag *diag = &diags.entries[0];
+
     (void)state;
     assert_int_equal(model_load(&model, "xen-x86-pinend", "", &diags), -1);
-    assert_printed("unknown-name.txt");
+    assert_int_equal(diags.count, 1);
+    assert_int_equal(diag->code, DIAG_UNKNOWN_VALUE);
+    assert_string_equal(diag->message, "there is no cost model 'xen-x86-pinend'");
+    assert_string_equal(diag->hint, "did you mean 'xen-x86-pinned'?");
+    assert_non_null(strstr(diag->help, "known models: linux-processes, "));
+    for (uint32_t i = 0; model_at(i); i++)
+        assert_non_null(strstr(diag->help, model_at(i)));
     finish(NULL);
     assert_int_equal(model_load(&model, "mine", "", &diags), -1);
-    assert_string_equal(diags.entries[0].hint, "a file's name has a slash or ends in .yaml");
+    assert_string_equal(diag->hint, "a file's name has a slash or ends in .yaml");
     finish(NULL);
     assert_int_equal(model_load(&model, SCENARIO_COST_MODEL, "", &diags), 0);
     for (uint32_t i = 1; model_at(i); i++)
@@ -317,6 +326,28 @@ static void golden(void **state)
     assert_int_equal(model.rows[COST_HYPERCALL_FRONT].factor_ppm, 1700000);
 }
 
+static uint64_t ps(enum cost_row row)
+{
+    return model.costs.rows[row].low_ps;
+}
+
+/* The sums of the README, which it compares with measurements. */
+static void rows_add_up(void **state)
+{
+    (void)state;
+    assert_int_equal(model_load(&model, "linux-processes", "", &diags), 0);
+    assert_true(2 * (ps(COST_NOTIFY) + ps(COST_CONTEXT_SWITCH) + ps(COST_TURN)) == 8190000);
+    assert_true(2 * (ps(COST_SOCKET_WRITE) + ps(COST_CONTEXT_SWITCH) + ps(COST_SOCKET_READ)) ==
+                15900000);
+    assert_true(ps(COST_SOCKET_WRITE) + ps(COST_SOCKET_READ) +
+                    65536 * (ps(COST_SOCKET_READ_BYTE) + ps(COST_SOCKET_WRITE_BYTE)) ==
+                14475040);
+    assert_int_equal(model_load(&model, "xen-x86-idle", "", &diags), 0);
+    assert_true(ps(COST_DELIVER_DOZING) + ps(COST_WAKE_BACKEND) == 21 * US);
+    assert_true(ps(COST_MAP_PAGE) + ps(COST_UNMAP_PAGE) == 1400000);
+    assert_true(2 * ps(COST_DELIVER_IDLE) == 10 * US);
+}
+
 /* In two tests, since a list of diagnostics has room for four sources. */
 static void golden_shared_and_arm(void **state)
 {
@@ -341,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names, start, finish),
         cmocka_unit_test_setup_teardown(digests, start, finish),
         cmocka_unit_test_setup_teardown(every_model, start, finish),
+        cmocka_unit_test_setup_teardown(rows_add_up, start, finish),
         cmocka_unit_test_setup_teardown(manual, start, finish),
         cmocka_unit_test_setup_teardown(golden, start, finish),
         cmocka_unit_test_setup_teardown(golden_shared_and_arm, start, finish),

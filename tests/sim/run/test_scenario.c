@@ -337,6 +337,24 @@ static void ranges(void **state)
     }
 }
 
+/* A model that is not in the program is reported where it is named, among other faults. */
+static void cost_models(void **state)
+{
+    static const char *const sets[] = {"sed=7", "cost_model=linux-proceses"};
+    const struct diag *diag = &diags.entries[1];
+
+    (void)state;
+    assert_int_equal(scenario_load(&scenario, "good-full.yaml", sets, 2, &diags), -1);
+    assert_int_equal(diags.count, 2);
+    assert_int_equal(diag->code, DIAG_UNKNOWN_VALUE);
+    assert_string_equal(diag->message, "there is no cost model 'linux-proceses'");
+    assert_string_equal(diag->suggestion, "linux-processes");
+    assert_int_equal(diag->place.source, 1);
+    assert_int_equal(diag->place.line, 2);
+    assert_int_equal(diag->place.column, 12);
+    assert_int_equal(diag->place.length, 14);
+}
+
 static void json_diagnostics(void **state)
 {
     json_t *array, *first, *second;
@@ -411,6 +429,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(overrides, start, finish),
         cmocka_unit_test_setup_teardown(override_arrivals, start, finish),
         cmocka_unit_test_setup_teardown(ranges, start, finish),
+        cmocka_unit_test_setup_teardown(cost_models, start, finish),
         cmocka_unit_test_setup_teardown(json_diagnostics, start, finish),
         cmocka_unit_test_setup_teardown(suggestions, start, finish),
         cmocka_unit_test_setup_teardown(colours, start, finish),

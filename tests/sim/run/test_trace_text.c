@@ -133,12 +133,13 @@ static void test_any_record(void **state)
         0, 1, UINT32_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX, UINT64_C(0x0a22415c1b7f80ff)};
 
     (void)state;
-    for (uint32_t i = 0; i < 6 * 65536; i++) {
-        const struct trace_record record = {.point = (uint8_t)(i >> 8),
-                                            .detail = (uint8_t)i,
-                                            .token = numbers[(i >> 16) % 6],
-                                            .extra = (uint32_t)numbers[(i >> 16) % 6],
-                                            .value = numbers[(i >> 16) % 6]};
+    for (uint32_t i = 0; i < 6 * 256 * (TRACE_POINT_COUNT + 1); i++) {
+        const uint64_t number = numbers[i % 6];
+        const struct trace_record record = {.point = (uint8_t)(i / 6 / 256),
+                                            .detail = (uint8_t)(i / 6),
+                                            .token = number,
+                                            .extra = (uint32_t)number,
+                                            .value = number};
         char text[TRACE_TEXT_BYTES];
 
         memset(text, 'x', sizeof(text));
@@ -154,7 +155,7 @@ static void test_points(void **state)
     uint8_t point = 99;
 
     (void)state;
-    for (uint8_t i = 0; i < TRACE_POINT_COUNT; i++) {
+    for (uint32_t i = 0; i < TRACE_POINT_COUNT; i++) {
         assert_true(trace_text_find_point(trace_text_point((enum trace_point)i), &point));
         assert_int_equal(point, i);
     }
