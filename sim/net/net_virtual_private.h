@@ -205,8 +205,9 @@ struct virtual_link *net_virtual_link_between(struct net_virtual *world,
                                               const struct virtual_host *a,
                                               const struct virtual_host *b);
 
-/* ---- net_virtual_listen.c: operations of net_ops, and: ---- */
+/* ---- net_virtual_listen.c ---- */
 
+/* Operations of net_ops. */
 void net_virtual_listen_connect(struct net *net, uint64_t token, const struct call_addr *addr);
 void net_virtual_listen_bind(struct net *net, uint64_t token, const struct call_addr *addr);
 void net_virtual_listen_listen(struct net *net, uint64_t token, uint32_t backlog);
@@ -219,8 +220,9 @@ void net_virtual_listen_stop_waiting(struct virtual_socket *socket);
 /* A bound socket leaves its port, and a listener resets what nobody took. */
 void net_virtual_listen_close(struct virtual_socket *socket);
 
-/* ---- net_virtual_stream.c: operations of net_ops, and: ---- */
+/* ---- net_virtual_stream.c ---- */
 
+/* Operations of net_ops. */
 void net_virtual_stream_read(struct net *net, uint64_t token, const struct shared_iov *iov,
                              uint32_t count);
 void net_virtual_stream_write(struct net *net, uint64_t token, const struct shared_iov *iov,
@@ -251,6 +253,7 @@ void net_virtual_pipe_get(struct virtual_pipe *pipe, const struct shared_iov *io
 /* Lose what has not arrived, for good. */
 void net_virtual_pipe_cut(struct virtual_pipe *pipe);
 
+/* Free what it holds. */
 void net_virtual_pipe_free(struct virtual_pipe *pipe);
 
 /* Asserts that each member of a link is in its range. */
