@@ -62,6 +62,9 @@ struct virtual_pipe {
     struct prng prng;
 };
 
+/* What makes something complete: a call of the host itself, or the network. */
+enum virtual_cause { VIRTUAL_BY_CALL, VIRTUAL_BY_NETWORK };
+
 enum virtual_direction { VIRTUAL_IN, VIRTUAL_OUT };
 
 /* One end of a connection. */
@@ -98,6 +101,7 @@ struct virtual_completion {
     struct virtual_completion *prev, *next; /* in the host's; prev is NULL while not queued */
     struct virtual_socket *socket;
     uint64_t due_ns;
+    uint64_t number; /* of the host's completions */
     enum ev_kind kind;
     int32_t ret;
 };
@@ -141,9 +145,10 @@ struct virtual_host {
     uint32_t number; /* from 0, never used again */
     uint16_t who;
     struct vcpu *vcpu;
-    uint64_t awake_ns;               /* until then it is being woken */
-    struct virtual_socket *named;    /* by token */
-    struct virtual_completion *done; /* by due_ns */
+    uint64_t awake_ns;                  /* until then it is being woken */
+    struct virtual_socket *named;       /* by token */
+    struct virtual_completion *done[2]; /* by cause; in order of due_ns */
+    uint64_t completions;               /* so far */
 };
 
 struct net_virtual {
@@ -154,9 +159,6 @@ struct net_virtual {
     struct virtual_port *ports;
     struct virtual_conn *conns;
 };
-
-/* What makes something complete: a call of the host itself, or the network. */
-enum virtual_cause { VIRTUAL_BY_CALL, VIRTUAL_BY_NETWORK };
 
 static inline struct virtual_host *net_virtual_host_of(struct net *net)
 {
