@@ -6,8 +6,7 @@
  * own result when the call is paid for, for the network's at once or, if that finds the vCPU idle,
  * when it is awake. Whatever else the network brings until then is found awake with it.
  * Invariants:
- * - Completions are taken in order of due_ns, then of completing; none overtakes another of its
- *   socket.
+ * - Completions are taken in order of due_ns, then of completing; CLOSE is the last of its socket.
  * - A socket lives while a token names it and while a completion of it is queued; completions lie
  *   in it, so queueing one allocates nothing.
  * Source: net_virtual.h, net_virtual_private.h.
@@ -97,8 +96,8 @@ static uint64_t network_due_ns(struct virtual_host *host)
     return host->awake_ns;
 }
 
-/* Behind all of its cause that are due no later. That is the end, but for the few that waited for
- * one of their own socket: what calls are due grows, and what the network brings. */
+/* Behind all of its cause that are due no later: at the end, but for a CLOSE that waits for others
+ * of its socket, since what calls complete is due ever later, and so is what the network brings. */
 static void enqueue(struct virtual_host *host, struct virtual_completion *done,
                     enum virtual_cause cause)
 {
@@ -120,9 +119,10 @@ uint64_t net_virtual_complete(struct virtual_completion *done, int32_t ret,
     uint64_t due_ns = cause == VIRTUAL_BY_CALL ? vcpu_now_ns(host->vcpu) : network_due_ns(host);
 
     assert(done->prev == NULL);
-    if (due_ns < socket->due_ns)
+    if (socket->due_ns < due_ns)
+        socket->due_ns = due_ns;
+    if (done->kind == EV_NET_CLOSE)
         due_ns = socket->due_ns;
-    socket->due_ns = due_ns;
     done->due_ns = due_ns;
     done->number = host->completions++;
     done->ret = ret;
@@ -184,7 +184,6 @@ static void cancel_pending(struct virtual_socket *socket)
 
         if (transfer->posted)
             net_virtual_complete(&transfer->done, -ERR_CANCELED, VIRTUAL_BY_CALL);
-        transfer->posted = false;
     }
 }
 
