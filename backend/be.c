@@ -66,6 +66,19 @@ const struct be_counters *be_counters(const struct be *be)
     return &be->counters;
 }
 
+void be_look(const struct be *be, struct be_look *look)
+{
+    *look = (struct be_look){0};
+    if (be->phase != BE_CONNECTED)
+        return;
+    look->req_cons = be->ring.req_cons;
+    look->rsp_prod = be->ring.rsp_pushed;
+    look->req_prod = shared_load(&be->ring.page, CMDRING_REQ_PROD);
+    look->req_event = shared_load(&be->ring.page, CMDRING_REQ_EVENT);
+    look->unanswered = cmdring_back_unanswered(&be->ring);
+    look->port = be->ring_port;
+}
+
 enum xenbus_state be_state(const struct be *be)
 {
     return be->published;

@@ -57,6 +57,17 @@ uint64_t be_deadline_ns(const struct be *be);
 /* Its counts; they live as long as the core. */
 const struct be_counters *be_counters(const struct be *be);
 
+/* Where it stands, for people: the command ring's indexes. Valid while the device is connected,
+ * else all 0. */
+struct be_look {
+    uint32_t req_cons, rsp_prod; /* its own */
+    uint32_t req_prod;           /* the front's, as it is now */
+    uint32_t req_event;          /* where it asked to be notified */
+    uint32_t unanswered;         /* requests taken */
+    uint32_t port;               /* of the device */
+};
+void be_look(const struct be *be, struct be_look *look);
+
 /* The xenbus state this side published last. */
 enum xenbus_state be_state(const struct be *be);
 

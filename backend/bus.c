@@ -1,7 +1,8 @@
 /*
  * The backend's directory, listed again whenever something below it changes. See bus.h.
- * A listing goes domain by domain, each with one operation under way; a change that comes
- * meanwhile starts it over. What a whole listing did not see is gone.
+ * A listing goes domain by domain, each with one operation under way; after one during which
+ * something changed comes another, so that who is listed last is not forgotten for those who
+ * change. What a listing without a change did not see is gone.
  */
 #include "backend/bus.h"
 
@@ -20,6 +21,7 @@ struct bus {
     bool full_told;         /* that there are more devices than room; once, until one goes */
     uint32_t domains, next; /* of this listing */
     uint32_t count;
+    uint32_t near;    /* where the last search ended: listings come in the table's order */
     uint16_t *domids; /* of this listing, max_devices of them */
     struct bus_device devices[];
 };
@@ -69,9 +71,13 @@ static void tell(struct bus *bus, enum act_kind kind, const struct bus_device *d
 
 static struct bus_device *find(struct bus *bus, uint16_t domid, uint16_t devid)
 {
-    for (uint32_t i = 0; i < bus->count; i++)
-        if (bus->devices[i].domid == domid && bus->devices[i].devid == devid)
-            return &bus->devices[i];
+    for (uint32_t i = 0; i < bus->count; i++) {
+        struct bus_device *device = &bus->devices[(bus->near + i) % bus->count];
+        if (device->domid != domid || device->devid != devid)
+            continue;
+        bus->near = (bus->near + i + 1) % bus->count;
+        return device;
+    }
     return NULL;
 }
 
@@ -143,7 +149,7 @@ static void forget_unseen(struct bus *bus, struct step_out *out)
 
 static void next_domain(struct bus *bus, struct step_out *out)
 {
-    if (bus->next < bus->domains && !bus->again) {
+    if (bus->next < bus->domains) {
         list(bus, bus->domids[bus->next], out);
         return;
     }

@@ -1,4 +1,4 @@
-/* Names of actions and faults. See step.h. */
+/* Names of actions, events and faults. See step.h. */
 #include "ringlib/step.h"
 
 const char *step_act_name(enum act_kind kind)
@@ -18,6 +18,23 @@ const char *step_act_name(enum act_kind kind)
     case ACT_WRITABLE: return "WRITABLE";
     case ACT_DEVICE_NEW: return "DEVICE_NEW";
     case ACT_DEVICE_GONE: return "DEVICE_GONE";
+    }
+    return "?";
+}
+
+const char *step_ev_name(enum ev_kind kind)
+{
+    switch (kind) {
+#define X(op)                                                                                      \
+    case EV_##op: return #op;
+        STEP_OPS(X)
+#undef X
+    case EV_START: return "START";
+    case EV_STOP: return "STOP";
+    case EV_MORE: return "MORE";
+    case EV_TIME: return "TIME";
+    case EV_PORT: return "PORT";
+    case EV_STORE: return "STORE";
     }
     return "?";
 }

@@ -247,8 +247,9 @@ static inline uint32_t step_room(const struct step_out *out)
     return STEP_ACTS - out->count;
 }
 
-/* Names for people: "NET_READ", "BYTERING_WINDOW". */
+/* Names for people: "NET_READ", "BYTERING_WINDOW"; "?" for a number that is none. */
 const char *step_act_name(enum act_kind kind);
+const char *step_ev_name(enum ev_kind kind);
 const char *step_fault_name(enum fault_reason reason);
 
 /* "No deadline" of fe_deadline_ns and be_deadline_ns. */

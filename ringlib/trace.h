@@ -12,10 +12,13 @@
 #include <assert.h>
 #include <stdint.h>
 
-/* constant, name for people, what `detail`, `extra` and `value` are */
+/* constant, name for people, what `detail`, `extra` and `value` are; a result is >= 0 or -ERR_*,
+ * with its sign in all bits; what a kind has no use for is 0 */
 #define TRACE_POINTS(X)                                                                            \
-    X(EVENT, "event", "into a core: enum ev_kind, result, port or what was read")                  \
-    X(ACTION, "action", "out of a core: enum act_kind, pages, refs or port, bytes")                \
+    X(EVENT, "event", "into a core: enum ev_kind, result, port or 8 characters of what was read")  \
+    X(ACTION, "action",                                                                            \
+      "out of a core: enum act_kind; pages, refs, port, enum fault_reason or enum call_kind; "     \
+      "bytes or the call's result")                                                                \
     X(CALL, "call", "of the application: enum trace_call, bytes asked, result")                    \
     X(TURN, "turn", "a vCPU took a turn: 0, steps, its cost in ns")                                \
     X(NOTIFY, "notify", "sent: enum trace_fate, port, ns until it arrives")                        \

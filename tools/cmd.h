@@ -25,6 +25,7 @@ int cmd_hypervisor(int argc, char **argv);
 int cmd_payload(int argc, char **argv);
 int cmd_peer(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 
 /* Print a help text to stdout and return 0. */
 int cmd_help(const char *text);

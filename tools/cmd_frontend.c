@@ -6,6 +6,7 @@
 #endif
 #include "sim/run/domain_uv.h"
 #include "sim/run/metrics_counters.h"
+#include "sim/run/report.h"
 #include "sim/run/run_front.h"
 #include "sim/run/units.h"
 #include "tools/cmd.h"
@@ -49,28 +50,6 @@ static void look(struct frontend *frontend, struct metrics_counters *all)
     metrics_counters_exec(all, exec_counters(domain_uv_exec(frontend->domain)));
 }
 
-static json_t *workload_json(const struct frontend *frontend, uint32_t i)
-{
-    struct workload_result result;
-    char *latency = NULL;
-
-    workload_result(run_front_workloads(frontend->front), i, &result);
-    if (result.latency)
-        latency = metrics_hist_encode(result.latency);
-    json_t *object = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:s?, s:I, s:s}", "name",
-        frontend->scenario.workloads[i].name, "duration_ns", (json_int_t)result.duration_ns,
-        "bytes", (json_int_t)result.bytes, "operations", (json_int_t)result.operations,
-        "sent_bytes", (json_int_t)result.sent_bytes, "received_bytes",
-        (json_int_t)result.received_bytes, "mismatches", (json_int_t)result.mismatches, "errors",
-        (json_int_t)result.errors, "connections", (json_int_t)result.connections, "bind_error",
-        -result.bind_error, "error", result.first_error_text, "latency", latency, "saturated",
-        (json_int_t)(result.latency ? result.latency->saturated : 0), "xxh128",
-        result.received_xxh128);
-    free(latency);
-    return object;
-}
-
 /* By hand there is no launcher to print the table. */
 static void print_workload(const struct frontend *frontend, uint32_t i)
 {
@@ -101,7 +80,8 @@ static void say_report(struct frontend *frontend)
         struct workload_result result;
         workload_result(run_front_workloads(frontend->front), i, &result);
         frontend->failed |= result.errors + result.mismatches > 0;
-        json_array_append_new(workloads, workload_json(frontend, i));
+        json_array_append_new(workloads,
+                              report_workload(frontend->scenario.workloads[i].name, &result));
         if (!process->control)
             print_workload(frontend, i);
     }
@@ -246,6 +226,8 @@ static bool join(struct frontend *frontend, const struct frontend_options *optio
 
 static void start(struct frontend *frontend, const struct frontend_options *options)
 {
+    const struct scenario_host *guest = &frontend->scenario.hosts[frontend->scenario.frontend];
+
     uv_timer_init(frontend->process.loop, &frontend->progress);
     frontend->progress.data = frontend;
     frontend->front =
@@ -253,6 +235,8 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
                                                     .domid = options->domid,
                                                     .backend = options->backend,
                                                     .scenario = &frontend->scenario,
+                                                    .host = frontend->scenario.frontend,
+                                                    .name = guest->name,
                                                     .self = frontend,
                                                     .phase = phase,
                                                     .report = report});

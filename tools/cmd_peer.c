@@ -9,14 +9,13 @@
 #include "backend/policy.h"
 #include "ringlib/err.h"
 #include "sim/run/peer_uv.h"
+#include "sim/run/report.h"
 #include "sim/run/units.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
 #include "tools/profile.h"
 
 #include <getopt.h>
-#include <inttypes.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,51 +50,20 @@ struct peer_process {
     bool begun, ended, reported;
 };
 
-static const struct counter {
-    const char *name;
-    size_t offset;
-} counters[] = {
-#define COUNTER(name)                                                                              \
-    {                                                                                              \
-#name, offsetof(struct peer_uv_counters, name)                                             \
-    }
-    COUNTER(connections),      COUNTER(connect_failures), COUNTER(bytes_in),
-    COUNTER(bytes_out),        COUNTER(mismatches),       COUNTER(short_streams),
-    COUNTER(protocol_errors),  COUNTER(resets),           COUNTER(first_bad_stream),
-    COUNTER(first_bad_offset),
-#undef COUNTER
-};
-
-enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };
-
-/* Stream numbers come from whoever connected, so they may be too large for JSON: the top bit goes.
- */
-static uint64_t counter_value(const struct peer_uv_counters *all, const struct counter *counter)
-{
-    return *(const uint64_t *)(const void *)((const char *)all + counter->offset) & INT64_MAX;
-}
-
 static void print_counters(const struct peer_process *peer)
 {
-    for (size_t i = 0; i < COUNTERS; i++)
-        printf("  %-18s %" PRIu64 "\n", counters[i].name,
-               counter_value(peer_uv_counters(peer->peer), &counters[i]));
-}
+    const char *name;
+    json_t *value, *all = report_peer_counters(peer_uv_counters(peer->peer));
 
-static json_t *counters_json(const struct peer_uv_counters *all)
-{
-    json_t *json = json_object();
-
-    for (size_t i = 0; i < COUNTERS; i++)
-        json_object_set_new(json, counters[i].name,
-                            json_integer((json_int_t)counter_value(all, &counters[i])));
-    return json;
+    json_object_foreach(all, name, value)
+        printf("  %-18s %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(value));
+    json_decref(all);
 }
 
 /* The report waits for the connections, so that what was on its way is in it. */
 static void report_if_due(struct peer_process *peer)
 {
-    const struct peer_uv_counters *all = peer_uv_counters(peer->peer);
+    const struct peer_counters *all = peer_uv_counters(peer->peer);
     const struct process *process = &peer->process;
     struct record_usage usage = record_usage_between(&process->from, &process->to);
 
@@ -105,7 +73,7 @@ static void report_if_due(struct peer_process *peer)
     control_uv_say(process->control,
                    json_pack("{s:s, s:s, s:o, s:o, s:I}", "event", "report", "name",
                              peer->spec->name, "usage", record_usage_json(&usage), "counters",
-                             counters_json(all), "open", (json_int_t)all->open));
+                             report_peer_counters(all), "open", (json_int_t)all->open));
 }
 
 static void quit(struct peer_process *peer)

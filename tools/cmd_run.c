@@ -7,6 +7,7 @@
 #include "tools/cmd.h"
 #include "tools/launch.h"
 #include "tools/profile.h"
+#include "tools/simulate.h"
 #include "tools/summary.h"
 #include "tools/verdict.h"
 
@@ -30,6 +31,7 @@ static const char help[] =
     "  --profile cpu      a CPU profile of the measured phase of each process, and a summary\n"
     "  --allow IP[/BITS]  where the guest may connect and bind beside loopback\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
+    "  --trace FILE       in virtual time: write every event there, for `xensock trace`\n"
     "  --runtime DIR      put the sockets of the run there instead of in a directory of its own\n"
     "\n"
     "  xensock run scenarios/quickstart.yaml\n"
@@ -39,6 +41,7 @@ enum { ALLOW_MAX = 30 };
 
 struct run_options {
     struct launch_options launch;
+    struct model model; /* of a run in virtual time */
     const char *allow[ALLOW_MAX];
     struct cmd_sets sets;
     const char *out;
@@ -131,7 +134,10 @@ static int run(struct run_options *options, const struct scenario *scenario,
     }
     snprintf(options->profile_prefix, sizeof(options->profile_prefix), "%s/profile.", out);
     options->launch.profile_prefix = options->profile ? options->profile_prefix : NULL;
-    launch_run(scenario, &options->launch, &outcome);
+    if (scenario->mode == SCENARIO_VIRTUAL)
+        simulate_run(scenario, &options->model, &options->launch, &outcome);
+    else
+        launch_run(scenario, &options->launch, &outcome);
     json_t *result = verdict_result(scenario, diags, &outcome, &code);
     json_decref(outcome.reports);
     json_decref(outcome.errors);
@@ -147,7 +153,6 @@ static int run(struct run_options *options, const struct scenario *scenario,
 
 static bool take(struct run_options *options, int option, const char *text)
 {
-    bool immediate;
     struct policy_rule rule;
 
     switch (option) {
@@ -155,7 +160,8 @@ static bool take(struct run_options *options, int option, const char *text)
     case 'o': options->out = text; return true;
     case 'q': options->quiet = true; return true;
     case 'r': options->launch.runtime = text; return true;
-    case 'n': options->launch.notify = text; return cmd_notify(text, &immediate);
+    case 'n': options->launch.notify = text; return cmd_notify(text, &options->launch.immediate);
+    case 't': options->launch.trace = text; return true;
     case 'f':
         options->json = strcmp(text, "json") == 0;
         if (options->json || strcmp(text, "text") == 0)
@@ -181,14 +187,34 @@ static bool take(struct run_options *options, int option, const char *text)
     return false;
 }
 
+/* What only one of the modes can do. */
+static bool suits_mode(const struct run_options *options, enum scenario_mode mode)
+{
+    const char *option = NULL;
+
+    if (mode == SCENARIO_VIRTUAL)
+        option = options->profile ? "--profile" : options->launch.runtime ? "--runtime" : NULL;
+    else if (options->launch.trace)
+        option = "--trace";
+    if (option)
+        fprintf(stderr, "xensock: error: %s does not go with mode '%s'\n", option,
+                mode == SCENARIO_VIRTUAL ? "virtual" : "emulated");
+    return option == NULL;
+}
+
 int cmd_run(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"set", required_argument, NULL, 's'},     {"out", required_argument, NULL, 'o'},
-        {"format", required_argument, NULL, 'f'},  {"quiet", no_argument, NULL, 'q'},
-        {"profile", required_argument, NULL, 'p'}, {"allow", required_argument, NULL, 'a'},
-        {"notify", required_argument, NULL, 'n'},  {"runtime", required_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"set", required_argument, NULL, 's'},
+                                                 {"out", required_argument, NULL, 'o'},
+                                                 {"format", required_argument, NULL, 'f'},
+                                                 {"quiet", no_argument, NULL, 'q'},
+                                                 {"profile", required_argument, NULL, 'p'},
+                                                 {"allow", required_argument, NULL, 'a'},
+                                                 {"notify", required_argument, NULL, 'n'},
+                                                 {"runtime", required_argument, NULL, 'r'},
+                                                 {"trace", required_argument, NULL, 't'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {NULL, 0, NULL, 0}};
     static struct run_options options;
     static struct scenario scenario;
     static struct diag_list diags;
@@ -208,6 +234,11 @@ int cmd_run(int argc, char **argv)
     diag_init(&diags);
     if (scenario_load(&scenario, argv[optind], options.sets.list, options.sets.count, &diags) < 0)
         return bad_scenario(&diags, options.json);
+    if (scenario.mode == SCENARIO_VIRTUAL &&
+        model_load(&options.model, scenario.cost_model, argv[optind], &diags) < 0)
+        return bad_scenario(&diags, options.json);
+    if (!suits_mode(&options, scenario.mode))
+        return CMD_USAGE;
     options.launch.file = argv[optind];
     options.launch.sets = &options.sets;
     options.launch.allow = options.allow;

@@ -10,9 +10,12 @@
 #define XENSOCK_TOOLS_LAUNCH_H
 
 #include "sim/run/scenario.h"
+#include "sim/run/trace_log.h"
 #include "tools/cmd.h"
 
 #include <jansson.h>
+
+struct model;
 
 struct launch_options {
     const char *file; /* of the scenario */
@@ -23,6 +26,9 @@ struct launch_options {
     uint32_t allow_count;
     const char *notify; /* of --notify, for the backend; NULL: its default */
     bool progress;      /* on stderr */
+    /* in virtual time: */
+    bool immediate;    /* --notify */
+    const char *trace; /* file; NULL: only its hash is taken */
 };
 
 /* What came out of a run, before anybody judged it. */
@@ -33,6 +39,10 @@ struct launch_outcome {
     uint64_t wall_ns;
     bool complete; /* it went to its end by itself */
     int code;      /* CMD_OK, or why the run itself failed */
+    /* in virtual time: */
+    const struct model *model; /* NULL: it was none */
+    char trace[TRACE_LOG_HASH_BYTES];
+    uint64_t trace_records, virtual_ns, virtual_events;
 };
 
 /* Run it. The outcome's references are the caller's. */

@@ -21,6 +21,7 @@ static const char help[] =
     "  backend             the backend's process\n"
     "  frontend FILE       the guest's process with the workloads of a scenario\n"
     "  peer FILE NAME      a built-in peer of a scenario\n"
+    "  trace             show what happened in a virtual run, or where two of them part\n"
     "  payload           write the bytes a stream carries, to compare them elsewhere\n"
     "\n"
     "xensock COMMAND --help tells more; xensock(1) and xensock-scenario(5) tell all.\n";
@@ -31,7 +32,7 @@ static const struct {
 } commands[] = {
     {"run", cmd_run},         {"check", cmd_check},       {"hypervisor", cmd_hypervisor},
     {"backend", cmd_backend}, {"frontend", cmd_frontend}, {"peer", cmd_peer},
-    {"payload", cmd_payload},
+    {"trace", cmd_trace},     {"payload", cmd_payload},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.

@@ -5,6 +5,7 @@
 #include "tools/verdict.h"
 
 #include "ringlib/err.h"
+#include "sim/run/model.h"
 #include "sim/run/record.h"
 
 #include <stdarg.h>
@@ -99,26 +100,39 @@ static void cannot_listen(struct verdict *verdict, struct diag_place place, cons
            verdict->diags->names[place.source], place.line, place.column, what, reason);
 }
 
+/* A histogram as the frontend reports it; NULL if there is none. */
+static struct metrics_hist *hist_of(const json_t *object)
+{
+    const char *text = json_string_value(json_object_get(object, "hdr_v2"));
+    struct metrics_hist *hist = NULL;
+
+    if (text && metrics_hist_decode(text, &hist) == 0)
+        hist->saturated = number(object, "saturated");
+    return hist;
+}
+
 static void add_workload(struct verdict *verdict, const struct scenario_workload *spec,
                          const json_t *workload)
 {
-    struct metrics_hist *latency = NULL;
+    struct metrics_hist *latency = hist_of(json_object_get(workload, "latency"));
+    struct metrics_hist *service = hist_of(json_object_get(workload, "service"));
     const char *name = json_string_value(json_object_get(workload, "name"));
-    const char *text = json_string_value(json_object_get(workload, "latency"));
     const char *error = json_string_value(json_object_get(workload, "error"));
     const char *digest = json_string_value(json_object_get(workload, "xxh128"));
 
-    if (text && metrics_hist_decode(text, &latency) == 0)
-        latency->saturated = number(workload, "saturated");
     record_add_workload(verdict->result,
                         &(struct record_workload){.name = name,
                                                   .duration_ns = number(workload, "duration_ns"),
                                                   .bytes = number(workload, "bytes"),
                                                   .operations = number(workload, "operations"),
-                                                  .latency = latency});
+                                                  .latency = latency,
+                                                  .service = service,
+                                                  .offered_per_s = spec->arrivals.per_s,
+                                                  .backlog = number(workload, "backlog")});
     if (digest && digest[0] != '\0')
         record_add_digest(verdict->result, name, number(workload, "received_bytes"), digest);
     metrics_hist_destroy(latency);
+    metrics_hist_destroy(service);
     if (number(workload, "mismatches") > 0)
         breach(verdict, CMD_BROKEN, "E0504",
                "%s: wrong bytes came back to the guest, in %llu receives: %s", name,
@@ -233,6 +247,19 @@ static void add_errors(struct verdict *verdict)
     }
 }
 
+static void add_virtual(struct verdict *verdict)
+{
+    const struct launch_outcome *outcome = verdict->outcome;
+
+    record_add_virtual(verdict->result,
+                       &(struct record_virtual){.trace = outcome->trace,
+                                                .model = outcome->model->name,
+                                                .model_xxh128 = outcome->model->digest,
+                                                .virtual_ns = outcome->virtual_ns});
+    record_add_counter(verdict->result, "virtual.events", outcome->virtual_events);
+    record_add_counter(verdict->result, "virtual.records", outcome->trace_records);
+}
+
 json_t *verdict_result(const struct scenario *scenario, struct diag_list *diags,
                        const struct launch_outcome *outcome, int *code)
 {
@@ -241,11 +268,15 @@ json_t *verdict_result(const struct scenario *scenario, struct diag_list *diags,
     json_t *of = scenario_of(&verdict);
     json_t *host = record_host();
 
-    verdict.result = record_begin(of, host, XENSOCK_VERSION, "emulated", scenario->seed);
+    verdict.result =
+        record_begin(of, host, XENSOCK_VERSION,
+                     scenario->mode == SCENARIO_VIRTUAL ? "virtual" : "emulated", scenario->seed);
     json_decref(of);
     json_decref(host);
     if (!verdict.result)
         return NULL;
+    if (outcome->model)
+        add_virtual(&verdict);
     add_errors(&verdict);
     judge_parts(&verdict);
     record_finish(verdict.result, outcome->wall_ns, outcome->complete);

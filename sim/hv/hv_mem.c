@@ -13,15 +13,38 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+/* Behind all that is due no later; without time that is the end. */
+static void insert(struct mem_domain *d, struct queued *entry)
+{
+    struct queued *after = d->queue ? d->queue->prev : NULL; /* the last one */
+
+    while (after && after->due_ns > entry->due_ns)
+        after = after == d->queue ? NULL : after->prev;
+    if (after)
+        DL_APPEND_ELEM(d->queue, after, entry);
+    else
+        DL_PREPEND(d->queue, entry);
+}
+
 static struct queued *enqueue(struct mem_domain *d, enum ev_kind kind, uint64_t token)
 {
+    const struct hv_mem_time *time = d->machine->time;
     struct queued *entry = calloc(1, sizeof(*entry));
 
     assert(entry);
     entry->ev.kind = kind;
     entry->ev.token = token;
-    DL_APPEND(d->queue, entry);
+    entry->due_ns = time ? time->due_ns(time->self, d->hv.domid, kind) : 0;
+    insert(d, entry);
     return entry;
+}
+
+void hv_mem_spend(const struct mem_domain *d, enum ev_kind kind, uint32_t pages)
+{
+    const struct hv_mem_time *time = d->machine->time;
+
+    if (time)
+        time->spend(time->self, d->hv.domid, kind, pages);
 }
 
 struct ev *hv_mem_complete(struct mem_domain *d, enum ev_kind kind, uint64_t token, int ret,
@@ -55,8 +78,11 @@ static void pump_store(struct hv_mem *machine)
             HASH_FIND(hh, d->watches, &event.cookie, sizeof(event.cookie), watch);
         if (!watch)
             continue;
-        enqueue(d, EV_STORE, watch->token)->ev.store = (struct ev_store){
+        struct queued *entry = enqueue(d, EV_STORE, watch->token);
+        entry->ev.store = (struct ev_store){
             .side = watch->tag.side, .key = watch->tag.key, .domid = watch->tag.domid};
+        if (machine->time)
+            machine->time->arrived(machine->time->self, event.domid, entry->due_ns);
     }
 }
 
@@ -71,6 +97,8 @@ struct mem_domain *hv_mem_enter(struct hv *hv)
 
 void hv_mem_leave(struct mem_domain *d)
 {
+    if (d->machine->time)
+        pump_store(d->machine); /* who watches may be asleep, and nobody else enters */
     pthread_mutex_unlock(&d->machine->lock);
 }
 
@@ -110,9 +138,25 @@ static void port_raise(struct mem_domain *d, struct mem_port *port)
     if (port->masked) {
         port->pending = true;
     } else if (!port->queued) {
+        const struct hv_mem_time *time = d->machine->time;
         port->queued = true;
-        DL_APPEND(d->queue, &port->entry);
+        port->entry.due_ns = time ? time->now_ns(time->self) : 0;
+        insert(d, &port->entry);
     }
+}
+
+/* A signal on its way names its port, and tells it from a later one of that number. */
+static uint64_t signal_of(const struct mem_port *port)
+{
+    return (uint64_t)port->port << 32 | port->serial;
+}
+
+static struct mem_port *signal_find(struct hv_mem *machine, uint16_t to, uint64_t signal)
+{
+    struct mem_domain *d = machine->domains[to];
+    struct mem_port *port = d ? port_find(d, (uint32_t)(signal >> 32)) : NULL;
+
+    return port && port->serial == (uint32_t)signal ? port : NULL;
 }
 
 static void port_delivered(struct mem_port *port)
@@ -142,6 +186,7 @@ static void port_free(struct mem_domain *d, struct mem_port *port)
 static struct mem_port *port_open(struct mem_domain *d, enum ev_kind kind, uint64_t token,
                                   int64_t number)
 {
+    hv_mem_spend(d, kind, 0);
     if (number < 0) {
         hv_mem_complete(d, kind, token, (int)number, NULL);
         return NULL;
@@ -149,6 +194,7 @@ static struct mem_port *port_open(struct mem_domain *d, enum ev_kind kind, uint6
     struct mem_port *port = calloc(1, sizeof(*port));
     assert(port);
     port->port = (uint32_t)number;
+    port->serial = d->next_serial++;
     port->entry.port = port;
     port->entry.ev = (struct ev){.kind = EV_PORT, .token = token, .port = port->port};
     HASH_ADD(hh, d->ports, port, sizeof(port->port), port);
@@ -188,6 +234,7 @@ static int port_close(struct mem_domain *d, uint32_t number)
 
     if (!port)
         return -ERR_INVAL;
+    hv_mem_spend(d, EV_PORT_CLOSE, 0);
     port_free(d, port);
     hv_count_ports(&d->hv, -1);
     return hypervisor_port_close(d->machine->tables, d->hv.domid, number);
@@ -212,7 +259,11 @@ static int mem_notify(struct hv *hv, uint32_t port)
     if (hypervisor_port_peer(d->machine->tables, hv->domid, port, &peer, &peer_port)) {
         struct mem_domain *other = d->machine->domains[peer];
         struct mem_port *end = other ? port_find(other, peer_port) : NULL;
-        if (end) /* a test may have bound it in the tables, without a handle */
+        /* without an end: a test may have bound it in the tables, without a handle */
+        const struct hv_mem_time *time = d->machine->time;
+        if (end && time)
+            time->notify(time->self, hv->domid, peer, signal_of(end));
+        else if (end)
             port_raise(other, end);
     }
     hv_mem_leave(d);
@@ -248,6 +299,8 @@ static bool mem_next(struct hv *hv, struct ev *ev)
 
     discard(d->taken);
     d->taken = NULL;
+    if (head && head->due_ns > 0 && head->due_ns > d->machine->time->now_ns(d->machine->time->self))
+        head = NULL;
     if (head) {
         DL_DELETE(d->queue, head);
         *ev = head->ev;
@@ -305,10 +358,15 @@ static const struct hv_ops mem_ops = {
 
 struct hv_mem *hv_mem_create(const struct hypervisor_config *limits)
 {
+    return hv_mem_create_pages(limits, HV_MEM_PAGES);
+}
+
+struct hv_mem *hv_mem_create_pages(const struct hypervisor_config *limits, uint32_t pages)
+{
     struct hypervisor_config config = {.release_run = hv_mem_release_run};
     struct hv_mem *machine = calloc(1, sizeof(*machine));
 
-    if (!machine || !hv_mem_memory_open(machine)) {
+    if (!machine || !hv_mem_memory_open(machine, pages)) {
         free(machine);
         return NULL;
     }
@@ -318,7 +376,7 @@ struct hv_mem *hv_mem_create(const struct hypervisor_config *limits)
     }
     config.self = machine;
     machine->tables = hypervisor_create(&config);
-    slots_init(&machine->pages, 0, HV_MEM_PAGES);
+    slots_init(&machine->pages, 0, pages);
     pthread_mutex_init(&machine->lock, NULL);
     return machine;
 }
@@ -355,6 +413,39 @@ struct hv *hv_mem_domain(struct hv_mem *machine, uint16_t domid)
 struct hypervisor *hv_mem_tables(struct hv_mem *machine)
 {
     return machine->tables;
+}
+
+void hv_mem_set_time(struct hv_mem *machine, const struct hv_mem_time *time)
+{
+    machine->time = time;
+}
+
+uint32_t hv_mem_signal_port(uint64_t signal)
+{
+    return (uint32_t)(signal >> 32);
+}
+
+bool hv_mem_signal_live(struct hv_mem *machine, uint16_t to, uint64_t signal, bool *raised)
+{
+    const struct mem_port *port = signal_find(machine, to, signal);
+
+    *raised = port && (port->queued || port->pending);
+    return port != NULL;
+}
+
+void hv_mem_raise(struct hv_mem *machine, uint16_t to, uint64_t signal)
+{
+    struct mem_port *port = signal_find(machine, to, signal);
+
+    if (port)
+        port_raise(machine->domains[to], port);
+}
+
+uint64_t hv_mem_due_ns(struct hv *hv)
+{
+    const struct mem_domain *d = (struct mem_domain *)hv;
+
+    return d->queue ? d->queue->due_ns : UINT64_MAX;
 }
 
 void hv_mem_fail(struct hv *hv, enum ev_kind kind, uint32_t n, int32_t ret)

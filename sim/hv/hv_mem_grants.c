@@ -18,9 +18,9 @@ struct mem_run {
     uint32_t first_page, pages;
 };
 
-bool hv_mem_memory_open(struct hv_mem *machine)
+bool hv_mem_memory_open(struct hv_mem *machine, uint32_t pages)
 {
-    size_t bytes = (size_t)HV_MEM_PAGES * SHARED_PAGE_BYTES;
+    size_t bytes = (size_t)pages * SHARED_PAGE_BYTES;
     void *base = MAP_FAILED;
 
     machine->fd = memfd_create("hv_mem", MFD_CLOEXEC);
@@ -33,12 +33,13 @@ bool hv_mem_memory_open(struct hv_mem *machine)
         return false;
     }
     machine->base = base;
+    machine->bytes = bytes;
     return true;
 }
 
 void hv_mem_memory_close(struct hv_mem *machine)
 {
-    munmap(machine->base, (size_t)HV_MEM_PAGES * SHARED_PAGE_BYTES);
+    munmap(machine->base, machine->bytes);
     close(machine->fd);
 }
 
@@ -115,6 +116,7 @@ void hv_mem_share(struct hv *hv, uint64_t token, uint16_t domid, uint32_t pages)
         struct ev_share share = {0};
         uint32_t *refs = calloc(pages, sizeof(*refs));
         assert(refs);
+        hv_mem_spend(d, EV_SHARE, pages);
         int ret = share_run(d, domid, pages, refs, &share);
         hv_mem_complete(d, EV_SHARE, token, ret, refs)->share = share;
     }
@@ -129,6 +131,7 @@ static int unshare_run(struct mem_domain *d, uint32_t handle)
         return -ERR_INVAL;
     int ret = hypervisor_unshare(d->machine->tables, d->hv.domid, handle);
     assert(ret == 0);
+    hv_mem_spend(d, EV_UNSHARE, area->pages);
     hv_count_grants(&d->hv, -(int32_t)area->pages);
     area_free(&d->shares, area);
     return 0;
@@ -209,6 +212,7 @@ void hv_mem_map(struct hv *hv, uint64_t token, uint16_t domid, const uint32_t *r
 
     if (!hv_mem_injected(d, EV_MAP, token)) {
         struct ev_share share = {0};
+        hv_mem_spend(d, EV_MAP, count);
         int ret = map_refs(d, domid, refs, count, &share);
         hv_mem_complete(d, EV_MAP, token, ret, NULL)->share = share;
     }
@@ -222,6 +226,7 @@ static int unmap_area(struct mem_domain *d, uint32_t handle)
 
     if (!area)
         return -ERR_INVAL;
+    hv_mem_spend(d, EV_UNMAP, area->pages);
     hv_count_mapped(&d->hv, -(int32_t)area->pages);
     area_free(&d->maps, area);
     return hypervisor_unmap(d->machine->tables, d->hv.domid, handle);

@@ -12,10 +12,7 @@
 #include <pthread.h>
 #include <uthash.h>
 
-enum {
-    HV_MEM_DOMAINS = UINT16_MAX + 1,
-    HV_MEM_PAGES = 65536, /* of the machine: 256 MiB of address space, populated when touched */
-};
+enum { HV_MEM_DOMAINS = UINT16_MAX + 1 };
 
 /* What one of our handles, of a run or of a mapping, stands for. */
 struct mem_area {
@@ -28,6 +25,7 @@ struct mem_area {
 /* An event that waits to be taken. */
 struct queued {
     struct ev ev;
+    uint64_t due_ns;       /* 0 without time */
     void *payload;         /* from malloc: what the event points to; freed with the entry */
     struct mem_port *port; /* the port this entry is part of, else NULL */
     struct queued *prev, *next;
@@ -35,9 +33,10 @@ struct queued {
 
 struct mem_port {
     uint32_t port;
-    bool queued;  /* its entry is in the queue */
-    bool masked;  /* delivered and not unmasked yet */
-    bool pending; /* notified while masked */
+    bool queued;     /* its entry is in the queue */
+    bool masked;     /* delivered and not unmasked yet */
+    bool pending;    /* notified while masked */
+    uint32_t serial; /* tells it from an earlier port of the same number */
     struct queued entry;
     UT_hash_handle hh;
 };
@@ -65,13 +64,16 @@ struct mem_domain {
     struct mem_port *ports;
     struct mem_watch *watches;
     uint64_t next_cookie;
+    uint32_t next_serial;
     struct mem_fault faults[EV_STORE_UNWATCH + 1];
 };
 
 struct hv_mem {
     pthread_mutex_t lock; /* around everything here: each handle may have a thread */
     struct hypervisor *tables;
-    int fd; /* of the memory file, */
+    const struct hv_mem_time *time; /* NULL: everything is due at once */
+    int fd;                         /* of the memory file, */
+    size_t bytes;
     unsigned char *base;
     struct slots pages; /* which of its pages are part of a run */
     struct mem_domain *domains[HV_MEM_DOMAINS];
@@ -91,11 +93,14 @@ bool hv_mem_injected(struct mem_domain *d, enum ev_kind kind, uint64_t token);
 struct ev *hv_mem_complete(struct mem_domain *d, enum ev_kind kind, uint64_t token, int ret,
                            void *payload);
 
+/* An op is carried out that concerns so many pages: it takes its time. */
+void hv_mem_spend(const struct mem_domain *d, enum ev_kind kind, uint32_t pages);
+
 /* Drop what is queued of a token's watches. */
 void hv_mem_drop_store(struct mem_domain *d, uint64_t token);
 
 /* The memory file and its one mapping, its pages all free; false without resources. */
-bool hv_mem_memory_open(struct hv_mem *machine);
+bool hv_mem_memory_open(struct hv_mem *machine, uint32_t pages);
 void hv_mem_memory_close(struct hv_mem *machine);
 
 /* The tables' release: a run's pages are free again. */

@@ -27,7 +27,7 @@ struct mem_socket {
     uint64_t token;
     bool open;
     unsigned char *written;
-    uint64_t bytes;
+    size_t bytes;
     UT_hash_handle hh;
 };
 

@@ -19,6 +19,7 @@ enum {
     DIAG_MAX = 64, /* diagnostics kept; later ones are only counted */
     DIAG_SOURCES_MAX = 4,
     DIAG_TEXT_BYTES = 256,
+    DIAG_HELP_BYTES = 640, /* the keys of a cost model fit */
     DIAG_WORD_BYTES = 64,
 };
 
@@ -46,7 +47,7 @@ enum diag_code {
     DIAG_CANNOT_LISTEN = 115, /* found by the run */
     DIAG_SET_MALFORMED = 120,
     DIAG_SET_PATH = 121,
-    DIAG_NO_VIRTUAL_MODE = 190,
+    DIAG_NOT_VIRTUAL = 190,
     DIAG_ONE_FRONTEND = 191,
 };
 
@@ -66,7 +67,7 @@ struct diag {
     uint32_t sequence;
     char message[DIAG_TEXT_BYTES];
     char hint[DIAG_TEXT_BYTES];       /* shown behind the carets; may be empty */
-    char help[DIAG_TEXT_BYTES];       /* shown on a line of its own; may be empty */
+    char help[DIAG_HELP_BYTES];       /* shown on a line of its own; may be empty */
     char suggestion[DIAG_WORD_BYTES]; /* what to put in the place; may be empty */
 };
 

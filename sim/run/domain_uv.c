@@ -5,6 +5,7 @@
 #include "sim/run/domain_uv.h"
 
 #include "sim/net/net_uv.h"
+#include "sim/run/timer_uv.h"
 #include "sim/run/watch_uv.h"
 
 #include <stdlib.h>
@@ -13,7 +14,6 @@
 struct handles {
     uv_check_t check;
     uv_idle_t idle; /* started: the loop must not sleep */
-    uv_timer_t timer;
     struct domain_uv *domain;
     int open;
 };
@@ -25,17 +25,13 @@ struct domain_uv {
     struct net *net;
     struct exec *exec;
     struct handles *handles;
+    struct timer_uv *timer;
     bool lost;
 };
 
 static void on_idle(uv_idle_t *idle)
 {
     (void)idle; /* it exists to keep the loop from sleeping */
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    (void)timer; /* the check that follows runs the turn */
 }
 
 void domain_uv_kick(struct domain_uv *domain)
@@ -48,20 +44,6 @@ void domain_uv_kick(struct domain_uv *domain)
 static void on_wake(void *self)
 {
     domain_uv_kick(self);
-}
-
-/* Sleep at most to the earliest deadline; libuv counts in ms, so late by less than one. */
-static void set_timer(struct domain_uv *domain, uint64_t due_ns, uint64_t now_ns)
-{
-    uv_timer_t *timer = &domain->handles->timer;
-
-    if (due_ns == STEP_NEVER) {
-        uv_timer_stop(timer);
-        return;
-    }
-    uint64_t wait_ns = due_ns > now_ns ? due_ns - now_ns : 0;
-    uv_update_time(domain->watch.uv);
-    uv_timer_start(timer, on_timer, (wait_ns + 999999) / 1000000, 0);
 }
 
 static void on_check(uv_check_t *check)
@@ -82,7 +64,7 @@ static void on_check(uv_check_t *check)
         domain_uv_kick(domain);
     else
         uv_idle_stop(&domain->handles->idle);
-    set_timer(domain, due_ns, now_ns);
+    timer_uv_set(domain->timer, due_ns);
 }
 
 static void on_ready(void *self, int fd)
@@ -105,9 +87,8 @@ static struct handles *open_handles(struct domain_uv *domain, uv_loop_t *uv)
     handles->domain = domain;
     uv_check_init(uv, &handles->check);
     uv_idle_init(uv, &handles->idle);
-    uv_timer_init(uv, &handles->timer);
-    handles->open = 3;
-    handles->check.data = handles->idle.data = handles->timer.data = handles;
+    handles->open = 2;
+    handles->check.data = handles->idle.data = handles;
     uv_check_start(&handles->check, on_check);
     return handles;
 }
@@ -130,7 +111,6 @@ static void close_handles(struct domain_uv *domain)
     handles->domain = NULL;
     uv_close((uv_handle_t *)&handles->check, on_handle_closed);
     uv_close((uv_handle_t *)&handles->idle, on_handle_closed);
-    uv_close((uv_handle_t *)&handles->timer, on_handle_closed);
 }
 
 struct domain_uv *domain_uv_open(struct uv_loop_s *uv, const struct domain_uv_config *config,
@@ -152,7 +132,9 @@ struct domain_uv *domain_uv_open(struct uv_loop_s *uv, const struct domain_uv_co
                                                          .notify = config->notify,
                                                          .max_devices = config->max_devices});
         domain->handles = open_handles(domain, uv);
-        assert(domain->exec && domain->handles && (domain->net || !config->sockets));
+        domain->timer = timer_uv_open(uv);
+        assert(domain->exec && domain->handles && domain->timer);
+        assert(domain->net || !config->sockets);
         return domain;
     }
     watch_uv_fini(&domain->watch);
@@ -163,6 +145,7 @@ struct domain_uv *domain_uv_open(struct uv_loop_s *uv, const struct domain_uv_co
 void domain_uv_close(struct domain_uv *domain)
 {
     close_handles(domain);
+    timer_uv_close(domain->timer);
     if (domain->net)
         net_destroy(domain->net);
     exec_destroy(domain->exec);

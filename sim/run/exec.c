@@ -24,11 +24,13 @@ struct exec *exec_create(const struct exec_config *config)
         return NULL;
     exec->config = *config;
     exec->devices = calloc(config->max_devices, sizeof(struct exec_device));
-    if (!exec->devices) {
-        free(exec);
-        return NULL;
-    }
-    return exec;
+    exec->business = calloc(config->max_devices, sizeof(exec->business[0]));
+    if (exec->devices && exec->business)
+        return exec;
+    free(exec->devices);
+    free(exec->business);
+    free(exec);
+    return NULL;
 }
 
 void exec_destroy(struct exec *exec)
@@ -36,6 +38,7 @@ void exec_destroy(struct exec *exec)
     for (uint32_t i = 0; i < exec->config.max_devices; i++)
         free(exec->devices[i].channels);
     free(exec->devices);
+    free(exec->business);
     free(exec->marks);
     free(exec->upcalls);
     free(exec);
@@ -74,7 +77,30 @@ void exec_remove(struct exec *exec, uint16_t index)
 
     assert(device->used && device->in_flight == 0);
     free(device->channels);
-    *device = (struct exec_device){0};
+    *device = (struct exec_device){.listed = device->listed};
+}
+
+static uint64_t deadline_of(const struct exec_device *device)
+{
+    return device->used && device->core.deadline_ns ? device->core.deadline_ns(device->core.core)
+                                                    : STEP_NEVER;
+}
+
+static bool has_business(const struct exec_device *device)
+{
+    return device->used &&
+           (device->start || device->stop || device->more || deadline_of(device) != STEP_NEVER);
+}
+
+/* After whatever may have given a device something to do. */
+static void enlist(struct exec *exec, uint16_t index)
+{
+    struct exec_device *device = &exec->devices[index];
+
+    if (device->listed || !has_business(device))
+        return;
+    device->listed = true;
+    exec->business[exec->business_count++] = index;
 }
 
 void exec_post(struct exec *exec, uint16_t device, enum ev_kind kind)
@@ -82,6 +108,7 @@ void exec_post(struct exec *exec, uint16_t device, enum ev_kind kind)
     assert(kind == EV_START || kind == EV_STOP);
     exec->called = true;
     *(kind == EV_START ? &exec->devices[device].start : &exec->devices[device].stop) = true;
+    enlist(exec, device);
 }
 
 bool exec_busy(const struct exec *exec, uint16_t device)
@@ -98,11 +125,8 @@ uint64_t exec_deadline_ns(const struct exec *exec)
 {
     uint64_t earliest = STEP_NEVER;
 
-    for (uint32_t i = 0; i < exec->device_count; i++) {
-        const struct exec_device *device = &exec->devices[i];
-        uint64_t due = device->used && device->core.deadline_ns
-                           ? device->core.deadline_ns(device->core.core)
-                           : STEP_NEVER;
+    for (uint32_t i = 0; i < exec->business_count; i++) {
+        uint64_t due = deadline_of(&exec->devices[exec->business[i]]);
         earliest = due < earliest ? due : earliest;
     }
     return earliest;
@@ -117,6 +141,27 @@ struct exec_channel *exec_channel(struct exec *exec, uint64_t token)
     return &device->channels[slot == STEP_SLOT_DEVICE ? device->core.slots : slot];
 }
 
+static void trace_event(struct exec *exec, const struct ev *ev)
+{
+    uint64_t text = 0; /* how a value that was read begins */
+    bool port = ev->kind == EV_PORT || ev->kind == EV_PORT_ALLOC || ev->kind == EV_PORT_BIND;
+    bool pages = ev->kind == EV_SHARE || ev->kind == EV_MAP;
+
+    if (!exec->config.trace)
+        return;
+    if (ev->kind == EV_STORE_READ && ev->ret == 0)
+        memcpy(&text, ev->store.value, sizeof(text)); /* zeros follow it */
+    trace_put(exec->config.trace, &(struct trace_record){.now_ns = exec->now_ns,
+                                                         .who = exec->config.hv->domid,
+                                                         .point = TRACE_EVENT,
+                                                         .detail = (uint8_t)ev->kind,
+                                                         .token = ev->token,
+                                                         .extra = (uint32_t)ev->ret,
+                                                         .value = port    ? ev->port
+                                                                  : pages ? ev->share.area.pages
+                                                                          : text});
+}
+
 /* Hand an event to its core and carry out what comes back. */
 static void step(struct exec *exec, const struct ev *ev)
 {
@@ -126,9 +171,13 @@ static void step(struct exec *exec, const struct ev *ev)
     out->now_ns = exec->now_ns;
     out->count = 0;
     out->more = false;
+    trace_event(exec, ev);
     device->core.step(device->core.core, ev, out);
     device->more = out->more || (device->more && ev->kind != EV_MORE);
     exec->counters.steps++;
+    enlist(exec, step_device(ev->token));
+    if (exec->config.vcpu)
+        vcpu_charge(exec->config.vcpu, COST_STEP, 1);
     exec_run(exec, step_device(ev->token));
 }
 
@@ -179,8 +228,7 @@ static bool serve_device(struct exec *exec, uint32_t index)
 {
     struct exec_device *device = &exec->devices[index];
     enum ev_kind kind = device->start ? EV_START : device->stop ? EV_STOP : EV_MORE;
-    bool due =
-        device->core.deadline_ns && device->core.deadline_ns(device->core.core) <= exec->now_ns;
+    bool due = deadline_of(device) <= exec->now_ns;
 
     if (kind == EV_MORE && !device->more && due)
         kind = EV_TIME;
@@ -196,6 +244,26 @@ static bool serve_device(struct exec *exec, uint32_t index)
         device->late_port = 0;
     }
     return true;
+}
+
+/* Every device that has something to do, in the order in which it came to have it. Who gets it
+ * meanwhile is served too. */
+static bool serve_devices(struct exec *exec)
+{
+    uint32_t kept = 0;
+    bool any = false;
+
+    for (uint32_t i = 0; i < exec->business_count; i++) {
+        uint16_t index = exec->business[i];
+        struct exec_device *device = &exec->devices[index];
+        if (device->used)
+            any |= serve_device(exec, index);
+        device->listed = has_business(device);
+        if (device->listed)
+            exec->business[kept++] = index;
+    }
+    exec->business_count = kept;
+    return any;
 }
 
 static bool serve_seams(struct exec *exec)
@@ -240,9 +308,7 @@ bool exec_turn(struct exec *exec, uint64_t now_ns)
     exec->counters.turns++;
     for (uint32_t round = 0; any && round < ROUNDS_MAX; round++) {
         any = serve_seams(exec);
-        for (uint32_t i = 0; i < exec->device_count; i++)
-            if (exec->devices[i].used)
-                any |= serve_device(exec, i);
+        any |= serve_devices(exec);
         any |= deliver_upcalls(exec);
     }
     exec_flush(exec);
@@ -260,9 +326,28 @@ struct step_out *exec_call(struct exec *exec, uint64_t now_ns)
     return &exec->out;
 }
 
+void exec_call_was(struct exec *exec, const struct exec_call *call)
+{
+    bool bytes = call->call >= TRACE_CALL_SEND && call->ret > 0;
+
+    if (exec->config.vcpu) {
+        vcpu_charge(exec->config.vcpu, COST_STEP, 1);
+        vcpu_charge(exec->config.vcpu, COST_COPY_BYTE, bytes ? (uint64_t)call->ret : 0);
+    }
+    if (exec->config.trace)
+        trace_put(exec->config.trace, &(struct trace_record){.now_ns = exec->now_ns,
+                                                             .who = exec->config.hv->domid,
+                                                             .point = TRACE_CALL,
+                                                             .detail = call->call,
+                                                             .token = call->sock,
+                                                             .extra = call->bytes,
+                                                             .value = (uint64_t)call->ret});
+}
+
 void exec_call_end(struct exec *exec, uint16_t device)
 {
     exec->devices[device].more |= exec->out.more;
+    enlist(exec, device);
     if (!exec->in_turn && (exec->out.count > 0 || exec->out.more))
         exec->called = true;
     exec_run(exec, device);

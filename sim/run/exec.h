@@ -10,8 +10,10 @@
 #ifndef XENSOCK_SIM_RUN_EXEC_H
 #define XENSOCK_SIM_RUN_EXEC_H
 
+#include "ringlib/trace.h"
 #include "sim/hv/hv.h"
 #include "sim/net/net.h"
+#include "sim/time/vcpu.h"
 
 enum { EXEC_PATH_BYTES = 160 };
 
@@ -40,7 +42,9 @@ struct exec_config {
     struct hv *hv;
     struct net *net; /* NULL in a guest */
     enum exec_notify notify;
-    uint32_t max_devices; /* 1..65536 */
+    uint32_t max_devices;           /* 1..65536 */
+    const struct trace_sink *trace; /* or NULL: events, actions, calls */
+    struct vcpu *vcpu;              /* in virtual time: pays for steps and copies; else NULL */
 };
 
 struct exec_counters {
@@ -70,6 +74,17 @@ void exec_post(struct exec *exec, uint16_t device, enum ev_kind kind);
 /* Begin a call of the application on a core: the turn to pass to fe_connect and the like. The
  * time is that of the turn under way, or `now_ns` outside one. exec_call_end must follow. */
 struct step_out *exec_call(struct exec *exec, uint64_t now_ns);
+
+/* What a call was: enum call_kind or enum trace_call, its socket, bytes asked, result. */
+struct exec_call {
+    uint8_t call;
+    uint64_t sock;
+    uint32_t bytes;
+    int64_t ret;
+};
+
+/* Trace the call just made and pay for it; between exec_call and exec_call_end. */
+void exec_call_was(struct exec *exec, const struct exec_call *call);
 
 /* Carry out what the call wrote; outside a turn also notifies. */
 void exec_call_end(struct exec *exec, uint16_t device);

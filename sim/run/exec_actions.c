@@ -170,8 +170,47 @@ static void run_store(struct exec *exec, const struct exec_core *core, const str
         store(exec, core, act);
 }
 
+/* What the trace has of an action beside its kind and token: see TRACE_POINTS. */
+static void describe(const struct act *act, struct trace_record *record)
+{
+    if (act->kind == ACT_SHARE) {
+        record->extra = act->share.pages;
+    } else if (act->kind == ACT_MAP) {
+        record->extra = act->map.count;
+    } else if (act->kind == ACT_PORT_BIND || act->kind == ACT_PORT_CLOSE ||
+               act->kind == ACT_NOTIFY) {
+        record->extra = act->port.port;
+    } else if (act->kind == ACT_NET_READ || act->kind == ACT_NET_WRITE) {
+        for (uint32_t i = 0; i < act->io.count; i++)
+            record->value += act->io.spans[i].length;
+    } else if (act->kind == ACT_FAULT) {
+        record->extra = (uint32_t)act->fault.reason;
+        record->value = (uint64_t)act->fault.index << 32 | act->fault.value;
+    } else if (act->kind == ACT_DONE) {
+        record->token = act->done.sock;
+        record->extra = (uint32_t)act->done.call;
+        record->value = (uint64_t)(int64_t)act->done.ret;
+    } else if (act->kind == ACT_READABLE || act->kind == ACT_WRITABLE) {
+        record->token = act->done.sock;
+    }
+}
+
+static void trace_act(struct exec *exec, const struct act *act)
+{
+    struct trace_record record = {.now_ns = exec->now_ns,
+                                  .who = exec->config.hv->domid,
+                                  .point = TRACE_ACTION,
+                                  .detail = (uint8_t)act->kind,
+                                  .token = act->token};
+
+    describe(act, &record);
+    trace_put(exec->config.trace, &record);
+}
+
 static void run(struct exec *exec, struct exec_device *device, const struct act *act)
 {
+    if (exec->config.trace)
+        trace_act(exec, act);
     if (act->kind >= ACT_NET_CONNECT && act->kind <= ACT_NET_CLOSE)
         run_net(exec, act);
     else if (act->kind >= ACT_STORE_READ && act->kind <= ACT_STORE_UNWATCH)

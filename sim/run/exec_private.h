@@ -14,6 +14,7 @@ struct exec_channel {
 
 struct exec_device {
     bool used, start, stop;
+    bool listed;        /* in exec.business */
     bool more;          /* a step left work: EV_MORE is due, whatever other steps say meanwhile */
     uint32_t late_port; /* the device's own, masked until the core has caught up; 0: none */
     uint32_t in_flight;
@@ -25,7 +26,9 @@ struct exec {
     struct exec_config config;
     struct exec_counters counters;
     struct exec_device *devices;
-    uint32_t device_count;
+    uint32_t device_count; /* used ones have lower indexes */
+    uint16_t *business;    /* devices that have something of their own to do, or a deadline */
+    uint32_t business_count;
     uint64_t now_ns;
     bool in_turn, called; /* called: actions were carried out since the last turn */
     struct step_out out;

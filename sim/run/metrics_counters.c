@@ -22,6 +22,12 @@ void metrics_counters_hv(struct metrics_counters *all, const struct hv_counters 
     add(all, "mapped_pages_left", METRICS_LEVEL, hv->mapped_pages_now);
 }
 
+void metrics_counters_vcpu(struct metrics_counters *all, const struct vcpu_counters *vcpu)
+{
+    add(all, "cpu_busy_ns", METRICS_FLOW, vcpu->busy_ns);
+    add(all, "cpu_switches", METRICS_FLOW, vcpu->switches);
+}
+
 void metrics_counters_exec(struct metrics_counters *all, const struct exec_counters *exec)
 {
     add(all, "turns", METRICS_FLOW, exec->turns);
@@ -88,6 +94,22 @@ void metrics_counters_stop(struct metrics_counters *all, const struct metrics_co
     for (uint32_t i = 0; i < all->count && i < end->count; i++)
         if (all->list[i].kind == METRICS_FLOW)
             all->list[i].value = end->list[i].value;
+}
+
+void metrics_counters_add(struct metrics_counters *sum, const struct metrics_counters *one)
+{
+    assert(sum->count == 0 || sum->count == one->count);
+    if (sum->count == 0) {
+        *sum = *one;
+        return;
+    }
+    for (uint32_t i = 0; i < sum->count; i++) {
+        uint64_t *value = &sum->list[i].value;
+        if (sum->list[i].kind != METRICS_PEAK)
+            *value += one->list[i].value;
+        else if (*value < one->list[i].value)
+            *value = one->list[i].value;
+    }
 }
 
 const char *metrics_counters_leak(const struct metrics_counters *all)

@@ -32,6 +32,7 @@ struct metrics_counters {
 
 /* Append the counters of each part. */
 void metrics_counters_hv(struct metrics_counters *all, const struct hv_counters *hv);
+void metrics_counters_vcpu(struct metrics_counters *all, const struct vcpu_counters *vcpu);
 void metrics_counters_exec(struct metrics_counters *all, const struct exec_counters *exec);
 void metrics_counters_fe(struct metrics_counters *all, const struct fe_counters *fe);
 void metrics_counters_be(struct metrics_counters *all, const struct be_counters *be);
@@ -45,6 +46,10 @@ json_t *metrics_counters_json(const struct metrics_counters *from,
 /* Set the flows back to an earlier look at the same list, taken when the measured phase ended; an
  * empty one changes nothing. */
 void metrics_counters_stop(struct metrics_counters *all, const struct metrics_counters *end);
+
+/* Add a second list of the same counters: the larger of peaks, the sum of all else. Into an empty
+ * list it is copied. */
+void metrics_counters_add(struct metrics_counters *sum, const struct metrics_counters *one);
 
 /* Levels that must be 0 when a process has given everything back: the first that is not, or NULL.
  */

@@ -1,17 +1,10 @@
-/*
- * The built-in peers on a libuv loop. See peer_uv.h.
- *
- * A connection's life: header first (32 bytes, in whatever pieces), then its stream, then end(),
- * which judges how it ended. Whatever goes wrong with one connection is counted and closes it;
- * the peer goes on.
- */
+/* The built-in peers on a libuv loop. See peer_uv.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/peer_uv.h"
 
 #include "ringlib/err.h"
-#include "sim/run/payload.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -21,21 +14,11 @@
 #include <utlist.h>
 #include <uv.h>
 
-enum {
-    CHUNK_BYTES = 64 << 10, /* what libuv reads at most at once */
-    BACKLOG = SCENARIO_SOCKETS_MAX,
-    UNANSWERED_MAX = 8, /* a client's connections nobody took yet: below the backlog of draft 1 */
-};
-
 struct peer_uv {
     uv_tcp_t listener; /* first: the callbacks get its address; not opened for a client */
     uv_loop_t *loop;
-    enum scenario_peer_kind kind;
-    uint32_t client_connections;
-    uint64_t client_bytes;
-    uint32_t client_opened, client_unanswered;
     struct peer_uv_config config;
-    struct peer_uv_counters counters;
+    struct peer_streams streams;
     struct conn *conns;
     bool listening; /* the listener is open */
     bool stopping;
@@ -48,17 +31,10 @@ struct conn {
     uv_connect_t connect;
     uv_write_t write; /* one at a time */
     uv_shutdown_t shutdown;
-    uint8_t wire[PAYLOAD_HEADER_BYTES]; /* as far as received; a client's: what is expected */
-    uint32_t header_bytes;              /* of it, received */
-    struct payload_header header;
-    uint64_t key;
-    uint64_t limit;    /* bytes of the stream, UINT64_MAX without an end */
-    uint64_t sent;     /* of the stream */
-    uint64_t received; /* of the stream */
-    size_t pending;    /* bytes of the write in flight */
-    bool unanswered;   /* a client's: counted as one nobody took yet */
-    uint8_t in[CHUNK_BYTES];
-    uint8_t out[CHUNK_BYTES]; /* of a source or a client */
+    struct peer_stream stream;
+    size_t pending; /* bytes of the write in flight */
+    uint8_t in[PEER_CHUNK_BYTES];
+    uint8_t out[PEER_CHUNK_BYTES]; /* of a source or a client */
 };
 
 /* The wire's number for a libuv error, of those a socket gives when it is opened or bound. */
@@ -113,27 +89,19 @@ static void on_listener_closed(uv_handle_t *handle)
 
 static void open_more(struct peer_uv *peer);
 
-/* Somebody took a client's connection, or it is over. */
-static void answered(struct conn *conn)
-{
-    conn->peer->client_unanswered -= conn->unanswered ? 1u : 0u;
-    conn->unanswered = false;
-}
-
 static void on_conn_closed(uv_handle_t *handle)
 {
     struct conn *conn = (struct conn *)(void *)handle;
     struct peer_uv *peer = conn->peer;
 
     DL_DELETE(peer->conns, conn);
-    answered(conn);
+    peer_stream_closed(&conn->stream);
     free(conn);
-    peer->counters.open--;
     if (!peer->stopping)
         open_more(peer);
     if (peer->stopping)
         free_when_closed(peer);
-    else if (peer->counters.open == 0 && peer->config.finished)
+    else if (peer->streams.counters.open == 0 && peer->config.finished)
         peer->config.finished(peer->config.self); /* which may have stopped the peer */
 }
 
@@ -143,46 +111,10 @@ static void close_conn(struct conn *conn)
         uv_close((uv_handle_t *)&conn->tcp, on_conn_closed);
 }
 
-static bool is_client(const struct conn *conn)
-{
-    return conn->peer->kind == SCENARIO_PEER_CLIENT;
-}
-
-static bool has_header(const struct conn *conn)
-{
-    return conn->header_bytes == PAYLOAD_HEADER_BYTES;
-}
-
-/* Whoever reads an endless stream leaves in the midst of it, which TCP calls a reset. */
-static bool may_break(const struct conn *conn)
-{
-    return has_header(conn) && conn->limit == UINT64_MAX && conn->header.mode != PAYLOAD_UP;
-}
-
-static void reject(struct conn *conn)
-{
-    conn->peer->counters.protocol_errors++;
-    close_conn(conn);
-}
-
-/* The connection came to its end: `status` is 0, UV_EOF or what broke it. */
+/* The connection came to its end: `status` is UV_EOF or what broke it. */
 static void end(struct conn *conn, int status)
 {
-    struct peer_uv_counters *counters = &conn->peer->counters;
-    uint64_t moved = conn->header.mode == PAYLOAD_DOWN ? conn->sent : conn->received;
-
-    if (!is_client(conn) && conn->header_bytes == 0) {
-        close_conn(conn); /* it said nothing: a guest may give a socket up as it connects */
-        return;
-    }
-    if (status == UV_EOF && !has_header(conn)) {
-        reject(conn);
-        return;
-    }
-    if (status < 0 && status != UV_EOF && !may_break(conn))
-        counters->resets++;
-    if (moved < conn->header.bytes)
-        counters->short_streams++;
+    peer_stream_end(&conn->stream, status != UV_EOF);
     close_conn(conn);
 }
 
@@ -211,8 +143,7 @@ static bool is_written(struct conn *conn, int status)
         end(conn, status);
         return false;
     }
-    conn->peer->counters.bytes_out += conn->pending;
-    conn->sent += conn->pending;
+    peer_stream_sent(&conn->stream, conn->pending);
     conn->pending = 0;
     return true;
 }
@@ -255,8 +186,7 @@ static void echo(struct conn *conn, uint8_t *data, size_t size)
         end(conn, taken);
         return;
     }
-    conn->sent += (uint64_t)taken;
-    conn->peer->counters.bytes_out += (uint64_t)taken;
+    peer_stream_sent(&conn->stream, (size_t)taken);
     if ((size_t)taken == size)
         return;
     uv_read_stop((uv_stream_t *)&conn->tcp);
@@ -275,13 +205,11 @@ static void on_sent(uv_write_t *write, int status);
  * end, a client reads all the time. */
 static void send_next(struct conn *conn)
 {
-    uint64_t left = conn->limit - conn->sent;
-    size_t size = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
+    size_t size = peer_stream_fill(&conn->stream, conn->out, sizeof(conn->out));
 
     if (size > 0) {
-        payload_fill(conn->key, conn->sent, conn->out, size);
         post(conn, conn->out, size, on_sent);
-    } else if (!is_client(conn)) {
+    } else if (conn->peer->streams.kind == SCENARIO_PEER_SOURCE) {
         uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, on_shut_down);
         start_reading(conn);
     }
@@ -297,109 +225,26 @@ static void on_sent(uv_write_t *write, int status)
 
 /* ---- reading ---- */
 
-static void compare(struct conn *conn, const uint8_t *data, size_t size)
-{
-    struct peer_uv_counters *counters = &conn->peer->counters;
-    size_t from = 0;
-    ptrdiff_t wrong;
-
-    while ((wrong = payload_check(conn->key, conn->received + from, data + from, size - from)) >=
-           0) {
-        from += (size_t)wrong;
-        if (counters->mismatches++ == 0) {
-            counters->first_bad_stream = conn->header.stream;
-            counters->first_bad_offset = conn->received + from;
-        }
-        from++;
-    }
-}
-
-static void take_stream(struct conn *conn, uint8_t *data, size_t size)
-{
-    if (size > conn->limit - conn->received || (conn->header.mode == PAYLOAD_DOWN && size > 0)) {
-        reject(conn);
-        return;
-    }
-    compare(conn, data, size);
-    conn->received += size;
-    conn->peer->counters.bytes_in += size;
-    if (is_client(conn)) {
-        if (conn->received == conn->limit)
-            end(conn, 0);
-    } else if (conn->header.mode == PAYLOAD_BOTH && size > 0) {
-        echo(conn, data, size);
-    }
-}
-
-static enum payload_mode mode_of(enum scenario_peer_kind kind)
-{
-    switch (kind) {
-    case SCENARIO_PEER_SINK: return PAYLOAD_UP;
-    case SCENARIO_PEER_SOURCE: return PAYLOAD_DOWN;
-    case SCENARIO_PEER_ECHO:
-    case SCENARIO_PEER_CLIENT:
-    case SCENARIO_PEER_EXTERNAL: break;
-    }
-    return PAYLOAD_BOTH;
-}
-
-static bool accept_header(struct conn *conn)
-{
-    if (payload_header_unpack(conn->wire, &conn->header) < 0 ||
-        conn->header.mode != mode_of(conn->peer->kind)) {
-        conn->header = (struct payload_header){0};
-        return false;
-    }
-    conn->key = payload_key(conn->header.seed, conn->header.stream);
-    conn->limit = conn->header.bytes ? conn->header.bytes : UINT64_MAX;
-    return true;
-}
-
-/* Takes what of the bytes belongs to the header: how many, or -1 if it is none that we take. A
- * client's comes back from the guest. */
-static ptrdiff_t take_header(struct conn *conn, const uint8_t *data, size_t size)
-{
-    size_t left = PAYLOAD_HEADER_BYTES - conn->header_bytes;
-    size_t taken = size < left ? size : left;
-    uint8_t *place = conn->wire + conn->header_bytes;
-
-    if (left == 0)
-        return 0;
-    conn->header_bytes += (uint32_t)taken;
-    if (is_client(conn))
-        return memcmp(place, data, taken) == 0 ? (ptrdiff_t)taken : -1;
-    memcpy(place, data, taken);
-    return !has_header(conn) || accept_header(conn) ? (ptrdiff_t)taken : -1;
-}
-
 static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf)
 {
     struct conn *conn = (struct conn *)(void *)stream;
-    bool had_header = has_header(conn);
-    ptrdiff_t taken;
+    size_t size = (size_t)bytes, echo_bytes;
 
     (void)buf;
     if (bytes < 0) {
         end(conn, (int)bytes);
         return;
     }
-    taken = take_header(conn, conn->in, (size_t)bytes);
-    if (taken < 0) {
-        reject(conn);
-        return;
-    }
-    if (!has_header(conn))
-        return;
-    if (!had_header && is_client(conn)) {
-        answered(conn);
-        open_more(conn->peer);
-    }
-    take_stream(conn, conn->in + taken, (size_t)(bytes - taken));
-    if (!had_header && conn->header.mode == PAYLOAD_DOWN &&
-        !uv_is_closing((uv_handle_t *)&conn->tcp)) {
+    switch (peer_stream_take(&conn->stream, conn->in, size, &echo_bytes)) {
+    case PEER_STREAM_READ: break;
+    case PEER_STREAM_ECHO: echo(conn, conn->in + size - echo_bytes, echo_bytes); break;
+    case PEER_STREAM_SEND:
         uv_read_stop(stream);
         send_next(conn);
+        break;
+    case PEER_STREAM_CLOSE: close_conn(conn); break;
     }
+    open_more(conn->peer); /* it may have been answered */
 }
 
 /* ---- connections ---- */
@@ -413,18 +258,17 @@ static struct conn *add_conn(struct peer_uv *peer)
         conn = NULL;
     }
     if (!conn) {
-        peer->counters.connect_failures++;
+        peer->streams.counters.connect_failures++;
         return NULL;
     }
     conn->peer = peer;
     DL_APPEND(peer->conns, conn);
-    peer->counters.open++;
     return conn;
 }
 
 static void fail_connect(struct conn *conn)
 {
-    conn->peer->counters.connect_failures++;
+    conn->peer->streams.counters.connect_failures++;
     close_conn(conn);
 }
 
@@ -435,17 +279,18 @@ static void on_connection(uv_stream_t *listener, int status)
     struct conn *conn;
 
     if (status < 0) {
-        peer->counters.connect_failures++;
+        peer->streams.counters.connect_failures++;
         return;
     }
     conn = add_conn(peer);
     if (!conn)
         return;
+    peer_stream_accept(&conn->stream, &peer->streams);
     if (uv_accept(listener, (uv_stream_t *)&conn->tcp) < 0) {
         fail_connect(conn);
         return;
     }
-    peer->counters.connections++;
+    peer->streams.counters.connections++;
     uv_tcp_nodelay(&conn->tcp, 1);
     start_reading(conn);
 }
@@ -453,7 +298,6 @@ static void on_connection(uv_stream_t *listener, int status)
 static void on_connected(uv_connect_t *connect, int status)
 {
     struct conn *conn = (struct conn *)(void *)connect->handle;
-    uv_buf_t buf = uv_buf_init((char *)conn->wire, sizeof(conn->wire));
 
     if (status == UV_ECANCELED) /* closed meanwhile */
         return;
@@ -461,47 +305,31 @@ static void on_connected(uv_connect_t *connect, int status)
         fail_connect(conn);
         return;
     }
-    conn->peer->counters.connections++;
+    conn->peer->streams.counters.connections++;
     uv_tcp_nodelay(&conn->tcp, 1);
-    status = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
-    if (status < 0) {
-        end(conn, status);
-        return;
-    }
-    assert(status == PAYLOAD_HEADER_BYTES); /* a new connection has room for it */
     start_reading(conn);
     send_next(conn);
 }
 
-static void open_conn(struct peer_uv *peer, uint64_t stream)
+static void open_conn(struct peer_uv *peer, uint64_t number)
 {
     struct conn *conn = add_conn(peer);
     struct sockaddr_storage host;
 
     if (!conn)
         return;
-    conn->unanswered = true;
-    peer->client_unanswered++;
-    conn->header = (struct payload_header){
-        .mode = PAYLOAD_BOTH,
-        .seed = peer->config.seed,
-        .stream = stream,
-        .bytes = peer->client_bytes,
-    };
-    payload_header_pack(&conn->header, conn->wire);
-    conn->key = payload_key(peer->config.seed, stream);
-    conn->limit = peer->client_bytes;
+    peer_stream_connect(&conn->stream, &peer->streams, number);
     host_addr(&host, &peer->config.connect_to);
     if (uv_tcp_connect(&conn->connect, &conn->tcp, (struct sockaddr *)&host, on_connected) < 0)
         fail_connect(conn);
 }
 
-/* Open what a client has still to open, a few at a time: a listener's queue is short. */
 static void open_more(struct peer_uv *peer)
 {
-    while (peer->client_opened < peer->client_connections &&
-           peer->client_unanswered < UNANSWERED_MAX)
-        open_conn(peer, peer->config.stream_base + peer->client_opened++);
+    uint64_t number;
+
+    while (peer_streams_next(&peer->streams, &number))
+        open_conn(peer, number);
 }
 
 /* ---- the peer ---- */
@@ -517,7 +345,7 @@ static int listen_on(struct peer_uv *peer, const struct call_addr *addr)
     host_addr(&host, addr);
     status = uv_tcp_bind(&peer->listener, (struct sockaddr *)&host, 0); /* sets SO_REUSEADDR */
     if (status == 0)
-        status = uv_listen((uv_stream_t *)&peer->listener, BACKLOG, on_connection);
+        status = uv_listen((uv_stream_t *)&peer->listener, SCENARIO_SOCKETS_MAX, on_connection);
     return status < 0 ? error_of(status) : 0;
 }
 
@@ -526,16 +354,13 @@ struct peer_uv *peer_uv_start(struct uv_loop_s *loop, const struct scenario_peer
 {
     struct peer_uv *started = calloc(1, sizeof(*started));
 
-    assert(peer->kind != SCENARIO_PEER_EXTERNAL);
     if (!started) {
         *error = -ERR_NOMEM;
         return NULL;
     }
     started->loop = loop;
-    started->kind = peer->kind;
-    started->client_connections = peer->connections;
-    started->client_bytes = peer->bytes;
     started->config = *config;
+    peer_streams_init(&started->streams, peer, config->seed, config->stream_base);
     if (peer->kind == SCENARIO_PEER_CLIENT)
         return started;
     *error = listen_on(started, &peer->addr.addr);
@@ -564,13 +389,13 @@ void peer_uv_address(const struct peer_uv *peer, char text[SCENARIO_ADDR_BYTES])
 
 void peer_uv_begin(struct peer_uv *peer)
 {
-    assert(peer->kind == SCENARIO_PEER_CLIENT);
+    assert(peer->streams.kind == SCENARIO_PEER_CLIENT);
     open_more(peer);
 }
 
-const struct peer_uv_counters *peer_uv_counters(const struct peer_uv *peer)
+const struct peer_counters *peer_uv_counters(const struct peer_uv *peer)
 {
-    return &peer->counters;
+    return &peer->streams.counters;
 }
 
 void peer_uv_stop(struct peer_uv *peer)

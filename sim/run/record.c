@@ -127,6 +127,18 @@ static json_t *latency_metric(const struct metrics_hist *hist)
     return metric;
 }
 
+static int add_open_loop(json_t *result, const struct record_workload *workload)
+{
+    const char *name = workload->name;
+    int ret = set_value(result, "offered", name, "operations_per_s", workload->offered_per_s);
+
+    if (ret == 0)
+        ret = set_value(result, "backlog", name, "operations", workload->backlog);
+    if (ret == 0 && workload->service != NULL)
+        ret = set_metric(result, "service", name, latency_metric(workload->service));
+    return ret;
+}
+
 int record_add_workload(json_t *result, const struct record_workload *workload)
 {
     const char *name = workload->name;
@@ -144,6 +156,8 @@ int record_add_workload(json_t *result, const struct record_workload *workload)
         ret = set_value(result, "duration", name, "ns", workload->duration_ns);
     if (ret == 0 && workload->latency != NULL)
         ret = set_metric(result, "latency", name, latency_metric(workload->latency));
+    if (ret == 0 && workload->offered_per_s > 0)
+        ret = add_open_loop(result, workload);
     return ret;
 }
 
@@ -156,6 +170,19 @@ int record_add_digest(json_t *result, const char *name, uint64_t bytes, const ch
     return set_new(
         metrics, key,
         json_pack("{s:s, s:o, s:s}", "unit", "bytes", "value", integer(bytes), "xxh128", xxh128));
+}
+
+int record_add_virtual(json_t *result, const struct record_virtual *run)
+{
+    json_t *repeat = repeat_of(result);
+    int ret = set_new(repeat, "trace", json_string(run->trace));
+
+    if (ret == 0)
+        ret = set_new(repeat, "virtual_ns", integer(run->virtual_ns));
+    if (ret == 0)
+        ret = set_new(repeat, "cost_model",
+                      json_pack("{s:s, s:s}", "name", run->model, "xxh128", run->model_xxh128));
+    return ret;
 }
 
 int record_add_counter(json_t *result, const char *name, uint64_t value)

@@ -62,15 +62,30 @@ struct record_workload {
     uint64_t bytes;
     uint64_t operations;
     const struct metrics_hist *latency; /* NULL: not measured, or nothing to measure */
+    const struct metrics_hist *service; /* open loop: from the actual start; else NULL */
+    uint64_t offered_per_s;             /* open loop: operations wanted; 0: a closed one */
+    uint64_t backlog;                   /* open loop: operations due, but never begun */
 };
 
-/* Adds the metrics {throughput, bytes, operations, duration, latency}.NAME of a workload, each
- * with its unit: 0 or -ERR_NOMEM. A workload added twice keeps the later one. */
+/* Adds the metrics {throughput, bytes, operations, duration, latency}.NAME of a workload, of an
+ * open loop also {service, offered, backlog}.NAME, each with its unit: 0 or -ERR_NOMEM. A workload
+ * added twice keeps the later one. */
 int record_add_workload(json_t *result, const struct record_workload *workload);
 
 /* Adds the metric received.NAME: how many bytes a workload received, and their XXH3-128 as
  * xxh128sum prints it: 0 or -ERR_NOMEM. */
 int record_add_digest(json_t *result, const char *name, uint64_t bytes, const char *xxh128);
+
+/* What names a run in virtual time. */
+struct record_virtual {
+    const char *trace;        /* hash, 32 hex digits */
+    const char *model;        /* cost model: its name, */
+    const char *model_xxh128; /* and the hash of its text */
+    uint64_t virtual_ns;      /* how long it was */
+};
+
+/* Adds `trace`, `cost_model` and `virtual_ns` to the repeat: 0 or -ERR_NOMEM. */
+int record_add_virtual(json_t *result, const struct record_virtual *run);
 
 /* Adds `value` to the counter of that name ("backend.notify"), which starts at 0: 0 or
  * -ERR_NOMEM. */
@@ -97,8 +112,9 @@ int record_write(const json_t *result, const char *directory);
  * missing. For json_decref(); NULL without memory. */
 json_t *record_host(void);
 
-/* Prints workloads, processes, counters and errors as far as the result has them, and a last line
- * with the verdict: "ok", "INCOMPLETE", or "FAIL: n errors" with ", incomplete" if that too. */
+/* Prints workloads, processes, counters and errors as far as the result has them, of a run in
+ * virtual time a line "trace" with its hash, and a last line with the verdict: "ok", "INCOMPLETE",
+ * or "FAIL: n errors" with ", incomplete" if that too. */
 void record_print_table(FILE *out, const json_t *result);
 
 #endif

@@ -43,15 +43,14 @@ static void add_rate(json_t *row, const json_t *bytes_per_s)
     add_text(row, json_is_integer(bytes_per_s) ? units_format_rate(value).text : "-");
 }
 
-/* Operations per second, whole ones. */
-static void add_operations_rate(json_t *row, const json_t *operations, const json_t *duration_ns)
+/* Operations in a time, per second, whole ones. */
+static void add_operations_rate(json_t *row, const json_t *operations, uint64_t duration_ns)
 {
     char text[UNITS_TEXT_BYTES] = "-";
 
-    if (json_is_integer(operations) && json_integer_value(duration_ns) > 0)
+    if (json_is_integer(operations) && duration_ns > 0)
         snprintf(text, sizeof(text), "%" PRIu64 "/s",
-                 record_rate((uint64_t)json_integer_value(operations),
-                             (uint64_t)json_integer_value(duration_ns)));
+                 record_rate((uint64_t)json_integer_value(operations), duration_ns));
     add_text(row, text);
 }
 
@@ -140,18 +139,52 @@ static json_t *metric(const json_t *metrics, const char *kind, const char *workl
     return value;
 }
 
+static void add_latencies(json_t *row, const json_t *metrics, const char *kind, const char *name)
+{
+    static const char *const members[] = {"p50", "p90", "p99", "p99_9", "max"};
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        add_time(row, metric(metrics, kind, name, members[i]));
+}
+
+static void add_blanks(json_t *row, int count)
+{
+    for (int i = 0; i < count; i++)
+        add_text(row, "");
+}
+
+/* Of an open loop: how long it took once begun, what was wanted, and what was left of that. */
+static void add_open_loop(json_t *grid, const json_t *metrics, const char *name)
+{
+    const json_t *offered = metric(metrics, "offered", name, "value");
+    const json_t *backlog = metric(metrics, "backlog", name, "value");
+    json_t *row = new_row(grid, "  service");
+
+    add_blanks(row, 4);
+    add_latencies(row, metrics, "service", name);
+    row = new_row(grid, "  offered");
+    add_blanks(row, 3);
+    add_operations_rate(row, offered, 1000000000);
+    if (json_integer_value(backlog) > 0) {
+        row = new_row(grid, "  backlog");
+        add_blanks(row, 2);
+        add_count(row, backlog);
+    }
+}
+
 static void add_workload(json_t *grid, const json_t *metrics, const char *name)
 {
-    static const char *const latencies[] = {"p50", "p90", "p99", "p99_9", "max"};
     json_t *row = new_row(grid, name);
     json_t *operations = metric(metrics, "operations", name, "value");
 
     add_rate(row, metric(metrics, "throughput", name, "value"));
     add_size(row, metric(metrics, "bytes", name, "value"));
     add_count(row, operations);
-    add_operations_rate(row, operations, metric(metrics, "duration", name, "value"));
-    for (size_t i = 0; i < 5; i++)
-        add_time(row, metric(metrics, "latency", name, latencies[i]));
+    add_operations_rate(row, operations,
+                        (uint64_t)json_integer_value(metric(metrics, "duration", name, "value")));
+    add_latencies(row, metrics, "latency", name);
+    if (metric(metrics, "offered", name, "value"))
+        add_open_loop(grid, metrics, name);
 }
 
 static void print_workloads(FILE *out, json_t *metrics)
@@ -191,31 +224,41 @@ static void print_processes(FILE *out, const json_t *processes)
 
 /* A process's counters are "PROCESS.NAME"; those worth a look at each run, a column each. All of
  * them are in the JSON. */
-static void print_counters(FILE *out, json_t *counters, const json_t *processes)
+static void print_counters(FILE *out, json_t *counters)
 {
+    static const char *const parts[] = {"frontend", "backend"};
     static const char *const names[] = {"notifications", "wakeups",       "copies",
                                         "room_waits",    "request_waits", "ring_full",
                                         "maps",          "grants_peak",   "ports_peak"};
     json_t *grid = json_pack("[[s,s,s,s,s,s,s,s,s,s]]", "counts", "notified", "woken", "copies",
                              "room waits", "slot waits", "ring full", "maps", "grants", "ports");
-    json_t *process;
-    size_t p, i;
 
-    json_array_foreach(processes, p, process)
-    {
-        const char *name = json_string_value(json_object_get(process, "name"));
-        json_t *key = json_sprintf("%s.%s", name, names[0]);
+    for (size_t p = 0; p < sizeof(parts) / sizeof(parts[0]); p++) {
+        json_t *key = json_sprintf("%s.%s", parts[p], names[0]);
         bool counted = json_object_get(counters, json_string_value(key)) != NULL;
-        json_t *row = counted ? new_row(grid, name) : NULL;
+        json_t *row = counted ? new_row(grid, parts[p]) : NULL;
 
         json_decref(key);
-        for (i = 0; counted && i < sizeof(names) / sizeof(names[0]); i++) {
-            key = json_sprintf("%s.%s", name, names[i]);
+        for (size_t i = 0; counted && i < sizeof(names) / sizeof(names[0]); i++) {
+            key = json_sprintf("%s.%s", parts[p], names[i]);
             add_count(row, json_object_get(counters, json_string_value(key)));
             json_decref(key);
         }
     }
     print_grid(out, grid);
+}
+
+/* What a run in virtual time is known by. */
+static void print_trace(FILE *out, const json_t *repeat)
+{
+    const char *trace = json_string_value(json_object_get(repeat, "trace"));
+    uint64_t virtual_ns = (uint64_t)json_integer_value(json_object_get(repeat, "virtual_ns"));
+
+    if (!trace)
+        return;
+    fprintf(out, "virtual %s, costs of %s\n", units_format_latency(virtual_ns).text,
+            json_string_value(json_object_get(json_object_get(repeat, "cost_model"), "name")));
+    fprintf(out, "trace %s\n", trace);
 }
 
 static void print_verdict(FILE *out, const json_t *result)
@@ -247,6 +290,7 @@ void record_print_table(FILE *out, const json_t *result)
 
     print_workloads(out, json_object_get(repeat, "metrics"));
     print_processes(out, json_object_get(repeat, "processes"));
-    print_counters(out, json_object_get(repeat, "counters"), json_object_get(repeat, "processes"));
+    print_counters(out, json_object_get(repeat, "counters"));
+    print_trace(out, repeat);
     print_verdict(out, result);
 }

@@ -21,6 +21,7 @@ struct run_back {
     struct bus *bus;
     struct device *devices;
     struct be_counters retired;
+    uint32_t gone; /* how many devices are */
     bool stopping;
 };
 
@@ -145,6 +146,7 @@ static void upcall_bus(void *self, const struct act *act)
         device->again = false;
         if (!device->gone)
             exec_post(back->config.exec, device->index, EV_STOP);
+        back->gone += device->gone ? 0u : 1u;
         device->gone = true;
     }
 }
@@ -182,6 +184,22 @@ void run_back_stop(struct run_back *back)
             exec_post(back->config.exec, device->index, EV_STOP);
 }
 
+const struct be *run_back_core(const struct run_back *back, uint16_t front)
+{
+    for (const struct device *device = back->devices; device; device = device->next)
+        if (device->front == front)
+            return device->be;
+    return NULL;
+}
+
+int32_t run_back_front(const struct run_back *back, uint64_t token)
+{
+    for (const struct device *device = back->devices; device; device = device->next)
+        if (device->index == step_device(token))
+            return device->front;
+    return -1;
+}
+
 static void add_counters(struct be_counters *sum, const struct be_counters *one)
 {
     sum->requests += one->requests;
@@ -199,6 +217,8 @@ void run_back_turned(struct run_back *back)
 {
     struct device **link = &back->devices;
 
+    if (back->gone == 0 && !back->stopping)
+        return;
     while (*link) {
         struct device *device = *link;
         bool through = (device->gone || back->stopping) && be_idle(device->be) &&
@@ -209,6 +229,7 @@ void run_back_turned(struct run_back *back)
         }
         struct act_device next = {device->front, device->devid};
         bool again = device->again && !back->stopping;
+        back->gone -= device->gone ? 1u : 0u;
         add_counters(&back->retired, be_counters(device->be));
         exec_remove(back->config.exec, device->index);
         *link = device->next;

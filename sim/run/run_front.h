@@ -14,6 +14,9 @@ struct run_front_config {
     uint16_t domid, devid;
     uint16_t backend;                /* domid of the backend */
     const struct scenario *scenario; /* outlives it */
+    uint32_t host;                   /* of the scenario's */
+    uint32_t guest;                  /* its number among all guests, from 0 */
+    const char *name;                /* the guest's; outlives it */
     void *self;
     /* Phases of the workloads, see workload.h. */
     void (*phase)(void *self, enum workload_phase phase, bool listening);
@@ -37,6 +40,9 @@ bool run_front_through(const struct run_front *front);
 /* The core's counts, and the workloads to ask for results. */
 const struct fe_counters *run_front_counters(const struct run_front *front);
 struct workload_set *run_front_workloads(struct run_front *front);
+
+/* The core, to look at. */
+const struct fe *run_front_core(const struct run_front *front);
 
 /* Frees it as it stands. */
 void run_front_destroy(struct run_front *front);

@@ -7,54 +7,11 @@
 #include "sim/run/scenario_check.h"
 #include "sim/run/scenario_keys.h"
 #include "sim/run/scenario_yaml.h"
+#include "sim/run/textfile.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The whole file as a string, to be freed; NULL with errno set, EFBIG if it is too large. */
-static char *file_read(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    char *text = file ? malloc(SCENARIO_FILE_BYTES_MAX + 2) : NULL;
-    size_t bytes;
-    int problem;
-
-    if (!file)
-        return NULL;
-    if (text) {
-        bytes = fread(text, 1, SCENARIO_FILE_BYTES_MAX + 1, file);
-        problem = ferror(file) ? errno : 0;
-        if (bytes > SCENARIO_FILE_BYTES_MAX)
-            problem = EFBIG;
-        if (!problem && memchr(text, '\0', bytes))
-            problem = EILSEQ;
-        text[bytes] = '\0';
-        if (problem) {
-            free(text);
-            text = NULL;
-            errno = problem;
-        }
-    }
-    problem = errno;
-    fclose(file);
-    errno = problem;
-    return text;
-}
-
-static void report_file(struct diag_list *diags, uint32_t source)
-{
-    struct diag_place whole = {.source = source};
-
-    if (errno == EFBIG)
-        diag_error(diags, DIAG_TOO_LARGE, whole, "a scenario is at most %d bytes",
-                   SCENARIO_FILE_BYTES_MAX);
-    else if (errno == EILSEQ)
-        diag_error(diags, DIAG_SYNTAX, whole, "not a text file: it holds a NUL");
-    else
-        diag_error(diags, DIAG_UNREADABLE, whole, "cannot read the file: %s", strerror(errno));
-}
 
 /* All overrides as one text, a line each, to be freed; NULL without memory. Characters that would
  * end a line are refused later and not kept here. */
@@ -74,25 +31,6 @@ static char *sets_join(const char *const *sets, uint32_t count)
     if (text)
         text[used] = '\0';
     return text;
-}
-
-/* The mapping that is the value of `name`; node 0 if there is none. */
-static struct scenario_map map_find(const struct scenario_map *map, const char *name,
-                                    const char *what)
-{
-    struct scenario_map found = {.yaml = map->yaml, .what = what};
-    int key, value;
-
-    for (uint32_t i = 0; map->node && scenario_yaml_pair(map->yaml, map->node, i, &key, &value);
-         i++) {
-        if (strcmp(scenario_yaml_text(map->yaml, key), name) == 0 &&
-            scenario_yaml_type(map->yaml, value) == YAML_MAPPING_NODE) {
-            found.node = value;
-            found.key = key;
-            break;
-        }
-    }
-    return found;
 }
 
 /* The hosts, the peers or the workloads of a draft. */
@@ -146,7 +84,7 @@ static struct scenario_map *part_take(struct scenario_draft *draft, const struct
 static void read_hosts(struct scenario_draft *draft)
 {
     struct scenario *scenario = draft->scenario;
-    struct scenario_map hosts = map_find(&draft->topology, "hosts", "'hosts'");
+    struct scenario_map hosts = scenario_yaml_map(&draft->topology, "hosts", "'hosts'");
     struct parts parts = {"host", draft->hosts, &scenario->host_count, SCENARIO_HOSTS_MAX};
     int key, node;
 
@@ -175,7 +113,7 @@ static struct diag_place address_place(const struct scenario_map *map)
 static void read_peers(struct scenario_draft *draft)
 {
     struct scenario *scenario = draft->scenario;
-    struct scenario_map peers = map_find(&draft->topology, "peers", "'peers'");
+    struct scenario_map peers = scenario_yaml_map(&draft->topology, "peers", "'peers'");
     struct parts parts = {"peer", draft->peers, &scenario->peer_count, SCENARIO_PEERS_MAX};
     int key, node;
 
@@ -212,32 +150,11 @@ static void read_workloads(struct scenario_draft *draft)
         if (!map)
             continue;
         scenario_keys_read(&scenario_keys_workload, map, workload);
+        struct scenario_map arrivals = scenario_yaml_map(map, "arrivals", "'arrivals'");
+        if (arrivals.node)
+            scenario_keys_read(&scenario_keys_arrivals, &arrivals, workload);
         workload->place = address_place(map);
     }
-}
-
-/* The schema decides what everything else means: if it is wrong, nothing else is looked at. */
-static int check_schema(struct scenario_yaml *yaml)
-{
-    int root = scenario_yaml_root(yaml), schema;
-    struct diag_place place = {yaml->file_source, 1, 1, 1};
-
-    if (!root || scenario_yaml_type(yaml, root) != YAML_MAPPING_NODE) {
-        diag_error(yaml->diags, DIAG_WRONG_TYPE, root ? scenario_yaml_place(yaml, root) : place,
-                   "a scenario is a mapping of keys");
-        diag_hint(yaml->diags, "start with 'schema: " SCENARIO_SCHEMA "'");
-        return -1;
-    }
-    schema = scenario_yaml_find(yaml, root, "schema");
-    if (schema && strcmp(scenario_yaml_text(yaml, schema), SCENARIO_SCHEMA) == 0)
-        return 0;
-    if (schema)
-        diag_error(yaml->diags, DIAG_WRONG_SCHEMA, scenario_yaml_place(yaml, schema),
-                   "this version reads no schema '%.60s'", scenario_yaml_text(yaml, schema));
-    else
-        diag_error(yaml->diags, DIAG_WRONG_SCHEMA, place, "the scenario has no 'schema'");
-    diag_hint(yaml->diags, "expected 'schema: " SCENARIO_SCHEMA "'");
-    return -1;
 }
 
 static void read_draft(struct scenario_draft *draft)
@@ -246,8 +163,8 @@ static void read_draft(struct scenario_draft *draft)
 
     draft->root = (struct scenario_map){
         .yaml = &draft->yaml, .node = scenario_yaml_root(&draft->yaml), .what = "the scenario"};
-    draft->topology = map_find(&draft->root, "topology", "'topology'");
-    draft->protocol = map_find(&draft->root, "protocol", "'protocol'");
+    draft->topology = scenario_yaml_map(&draft->root, "topology", "'topology'");
+    draft->protocol = scenario_yaml_map(&draft->root, "protocol", "'protocol'");
     scenario_yaml_check_duplicates(&draft->yaml);
     scenario_keys_read(&scenario_keys_root, &draft->root, scenario);
     if (draft->topology.node)
@@ -278,7 +195,7 @@ static void load_text(struct scenario *out, const char *text, const char *const 
     if (scenario_yaml_root(&draft.yaml) && scenario_yaml_type(&draft.yaml, 1) == YAML_MAPPING_NODE)
         for (uint32_t i = 0; i < set_count; i++)
             failed += scenario_yaml_set(&draft.yaml, sets[i], i + 1) != 0;
-    if (check_schema(&draft.yaml) == 0)
+    if (scenario_keys_schema(&draft.yaml, "scenario", SCENARIO_SCHEMA) == 0)
         read_draft(&draft);
     assert(failed == 0 || diags->errors > 0);
     scenario_yaml_fini(&draft.yaml);
@@ -287,23 +204,17 @@ static void load_text(struct scenario *out, const char *text, const char *const 
 int scenario_load(struct scenario *out, const char *path, const char *const *sets,
                   uint32_t set_count, struct diag_list *diags)
 {
-    char *text = file_read(path);
     uint32_t source;
+    char *text;
 
     assert(diags->errors == 0 && diags->source_count == 0);
     memset(out, 0, sizeof(*out));
-    if (!text) {
-        int problem = errno;
-
-        source = diag_add_source(diags, path, NULL);
-        errno = problem;
-        report_file(diags, source);
-        return -1;
+    text = textfile_read(path, SCENARIO_FILE_BYTES_MAX, diags, &source);
+    if (text) {
+        assert(source == 0);
+        load_text(out, text, sets, set_count, diags);
+        free(text);
+        diag_sort(diags);
     }
-    source = diag_add_source(diags, path, text);
-    assert(source == 0);
-    load_text(out, text, sets, set_count, diags);
-    free(text);
-    diag_sort(diags);
     return diags->errors ? -1 : 0;
 }

@@ -20,15 +20,19 @@ enum {
     SCENARIO_HOSTS_MAX = 8,
     SCENARIO_PEERS_MAX = 16,
     SCENARIO_WORKLOADS_MAX = 16,
+    SCENARIO_GUESTS_MAX = 4096,  /* of one host; several only in virtual mode */
     SCENARIO_SOCKETS_MAX = 4096, /* concurrent sockets of a workload, connections of a client */
     SCENARIO_FILE_BYTES_MAX = 1 << 20,
     SCENARIO_NAME_BYTES = 33, /* [a-z0-9-], 1 to 32 of them */
     SCENARIO_ADDR_BYTES = 64,
     SCENARIO_TEXT_BYTES = 1024,
+    SCENARIO_PATH_BYTES = 256,
     SCENARIO_CPU_ANY = -1, /* not pinned */
+    SCENARIO_RATE_MAX = 1000000,
 };
 
 #define SCENARIO_SCHEMA "xensock/scenario/1"
+#define SCENARIO_COST_MODEL "linux-processes" /* unless the scenario names one */
 
 /* The words of the format, each with its constant: SCENARIO_EMULATED is "emulated". */
 #define SCENARIO_MODES(X)                                                                          \
@@ -51,6 +55,9 @@ enum {
     X(UP, "up")                                                                                    \
     X(DOWN, "down")                                                                                \
     X(BOTH, "both")
+#define SCENARIO_ARRIVALS(X)                                                                       \
+    X(FIXED, "fixed")                                                                              \
+    X(POISSON, "poisson")
 
 #define X(constant, word) SCENARIO_##constant,
 enum scenario_mode { SCENARIO_MODES(X) };
@@ -58,6 +65,7 @@ enum scenario_role { SCENARIO_ROLES(X) };
 enum scenario_peer_kind { SCENARIO_PEER_KINDS(X) };
 enum scenario_workload_kind { SCENARIO_WORKLOAD_KINDS(X) };
 enum scenario_direction { SCENARIO_DIRECTIONS(X) };
+enum scenario_arrivals { SCENARIO_ARRIVALS(X) };
 #undef X
 
 /* An address as it was written and as the wire has it. */
@@ -69,7 +77,8 @@ struct scenario_addr {
 struct scenario_host {
     char name[SCENARIO_NAME_BYTES];
     enum scenario_role role;
-    int32_t cpu; /* or SCENARIO_CPU_ANY */
+    uint32_t count; /* of guests of this kind; 1 for the backend */
+    int32_t cpu;    /* or SCENARIO_CPU_ANY */
 };
 
 struct scenario_peer {
@@ -103,6 +112,10 @@ struct scenario_workload {
     /* request-response: */
     uint32_t request_bytes;
     uint64_t operations; /* over all sockets; 0: for the scenario's duration */
+    struct {
+        enum scenario_arrivals kind;
+        uint64_t per_s; /* over all sockets, 1 to SCENARIO_RATE_MAX; 0: a closed loop */
+    } arrivals;
     /* serve: */
     struct scenario_addr listen; /* port never 0 */
     struct diag_place place;     /* of it */
@@ -118,14 +131,15 @@ struct scenario {
     uint64_t duration_ns;
     uint64_t warmup_ns;
     uint64_t timeout_ns;
+    char cost_model[SCENARIO_PATH_BYTES]; /* as model_load takes it; for mode virtual */
     struct {
         char dialect[SCENARIO_NAME_BYTES]; /* dialect_find knows it */
         uint32_t order;                    /* in the dialect's range */
     } protocol;
     struct scenario_host hosts[SCENARIO_HOSTS_MAX];
     uint32_t host_count;
-    uint32_t backend; /* of hosts[], the only one */
-    uint32_t frontend;
+    uint32_t backend;  /* of hosts[], the only one */
+    uint32_t frontend; /* the first of hosts[] that is one; the only one in emulated mode */
     struct scenario_peer peers[SCENARIO_PEERS_MAX];
     uint32_t peer_count;
     struct scenario_workload workloads[SCENARIO_WORKLOADS_MAX];
@@ -141,7 +155,7 @@ int scenario_load(struct scenario *out, const char *path, const char *const *set
 
 /* A loaded scenario as a JSON object in the shape of the file, every default filled in, units in
  * the names (duration_ns, request_bytes), null for what is absent by choice (cpu, bytes,
- * operations, accepts). Owned by the caller; NULL without memory. */
+ * operations, arrivals, accepts). Owned by the caller; NULL without memory. */
 json_t *scenario_json(const struct scenario *scenario);
 
 #endif

@@ -2,6 +2,7 @@
 #include "sim/run/scenario_check.h"
 
 #include "ringlib/dialect.h"
+#include "sim/run/model.h"
 #include "sim/run/scenario_keys.h"
 #include "sim/run/units.h"
 
@@ -28,13 +29,44 @@ static bool is_given(const struct scenario_map *map, const char *key, const char
     return node && strcmp(scenario_yaml_text(map->yaml, node), text) == 0;
 }
 
-static void check_mode(struct scenario_draft *draft)
+/* In virtual time there is nothing but the model. */
+static void check_peer_mode(struct scenario_draft *draft, uint32_t index)
 {
-    if (draft->scenario->mode != SCENARIO_VIRTUAL)
+    const struct scenario_map *map = &draft->peers[index];
+
+    if (draft->scenario->mode != SCENARIO_VIRTUAL ||
+        draft->scenario->peers[index].kind != SCENARIO_PEER_EXTERNAL || !has_key(map, "kind"))
         return;
-    diag_error(draft->yaml.diags, DIAG_NO_VIRTUAL_MODE, value_place(&draft->root, "mode"),
-               "mode 'virtual' is not available yet in this version");
-    diag_hint(draft->yaml.diags, "use 'emulated'");
+    diag_error(draft->yaml.diags, DIAG_NOT_VIRTUAL, value_place(map, "kind"),
+               "an external peer cannot be reached in mode 'virtual'");
+    diag_hint(draft->yaml.diags, "use 'echo', 'sink' or 'source', or mode 'emulated'");
+}
+
+/* More than one guest, and where each further one was asked for. */
+static void check_guests(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        const struct scenario_map *map = &draft->hosts[i];
+        if (scenario->hosts[i].count == 1)
+            continue;
+        if (is_given(map, "role", "backend"))
+            diag_error(draft->yaml.diags, DIAG_TOO_MANY, value_place(map, "count"),
+                       "more than one backend");
+        else if (scenario->mode == SCENARIO_EMULATED)
+            diag_error(draft->yaml.diags, DIAG_ONE_FRONTEND, value_place(map, "count"),
+                       "more than one frontend is only available in mode 'virtual' yet");
+    }
+}
+
+/* Only by name: a model that is a file is read when it is used. */
+static void check_cost_model(struct scenario_draft *draft)
+{
+    const char *which = draft->scenario->cost_model;
+
+    if (!model_is_path(which))
+        model_check_name(which, draft->yaml.diags, value_place(&draft->root, "cost_model"));
 }
 
 static void check_protocol(struct scenario_draft *draft)
@@ -72,7 +104,8 @@ static void check_protocol(struct scenario_draft *draft)
     diag_hint(diags, "allowed: %u to %u", dialect->order_min, dialect->order_max);
 }
 
-/* The only host of a role in this version; reports each further one, and none at all. */
+/* The only host of a role, of frontends in virtual mode the first; reports each further one, and
+ * none at all. */
 static uint32_t host_only(struct scenario_draft *draft, const char *word, enum diag_code code)
 {
     struct scenario *scenario = draft->scenario;
@@ -88,9 +121,11 @@ static uint32_t host_only(struct scenario_draft *draft, const char *word, enum d
             only = i;
             continue;
         }
+        if (code == DIAG_ONE_FRONTEND && scenario->mode == SCENARIO_VIRTUAL)
+            continue;
         diag_error(diags, code, value_place(&draft->hosts[i], "role"),
                    code == DIAG_ONE_FRONTEND
-                       ? "more than one %s is not available yet in this version"
+                       ? "more than one %s is only available in mode 'virtual' yet"
                        : "more than one %s",
                    word);
         diag_note(diags, value_place(&draft->hosts[only], "role"), "the first one");
@@ -285,12 +320,15 @@ void scenario_check(struct scenario_draft *draft)
 {
     struct scenario *scenario = draft->scenario;
 
-    check_mode(draft);
+    check_cost_model(draft);
     check_protocol(draft);
+    check_guests(draft);
     scenario->backend = host_only(draft, "backend", DIAG_TOO_MANY);
     scenario->frontend = host_only(draft, "frontend", DIAG_ONE_FRONTEND);
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         check_client(draft, i);
+    for (uint32_t i = 0; i < scenario->peer_count; i++)
+        check_peer_mode(draft, i);
     for (uint32_t i = 0; i < scenario->workload_count; i++)
         check_workload(draft, i);
     check_timeout(draft);

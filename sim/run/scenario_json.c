@@ -14,6 +14,8 @@ static void json_put(json_t *object, const struct scenario_key *key, json_t *val
         unit = "_ns";
     else if (key->type == SCENARIO_SIZE && strcmp(key->name, "bytes") != 0)
         unit = "_bytes";
+    else if (key->type == SCENARIO_RATE)
+        unit = "_per_s";
     snprintf(name, sizeof(name), "%s%s", key->name, unit);
     json_object_set_new(object, name, value);
 }
@@ -42,7 +44,11 @@ static json_t *value_json(const struct scenario_key *key, const void *in)
     case SCENARIO_COUNT:
     case SCENARIO_CPU:
     case SCENARIO_DURATION:
-    case SCENARIO_SIZE: return number_json(key, in);
+    case SCENARIO_DURATION_NEVER:
+    case SCENARIO_FINE_DURATION:
+    case SCENARIO_DECIMAL:
+    case SCENARIO_SIZE:
+    case SCENARIO_RATE: return number_json(key, in);
     case SCENARIO_ADDR:
     case SCENARIO_ADDR_ANY_PORT:
         return json_string(((const struct scenario_addr *)(const void *)member)->text);
@@ -80,14 +86,24 @@ static json_t *topology_json(const struct scenario *scenario)
     return topology;
 }
 
+static json_t *workload_json(const struct scenario_workload *workload)
+{
+    json_t *object = table_json(&scenario_keys_workload, workload, workload->kind);
+
+    if (workload->kind == SCENARIO_REQUEST_RESPONSE)
+        json_object_set_new(object, "arrivals",
+                            workload->arrivals.per_s
+                                ? table_json(&scenario_keys_arrivals, workload, 0)
+                                : json_null());
+    return object;
+}
+
 json_t *scenario_json(const struct scenario *scenario)
 {
     json_t *object = table_json(&scenario_keys_root, scenario, 0), *workloads = json_array();
 
     for (uint32_t i = 0; i < scenario->workload_count; i++)
-        json_array_append_new(workloads,
-                              table_json(&scenario_keys_workload, &scenario->workloads[i],
-                                         scenario->workloads[i].kind));
+        json_array_append_new(workloads, workload_json(&scenario->workloads[i]));
     json_object_set_new(object, "topology", topology_json(scenario));
     json_object_set_new(object, "protocol", table_json(&scenario_keys_protocol, scenario, 0));
     json_object_set_new(object, "workload", workloads);

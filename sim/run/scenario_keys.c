@@ -9,10 +9,12 @@ static const char *const roles[] = {SCENARIO_ROLES(WORD)};
 static const char *const peer_kinds[] = {SCENARIO_PEER_KINDS(WORD)};
 static const char *const workload_kinds[] = {SCENARIO_WORKLOAD_KINDS(WORD)};
 static const char *const directions[] = {SCENARIO_DIRECTIONS(WORD)};
+static const char *const arrivals[] = {SCENARIO_ARRIVALS(WORD)};
 
 _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 4 &&
                    sizeof(enum scenario_peer_kind) == 4 &&
-                   sizeof(enum scenario_workload_kind) == 4 && sizeof(enum scenario_direction) == 4,
+                   sizeof(enum scenario_workload_kind) == 4 &&
+                   sizeof(enum scenario_direction) == 4 && sizeof(enum scenario_arrivals) == 4,
                "words are stored as 32-bit numbers");
 
 /* clang-format off */
@@ -38,6 +40,7 @@ static const struct scenario_key root_keys[] = {
     {"duration", SCENARIO_DURATION, ALL, AT(scenario, duration_ns), .min = MS, .max = DAY, .preset = SECOND},
     {"warmup", SCENARIO_DURATION, ALL, AT(scenario, warmup_ns), .max = DAY},
     {"timeout", SCENARIO_DURATION, ALL, AT(scenario, timeout_ns), .min = MS, .max = DAY, .preset = 60 * SECOND},
+    {"cost_model", SCENARIO_TEXT, ALL, AT(scenario, cost_model), .min = 1, .text = SCENARIO_COST_MODEL},
     {"topology", SCENARIO_MAP, ALL, .required = ALL},
     {"protocol", SCENARIO_MAP, ALL, .required = 0},
     {"workload", SCENARIO_LIST, ALL, .required = ALL},
@@ -53,6 +56,7 @@ static const struct scenario_key protocol_keys[] = {
 };
 static const struct scenario_key host_keys[] = {
     {"role", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_host, role), WORDS(roles)},
+    {"count", SCENARIO_COUNT, ALL, AT(scenario_host, count), .min = 1, .max = SCENARIO_GUESTS_MAX, .preset = 1},
     {"cpu", SCENARIO_CPU, ALL, AT(scenario_host, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
 };
 static const struct scenario_key peer_keys[] = {
@@ -78,8 +82,13 @@ static const struct scenario_key workload_keys[] = {
     {"repeat", SCENARIO_COUNT, ON(STREAM), AT(scenario_workload, repeat), .min = 1, .max = 1000000, .preset = 1},
     {"request", SCENARIO_SIZE, ON(REQUEST_RESPONSE), AT(scenario_workload, request_bytes), .min = 1, .max = 16 * MIB, .preset = 64},
     {"operations", SCENARIO_COUNT, ON(REQUEST_RESPONSE), AT(scenario_workload, operations), .min = 1, .max = UINT64_C(1) << 40, .nullable = true},
+    {"arrivals", SCENARIO_MAP, ON(REQUEST_RESPONSE), .required = 0},
     {"listen", SCENARIO_ADDR, ON(SERVE), .required = ON(SERVE), AT(scenario_workload, listen)},
     {"accepts", SCENARIO_COUNT, ON(SERVE), AT(scenario_workload, accepts), .min = 1, .max = UINT32_MAX, .nullable = true},
+};
+static const struct scenario_key arrivals_keys[] = {
+    {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_workload, arrivals.kind), WORDS(arrivals)},
+    {"rate", SCENARIO_RATE, ALL, .required = ALL, AT(scenario_workload, arrivals.per_s), .min = 1, .max = SCENARIO_RATE_MAX},
 };
 /* clang-format on */
 
@@ -89,6 +98,7 @@ const struct scenario_table scenario_keys_protocol = TABLE(protocol_keys);
 const struct scenario_table scenario_keys_host = TABLE(host_keys);
 const struct scenario_table scenario_keys_peer = TABLE(peer_keys);
 const struct scenario_table scenario_keys_workload = TABLE(workload_keys);
+const struct scenario_table scenario_keys_arrivals = TABLE(arrivals_keys);
 
 _Static_assert(sizeof(workload_keys) / sizeof(workload_keys[0]) <= SCENARIO_KEYS_MAX,
                "the largest table");

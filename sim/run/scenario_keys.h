@@ -20,13 +20,17 @@ enum scenario_type {
     SCENARIO_COUNT,
     SCENARIO_CPU, /* a count with SCENARIO_CPU_ANY for none */
     SCENARIO_DURATION,
+    SCENARIO_DURATION_NEVER, /* or "never", UINT64_MAX */
+    SCENARIO_FINE_DURATION,  /* with a fraction, in ps */
+    SCENARIO_DECIMAL,        /* in millionths */
     SCENARIO_SIZE,
+    SCENARIO_RATE, /* how often, in 1/s */
     SCENARIO_ADDR, /* struct scenario_addr with a port */
     SCENARIO_ADDR_ANY_PORT,
 };
 
 enum {
-    SCENARIO_KEYS_MAX = 24,           /* rows of a table */
+    SCENARIO_KEYS_MAX = 32,           /* rows of a table */
     SCENARIO_ALL_KINDS = 0xff,        /* a set of kinds: bit k is kind k */
     SCENARIO_KIND_UNKNOWN = UINT8_MAX /* the key `kind` is missing or wrong, and reported */
 };
@@ -34,12 +38,12 @@ enum {
 struct scenario_key {
     const char *name;
     enum scenario_type type;
-    uint8_t kinds;    /* for which it exists */
-    uint8_t required; /* for which it must be there */
-    bool nullable;    /* the default means "none" and is null in JSON */
-    size_t at, bytes; /* of the member */
-    uint64_t min, max, preset;
-    const char *text; /* default of an address */
+    uint8_t kinds;             /* for which it exists */
+    uint8_t required;          /* for which it must be there */
+    bool nullable;             /* the default means "none" and is null in JSON */
+    size_t at, bytes;          /* of the member */
+    uint64_t min, max, preset; /* of a text, min is its least length */
+    const char *text;          /* default of a text or an address */
     const char *const *words;
     uint32_t word_count;
 };
@@ -54,12 +58,19 @@ extern const struct scenario_table scenario_keys_root, scenario_keys_topology,
     scenario_keys_protocol;
 /* Of struct scenario_host, scenario_peer, scenario_workload. */
 extern const struct scenario_table scenario_keys_host, scenario_keys_peer, scenario_keys_workload;
+/* Of struct scenario_workload: its `arrivals`. */
+extern const struct scenario_table scenario_keys_arrivals;
 
 /* Whether a key exists for a kind, or may. */
 bool scenario_keys_applies(const struct scenario_key *key, uint32_t kind);
 
 /* A number, whatever its type, out of its member of `in`. */
 uint64_t scenario_keys_number(const struct scenario_key *key, const void *in);
+
+/* Check that the root is a mapping whose `schema` is `schema`; -1 if that is reported. It decides
+ * what everything else means: if it is wrong, nothing else is to be looked at. `noun` is what the
+ * file is: "scenario". */
+int scenario_keys_schema(struct scenario_yaml *yaml, const char *noun, const char *schema);
 
 /* Fill `out` from a mapping: defaults first, then what the file says. Every fault is reported, and
  * the member it concerns keeps its default (of an unknown kind: zero). Notes the kind in the map.

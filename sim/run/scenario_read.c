@@ -16,7 +16,11 @@ static const char *const type_names[] = {
     [SCENARIO_COUNT] = "a whole number",
     [SCENARIO_CPU] = "the number of a CPU",
     [SCENARIO_DURATION] = "a duration such as 250us or 2s",
+    [SCENARIO_DURATION_NEVER] = "a duration such as 250us, or never",
+    [SCENARIO_FINE_DURATION] = "a duration such as 2.6us or 0.1ns",
+    [SCENARIO_DECIMAL] = "a number such as 0.5 or 2",
     [SCENARIO_SIZE] = "a size such as 64KiB",
+    [SCENARIO_RATE] = "a rate such as 5000/s",
     [SCENARIO_ADDR] = "an address such as \"127.0.0.1:9000\" or \"[::1]:9000\"",
     [SCENARIO_ADDR_ANY_PORT] = "an address such as \"127.0.0.1:0\" or \"[::1]:9000\"",
 };
@@ -67,12 +71,27 @@ static struct units_text format(enum scenario_type type, uint64_t number)
 {
     struct units_text out;
 
-    if (type == SCENARIO_DURATION)
+    if (type == SCENARIO_DURATION || type == SCENARIO_DURATION_NEVER)
         return units_format_duration(number);
+    if (type == SCENARIO_FINE_DURATION)
+        return units_format_fine_duration(number);
+    if (type == SCENARIO_DECIMAL)
+        return units_format_decimal(number);
     if (type == SCENARIO_SIZE)
         return units_format_size(number);
-    snprintf(out.text, sizeof(out.text), "%" PRIu64, number);
+    snprintf(out.text, sizeof(out.text), "%" PRIu64 "%s", number,
+             type == SCENARIO_RATE ? UNITS_OF_RATE : "");
     return out;
+}
+
+/* The units a number of the type may have, for messages. */
+static const char *units_of(enum scenario_type type)
+{
+    if (type == SCENARIO_SIZE)
+        return UNITS_OF_SIZE;
+    if (type == SCENARIO_RATE)
+        return UNITS_OF_RATE;
+    return type == SCENARIO_FINE_DURATION ? UNITS_OF_FINE_DURATION : UNITS_OF_DURATION;
 }
 
 static void fail_range(const struct reading *reading)
@@ -85,7 +104,7 @@ static void fail_range(const struct reading *reading)
 
 static void fail_units(const struct reading *reading, enum units_fault fault)
 {
-    const char *units = reading->key->type == SCENARIO_DURATION ? UNITS_OF_DURATION : UNITS_OF_SIZE;
+    const char *units = units_of(reading->key->type);
 
     switch (fault) {
     case UNITS_OK: break;
@@ -97,21 +116,47 @@ static void fail_units(const struct reading *reading, enum units_fault fault)
         diag_hint(fail(reading, DIAG_MALFORMED), "no such unit; known: %s", units);
         break;
     case UNITS_OVERFLOW: fail_range(reading); break;
+    case UNITS_TOO_FINE:
+        diag_hint(fail(reading, DIAG_MALFORMED),
+                  "too many digits behind the point: the least is %s",
+                  format(reading->key->type, 1).text);
+        break;
     }
+}
+
+static enum units_fault parse_number(const struct reading *reading, uint64_t *number)
+{
+    switch (reading->key->type) {
+    case SCENARIO_DURATION:
+    case SCENARIO_DURATION_NEVER: return units_parse_duration(reading->text, number);
+    case SCENARIO_FINE_DURATION: return units_parse_fine_duration(reading->text, number);
+    case SCENARIO_DECIMAL: return units_parse_decimal(reading->text, number);
+    case SCENARIO_SIZE: return units_parse_size(reading->text, number);
+    case SCENARIO_RATE: return units_parse_rate(reading->text, number);
+    case SCENARIO_COUNT:
+    case SCENARIO_CPU: return units_parse_count(reading->text, number);
+    case SCENARIO_MAP:
+    case SCENARIO_LIST:
+    case SCENARIO_NAME:
+    case SCENARIO_TEXT:
+    case SCENARIO_WORD:
+    case SCENARIO_ADDR:
+    case SCENARIO_ADDR_ANY_PORT: break;
+    }
+    assert(!"a type whose values are numbers");
+    return UNITS_MALFORMED;
 }
 
 static void read_number(const struct reading *reading, void *out)
 {
     const struct scenario_key *key = reading->key;
-    enum units_fault fault;
     uint64_t number;
+    enum units_fault fault = parse_number(reading, &number);
 
-    if (key->type == SCENARIO_DURATION)
-        fault = units_parse_duration(reading->text, &number);
-    else if (key->type == SCENARIO_SIZE)
-        fault = units_parse_size(reading->text, &number);
-    else
-        fault = units_parse_count(reading->text, &number);
+    if (key->type == SCENARIO_DURATION_NEVER && strcmp(reading->text, "never") == 0) {
+        number_put(key, UINT64_MAX, out);
+        return;
+    }
     if (fault != UNITS_OK)
         fail_units(reading, fault);
     else if (number < key->min || number > key->max)
@@ -162,13 +207,18 @@ static void read_word(const struct reading *reading, void *out)
 
 static void read_text(const struct reading *reading, void *out)
 {
-    if (strlen(reading->text) < reading->key->bytes)
-        memcpy((char *)out + reading->key->at, reading->text, strlen(reading->text) + 1);
-    else
+    const struct scenario_key *key = reading->key;
+    size_t bytes = strlen(reading->text);
+
+    if (bytes >= key->bytes)
         diag_error(reading->yaml->diags, DIAG_OUT_OF_RANGE,
                    scenario_yaml_place(reading->yaml, reading->node),
-                   "'%s' is too long: at most %zu bytes", reading->key->name,
-                   reading->key->bytes - 1);
+                   "'%s' is too long: at most %zu bytes", key->name, key->bytes - 1);
+    else if (bytes < key->min)
+        diag_error(reading->yaml->diags, DIAG_OUT_OF_RANGE,
+                   scenario_yaml_place(reading->yaml, reading->node), "'%s' is empty", key->name);
+    else
+        memcpy((char *)out + key->at, reading->text, bytes + 1);
 }
 
 bool scenario_keys_name(struct scenario_yaml *yaml, int node, char name[SCENARIO_NAME_BYTES])
@@ -211,7 +261,11 @@ static void read_scalar(const struct reading *reading, void *out)
     case SCENARIO_COUNT:
     case SCENARIO_CPU:
     case SCENARIO_DURATION:
-    case SCENARIO_SIZE: read_number(reading, out); break;
+    case SCENARIO_DURATION_NEVER:
+    case SCENARIO_FINE_DURATION:
+    case SCENARIO_DECIMAL:
+    case SCENARIO_SIZE:
+    case SCENARIO_RATE: read_number(reading, out); break;
     case SCENARIO_ADDR:
     case SCENARIO_ADDR_ANY_PORT: read_addr(reading, out); break;
     }
@@ -237,13 +291,20 @@ static void preset_put(const struct scenario_key *key, void *out)
     switch (key->type) {
     case SCENARIO_MAP:
     case SCENARIO_LIST:
-    case SCENARIO_NAME:
-    case SCENARIO_TEXT: break; /* empty, as the caller zeroed it */
+    case SCENARIO_NAME: break; /* empty, as the caller zeroed it */
+    case SCENARIO_TEXT:
+        if (key->text)
+            memcpy((char *)out + key->at, key->text, strlen(key->text) + 1);
+        break;
     case SCENARIO_WORD:
     case SCENARIO_COUNT:
     case SCENARIO_CPU:
     case SCENARIO_DURATION:
-    case SCENARIO_SIZE: number_put(key, key->preset, out); break;
+    case SCENARIO_DURATION_NEVER:
+    case SCENARIO_FINE_DURATION:
+    case SCENARIO_DECIMAL:
+    case SCENARIO_SIZE:
+    case SCENARIO_RATE: number_put(key, key->preset, out); break;
     case SCENARIO_ADDR:
     case SCENARIO_ADDR_ANY_PORT:
         if (key->text) {
@@ -324,6 +385,29 @@ static void report_missing(const struct scenario_map *map, const struct scenario
                map->what, key->name);
     diag_hint(map->yaml->diags, "add '%s', %s", key->name, type_names[key->type]);
     diag_suggest(map->yaml->diags, "", "values", key->words, key->word_count);
+}
+
+int scenario_keys_schema(struct scenario_yaml *yaml, const char *noun, const char *schema)
+{
+    int root = scenario_yaml_root(yaml), node;
+    struct diag_place place = {yaml->file_source, 1, 1, 1};
+
+    if (!root || scenario_yaml_type(yaml, root) != YAML_MAPPING_NODE) {
+        diag_error(yaml->diags, DIAG_WRONG_TYPE, root ? scenario_yaml_place(yaml, root) : place,
+                   "a %s is a mapping of keys", noun);
+        diag_hint(yaml->diags, "start with 'schema: %s'", schema);
+        return -1;
+    }
+    node = scenario_yaml_find(yaml, root, "schema");
+    if (node && strcmp(scenario_yaml_text(yaml, node), schema) == 0)
+        return 0;
+    if (node)
+        diag_error(yaml->diags, DIAG_WRONG_SCHEMA, scenario_yaml_place(yaml, node),
+                   "this version reads no schema '%.60s'", scenario_yaml_text(yaml, node));
+    else
+        diag_error(yaml->diags, DIAG_WRONG_SCHEMA, place, "the %s has no 'schema'", noun);
+    diag_hint(yaml->diags, "expected 'schema: %s'", schema);
+    return -1;
 }
 
 void scenario_keys_read(const struct scenario_table *table, struct scenario_map *map, void *out)

@@ -70,7 +70,7 @@ static void report_syntax(struct scenario_yaml *yaml, const yaml_parser_t *parse
 static void report_feature(struct scenario_yaml *yaml, const yaml_event_t *event, const char *what)
 {
     diag_error(yaml->diags, DIAG_YAML_FEATURE, place_of(yaml, &event->start_mark, &event->end_mark),
-               "%s are not part of the scenario format", what);
+               "%s are not part of this format", what);
 }
 
 static void check_scalar(struct scenario_yaml *yaml, const yaml_event_t *event)
@@ -224,6 +224,24 @@ int scenario_yaml_find(const struct scenario_yaml *yaml, int map, const char *na
             strcmp(scenario_yaml_text(yaml, key), name) == 0)
             return value;
     return 0;
+}
+
+struct scenario_map scenario_yaml_map(const struct scenario_map *map, const char *name,
+                                      const char *what)
+{
+    struct scenario_map found = {.yaml = map->yaml, .what = what};
+    int key, value;
+
+    for (uint32_t i = 0; map->node && scenario_yaml_pair(map->yaml, map->node, i, &key, &value);
+         i++) {
+        if (strcmp(scenario_yaml_text(map->yaml, key), name) == 0 &&
+            scenario_yaml_type(map->yaml, value) == YAML_MAPPING_NODE) {
+            found.node = value;
+            found.key = key;
+            break;
+        }
+    }
+    return found;
 }
 
 struct diag_place scenario_yaml_place(const struct scenario_yaml *yaml, int node)

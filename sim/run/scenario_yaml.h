@@ -1,5 +1,6 @@
 /*
- * The YAML side of a scenario: a tree of nodes that know where they were written.
+ * The YAML side of a scenario, or of a cost model: a tree of nodes that know where they were
+ * written.
  *
  * Reads the subset of YAML that people mean: one document of mappings, lists and scalars. Anchors,
  * aliases, tags and merge keys are refused, as are duplicate keys, which libyaml would let pass.
@@ -69,6 +70,11 @@ int scenario_yaml_item(const struct scenario_yaml *yaml, int list, uint32_t i);
 
 /* The value of a key of a mapping, 0 if it has no such key. */
 int scenario_yaml_find(const struct scenario_yaml *yaml, int map, const char *name);
+
+/* The mapping that is the value of a key of a mapping, to be named `what`; node 0 if the key is not
+ * there or its value is no mapping. */
+struct scenario_map scenario_yaml_map(const struct scenario_map *map, const char *name,
+                                      const char *what);
 
 /* Where a node was written. */
 struct diag_place scenario_yaml_place(const struct scenario_yaml *yaml, int node);

@@ -23,6 +23,12 @@ static const struct unit duration_units[] = {{"ns", 1},
                                              {"s", 1000 * 1000 * 1000},
                                              {"min", UINT64_C(60) * 1000 * 1000 * 1000},
                                              {NULL, 0}};
+static const struct unit fine_units[] = {{"ps", 1},
+                                         {"ns", 1000},
+                                         {"us", 1000 * 1000},
+                                         {"ms", 1000 * 1000 * 1000},
+                                         {"s", UINT64_C(1000) * 1000 * 1000 * 1000},
+                                         {NULL, 0}};
 static const struct unit binary_units[] = {
     {"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {NULL, 0}};
 static const struct unit decimal_units[] = {
@@ -109,6 +115,79 @@ enum units_fault units_parse_duration(const char *text, uint64_t *duration_ns)
     return multiply(number, unit_find(duration_units, rest), duration_ns);
 }
 
+/* Read "2.6" as 26 with one `place` behind the point; `rest` is what follows. A point needs digits
+ * on both sides. */
+static enum units_fault parse_point(const char *text, uint64_t *number, uint32_t *places,
+                                    const char **rest)
+{
+    uint64_t sum;
+    enum units_fault fault = parse_digits(text, &sum, rest);
+    const char *at = *rest + 1;
+
+    *places = 0;
+    if (fault == UNITS_OK && **rest == '.') {
+        for (; *at >= '0' && *at <= '9'; at++) {
+            uint64_t digit = (uint64_t)(*at - '0');
+
+            if (sum > (UINT64_MAX - digit) / 10)
+                return UNITS_OVERFLOW;
+            sum = sum * 10 + digit;
+            ++*places;
+        }
+        *rest = at;
+        if (*places == 0)
+            return UNITS_MALFORMED;
+    }
+    if (fault == UNITS_OK)
+        *number = sum;
+    return fault;
+}
+
+/* number * factor / 10^places, if that is whole. */
+static enum units_fault scale(uint64_t number, uint32_t places, uint64_t factor, uint64_t *out)
+{
+    for (; places > 0 && number % 10 == 0; places--)
+        number /= 10;
+    for (; places > 0 && factor % 10 == 0; places--)
+        factor /= 10;
+    if (places > 0)
+        return UNITS_TOO_FINE;
+    if (number > UINT64_MAX / factor)
+        return UNITS_OVERFLOW;
+    *out = number * factor;
+    return UNITS_OK;
+}
+
+enum units_fault units_parse_fine_duration(const char *text, uint64_t *duration_ps)
+{
+    const char *rest;
+    uint64_t number;
+    uint32_t places;
+    enum units_fault fault = parse_point(text, &number, &places, &rest);
+    const struct unit *unit;
+
+    if (fault != UNITS_OK)
+        return fault;
+    if (*rest == '\0')
+        return UNITS_NO_UNIT;
+    if (!is_letters(rest))
+        return UNITS_MALFORMED;
+    unit = unit_find(fine_units, rest);
+    return unit ? scale(number, places, unit->factor, duration_ps) : UNITS_UNKNOWN_UNIT;
+}
+
+enum units_fault units_parse_decimal(const char *text, uint64_t *millionths)
+{
+    const char *rest;
+    uint64_t number;
+    uint32_t places;
+    enum units_fault fault = parse_point(text, &number, &places, &rest);
+
+    if (fault != UNITS_OK)
+        return fault;
+    return *rest ? UNITS_MALFORMED : scale(number, places, 1000 * 1000, millionths);
+}
+
 enum units_fault units_parse_size(const char *text, uint64_t *size_bytes)
 {
     const char *rest;
@@ -122,6 +201,24 @@ enum units_fault units_parse_size(const char *text, uint64_t *size_bytes)
         return UNITS_MALFORMED;
     unit = unit_find(binary_units, *rest ? rest : "B");
     return multiply(number, unit ? unit : unit_find(decimal_units, rest), size_bytes);
+}
+
+enum units_fault units_parse_rate(const char *text, uint64_t *per_s)
+{
+    const char *rest;
+    uint64_t number;
+    enum units_fault fault = parse_digits(text, &number, &rest);
+
+    if (fault != UNITS_OK)
+        return fault;
+    if (*rest == '\0')
+        return UNITS_NO_UNIT;
+    if (*rest != '/' || !is_letters(rest + 1))
+        return UNITS_MALFORMED;
+    if (strcmp(rest, UNITS_OF_RATE) != 0)
+        return UNITS_UNKNOWN_UNIT;
+    *per_s = number;
+    return UNITS_OK;
 }
 
 enum units_fault units_parse_addr(const char *text, struct call_addr *addr)
@@ -202,6 +299,24 @@ static struct units_text format_three_digits(uint64_t value, const struct unit *
 struct units_text units_format_duration(uint64_t duration_ns)
 {
     return format_exact(duration_ns, duration_units);
+}
+
+struct units_text units_format_fine_duration(uint64_t duration_ps)
+{
+    return format_exact(duration_ps, fine_units);
+}
+
+struct units_text units_format_decimal(uint64_t millionths)
+{
+    struct units_text out;
+    size_t end;
+
+    snprintf(out.text, sizeof(out.text), "%" PRIu64 ".%06u", millionths / (1000 * 1000),
+             (unsigned)(millionths % (1000 * 1000)));
+    for (end = strlen(out.text); out.text[end - 1] == '0'; end--)
+        ;
+    out.text[out.text[end - 1] == '.' ? end - 1 : end] = '\0';
+    return out;
 }
 
 struct units_text units_format_size(uint64_t size_bytes)

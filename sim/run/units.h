@@ -1,9 +1,10 @@
 /*
- * Durations, sizes and addresses as people write and read them.
+ * Durations, sizes, rates and addresses as people write and read them.
  *
  * Integer arithmetic only, every overflow noticed: what a scenario says never depends on how a
- * compiler rounds. Fractions are refused (1500ms, not 1.5s). The two exact formats can be parsed
- * again; the two rounded ones are for tables.
+ * compiler rounds. Fractions are refused (1500ms, not 1.5s) but where the name says fine or
+ * decimal, and are exact there. The exact formats can be parsed again; the two rounded ones are for
+ * tables.
  */
 #ifndef XENSOCK_SIM_RUN_UNITS_H
 #define XENSOCK_SIM_RUN_UNITS_H
@@ -18,6 +19,7 @@ enum units_fault {
     UNITS_NO_UNIT,      /* a bare number where a unit is needed */
     UNITS_UNKNOWN_UNIT, /* a number, then letters that are no unit */
     UNITS_OVERFLOW,     /* does not fit 64 bits; of an address, a port over 65535 */
+    UNITS_TOO_FINE,     /* more digits behind the point than are kept */
 };
 
 enum { UNITS_TEXT_BYTES = 40 };
@@ -29,7 +31,9 @@ struct units_text {
 
 /* The units a duration and a size may have, for messages. */
 #define UNITS_OF_DURATION "ns, us, ms, s, min"
+#define UNITS_OF_FINE_DURATION "ps, ns, us, ms, s"
 #define UNITS_OF_SIZE "B, kB, MB, GB, KiB, MiB, GiB"
+#define UNITS_OF_RATE "/s"
 
 /* Read a whole number without sign or unit. On a fault nothing is written, here and below. */
 enum units_fault units_parse_count(const char *text, uint64_t *count);
@@ -37,14 +41,30 @@ enum units_fault units_parse_count(const char *text, uint64_t *count);
 /* Read a duration, a whole number directly followed by a unit, into nanoseconds. */
 enum units_fault units_parse_duration(const char *text, uint64_t *duration_ns);
 
+/* Read a duration, a number such as 2.6 directly followed by a unit, into picoseconds: all digits
+ * count, or the fault is UNITS_TOO_FINE. */
+enum units_fault units_parse_fine_duration(const char *text, uint64_t *duration_ps);
+
+/* Read a number without sign or unit, such as 0.25, into millionths; the same fault. */
+enum units_fault units_parse_decimal(const char *text, uint64_t *millionths);
+
 /* Read a size, a whole number directly followed by a unit or by nothing, into bytes. */
 enum units_fault units_parse_size(const char *text, uint64_t *size_bytes);
+
+/* Read how often something happens, a whole number directly followed by "/s". */
+enum units_fault units_parse_rate(const char *text, uint64_t *per_s);
 
 /* Read "a.b.c.d:port" or "[v6]:port"; port 0 to 65535, no names, no scopes. */
 enum units_fault units_parse_addr(const char *text, struct call_addr *addr);
 
 /* A duration exactly, in the largest unit that divides it: "200ms". */
 struct units_text units_format_duration(uint64_t duration_ns);
+
+/* A fine duration exactly, in the largest unit that divides it: "2600ns". */
+struct units_text units_format_fine_duration(uint64_t duration_ps);
+
+/* Millionths exactly, without needless zeros: "0.25". */
+struct units_text units_format_decimal(uint64_t millionths);
 
 /* A size exactly, in the largest binary unit that divides it: "64KiB", "1500B". */
 struct units_text units_format_size(uint64_t size_bytes);

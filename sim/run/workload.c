@@ -1,6 +1,7 @@
 /*
  * The set of workloads: phases, upcalls to their connections, what was carried when. See
- * workload.h. What a kind does is in workload_client.c and workload_serve.c.
+ * workload.h. What a kind does is in workload_client.c and workload_serve.c; what came of it, in
+ * workload_result.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,13 +32,14 @@ static uint32_t slots_of(const struct scenario *scenario, const struct scenario_
     return 1 + WORKLOAD_ACCEPTS + clients;
 }
 
-uint32_t workload_slots(const struct scenario *scenario)
+uint32_t workload_slots(const struct scenario *scenario, uint32_t host)
 {
     uint32_t slots = 0;
 
     for (uint32_t i = 0; i < scenario->workload_count; i++)
-        slots += slots_of(scenario, &scenario->workloads[i]);
-    return slots;
+        if (scenario->workloads[i].host == host)
+            slots += slots_of(scenario, &scenario->workloads[i]);
+    return slots > 0 ? slots : 1; /* a guest may have nothing to do */
 }
 
 static uint32_t buffer_bytes(const struct scenario *scenario)
@@ -56,7 +58,7 @@ static uint32_t buffer_bytes(const struct scenario *scenario)
 static bool wl_init(struct workload_set *set, uint32_t index)
 {
     const struct scenario *scenario = set->env.scenario;
-    struct wl *wl = &set->wls[index];
+    struct wl *wl = &set->wls[set->count++];
 
     wl->set = set;
     wl->index = index;
@@ -64,6 +66,11 @@ static bool wl_init(struct workload_set *set, uint32_t index)
     if (wl->spec->kind == SCENARIO_REQUEST_RESPONSE) {
         wl->latency = metrics_hist_create(METRICS_HIST_HIGHEST_NS);
         if (!wl->latency)
+            return false;
+    }
+    if (wl->spec->arrivals.per_s != 0) {
+        wl->service = metrics_hist_create(METRICS_HIST_HIGHEST_NS);
+        if (!wl->service)
             return false;
     }
     if (wl->spec->kind != SCENARIO_SERVE) {
@@ -81,20 +88,20 @@ static bool wl_init(struct workload_set *set, uint32_t index)
 
 struct workload_set *workload_create(const struct workload_env *env)
 {
-    uint32_t count = env->scenario->workload_count;
-    struct workload_set *set = calloc(1, sizeof(*set) + count * sizeof(set->wls[0]));
+    const struct scenario *scenario = env->scenario;
+    struct workload_set *set =
+        calloc(1, sizeof(*set) + scenario->workload_count * sizeof(set->wls[0]));
     bool whole;
 
     if (!set)
         return NULL;
     set->env = *env;
-    set->count = count;
-    set->out_buffer = malloc(buffer_bytes(env->scenario));
-    set->in_buffer = malloc(buffer_bytes(env->scenario));
+    set->out_buffer = malloc(buffer_bytes(scenario));
+    set->in_buffer = malloc(buffer_bytes(scenario));
     set->by_slot = calloc(env->max_sockets, sizeof(struct conn *));
     whole = set->out_buffer && set->in_buffer && set->by_slot;
-    for (uint32_t i = 0; i < count && whole; i++)
-        whole = wl_init(set, i);
+    for (uint32_t i = 0; i < scenario->workload_count && whole; i++)
+        whole = scenario->workloads[i].host != env->host || wl_init(set, i);
     if (whole)
         return set;
     workload_destroy(set);
@@ -106,6 +113,7 @@ void workload_destroy(struct workload_set *set)
     for (uint32_t i = 0; i < set->count; i++) {
         struct wl *wl = &set->wls[i];
         metrics_hist_destroy(wl->latency);
+        metrics_hist_destroy(wl->service);
         if (wl->digesting)
             payload_digest_fini(&wl->digest);
         workload_serve_free(wl);
@@ -125,13 +133,19 @@ struct step_out *workload_call(struct workload_set *set)
     return out;
 }
 
-void workload_call_end(struct workload_set *set)
+static int64_t called(struct workload_set *set, const struct exec_call *call)
 {
+    exec_call_was(set->env.exec, call);
     exec_call_end(set->env.exec, set->env.device);
+    return call->ret;
 }
 
-/* Bytes carried for the application so far: what the backend has not taken yet does not count. */
-static uint64_t carried(const struct wl *wl)
+int64_t workload_called(struct workload_set *set, enum call_kind kind, uint64_t sock, int64_t ret)
+{
+    return called(set, &(struct exec_call){(uint8_t)kind, sock, 0, ret});
+}
+
+uint64_t workload_carried(const struct wl *wl)
 {
     uint64_t bytes = wl->sent + wl->received;
 
@@ -149,8 +163,9 @@ void workload_finish(struct wl *wl)
         return;
     wl->finished = true;
     wl->end_ns = wl->set->now_ns;
-    wl->end_carried = carried(wl);
+    wl->end_carried = workload_carried(wl);
     wl->end_operations = wl->operations;
+    wl->backlog = workload_arrivals_drop(wl);
 }
 
 void workload_fail(struct wl *wl, const char *what, int32_t ret)
@@ -171,8 +186,7 @@ int64_t workload_send(struct conn *conn, const void *from, uint32_t bytes)
     int64_t ret =
         fe_send(set->env.fe, &(struct fe_send){conn->sock, from, bytes}, workload_call(set));
 
-    workload_call_end(set);
-    return ret;
+    return called(set, &(struct exec_call){TRACE_CALL_SEND, conn->sock, bytes, ret});
 }
 
 int64_t workload_recv(struct conn *conn, void *to, uint32_t bytes)
@@ -181,8 +195,7 @@ int64_t workload_recv(struct conn *conn, void *to, uint32_t bytes)
     int64_t ret =
         fe_recv(set->env.fe, &(struct fe_recv){conn->sock, to, bytes}, workload_call(set));
 
-    workload_call_end(set);
-    return ret;
+    return called(set, &(struct exec_call){TRACE_CALL_RECV, conn->sock, bytes, ret});
 }
 
 void workload_adopt(struct conn *conn, uint64_t sock)
@@ -202,7 +215,7 @@ void workload_release(struct conn *conn)
         return;
     conn->state = CONN_RELEASING;
     int ret = fe_release(set->env.fe, conn->sock, workload_call(set));
-    workload_call_end(set);
+    workload_called(set, CALL_RELEASE, conn->sock, ret);
     assert(ret == 0);
 }
 
@@ -276,9 +289,9 @@ static void done(struct workload_set *set, const struct act_done *done)
 void workload_upcall(struct workload_set *set, const struct act *act)
 {
     if (set->phase == WORKLOAD_DONE)
-        return; /* the end of what an interrupted run left open is no failure of it */
-    set->now_ns = workload_call(set)->now_ns; /* an empty call: it asks for the turn's time */
-    workload_call_end(set);
+        return;         /* the end of what an interrupted run left open is no failure of it */
+    workload_call(set); /* an empty call: it asks for the turn's time */
+    exec_call_end(set->env.exec, set->env.device);
     if (act->kind == ACT_UP && set->phase == WORKLOAD_IDLE) {
         start(set);
     } else if (act->kind == ACT_GONE) {
@@ -300,7 +313,7 @@ static void measure(struct workload_set *set)
 {
     set->measure_ns = set->now_ns;
     for (uint32_t i = 0; i < set->count; i++) {
-        set->wls[i].base_carried = carried(&set->wls[i]);
+        set->wls[i].base_carried = workload_carried(&set->wls[i]);
         set->wls[i].base_operations = set->wls[i].operations;
     }
     tell(set, WORKLOAD_MEASURE, false);
@@ -357,9 +370,31 @@ static bool warmed_up(const struct workload_set *set)
            (bounded_through(set, &unbounded) && !unbounded);
 }
 
+/* Arrivals first: what is due when the duration is over, and finds an idle socket, is begun. */
+static uint64_t begin_arrivals(struct workload_set *set)
+{
+    uint64_t due_ns = STEP_NEVER;
+
+    for (uint32_t i = 0; i < set->count; i++) {
+        uint64_t next_ns = workload_arrivals_begin(&set->wls[i]);
+        due_ns = next_ns < due_ns ? next_ns : due_ns;
+    }
+    return due_ns;
+}
+
+static uint64_t phase_ends_ns(const struct workload_set *set)
+{
+    uint64_t over_ns = set->measure_ns + set->env.scenario->duration_ns;
+
+    if (set->phase == WORKLOAD_WARMUP)
+        return set->start_ns + set->env.scenario->warmup_ns;
+    return set->phase == WORKLOAD_MEASURE && set->now_ns < over_ns ? over_ns : STEP_NEVER;
+}
+
 uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
 {
     set->now_ns = now_ns;
+    uint64_t arrival_ns = begin_arrivals(set);
     if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone))
         tell(set, WORKLOAD_DONE, false);
     if (set->phase == WORKLOAD_WARMUP && warmed_up(set))
@@ -372,12 +407,8 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
         drain(set);
     if (set->phase == WORKLOAD_DRAIN && (set->live == 0 || set->gone || set->interrupted))
         tell(set, WORKLOAD_DONE, false);
-    if (set->phase == WORKLOAD_WARMUP)
-        return set->start_ns + set->env.scenario->warmup_ns;
-    if (set->phase == WORKLOAD_MEASURE &&
-        set->now_ns < set->measure_ns + set->env.scenario->duration_ns)
-        return set->measure_ns + set->env.scenario->duration_ns;
-    return STEP_NEVER;
+    uint64_t end_ns = phase_ends_ns(set);
+    return set->phase < WORKLOAD_DRAIN && arrival_ns < end_ns ? arrival_ns : end_ns;
 }
 
 void workload_interrupt(struct workload_set *set)
@@ -388,29 +419,4 @@ void workload_interrupt(struct workload_set *set)
 enum workload_phase workload_phase(const struct workload_set *set)
 {
     return set->phase;
-}
-
-void workload_result(const struct workload_set *set, uint32_t i, struct workload_result *result)
-{
-    const struct wl *wl = &set->wls[i];
-    bool measured = set->measure_ns != 0;
-    uint64_t end_ns = wl->finished ? wl->end_ns : set->now_ns;
-    uint64_t end_carried = wl->finished ? wl->end_carried : carried(wl);
-    uint64_t end_operations = wl->finished ? wl->end_operations : wl->operations;
-
-    *result = (struct workload_result){
-        .duration_ns = measured && end_ns > set->measure_ns ? end_ns - set->measure_ns : 0,
-        .bytes = measured && end_carried > wl->base_carried ? end_carried - wl->base_carried : 0,
-        .operations = measured ? end_operations - wl->base_operations : 0,
-        .sent_bytes = wl->sent,
-        .received_bytes = wl->received,
-        .mismatches = wl->mismatches,
-        .errors = wl->errors,
-        .connections = wl->connections,
-        .first_error = wl->first_error,
-        .bind_error = wl->bind_error,
-        .latency = wl->latency};
-    memcpy(result->first_error_text, wl->first_error_text, sizeof(result->first_error_text));
-    if (wl->digesting)
-        payload_digest_text(&wl->digest, result->received_xxh128);
 }

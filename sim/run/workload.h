@@ -7,7 +7,7 @@
  *
  * Phases: WARMUP from the device's UP, MEASURE after the scenario's warm-up, DRAIN when all bounded
  * workloads have finished and the duration is over: what is still under way is ended in good order,
- * then DONE. Streams take ids (workload << 32 | socket number over all repeats).
+ * then DONE. Streams take ids (guest << 48 | workload << 32 | socket number over all repeats).
  */
 #ifndef XENSOCK_SIM_RUN_WORKLOAD_H
 #define XENSOCK_SIM_RUN_WORKLOAD_H
@@ -32,6 +32,9 @@ struct workload_env {
     struct exec *exec;
     uint16_t device;
     struct fe *fe;
+    uint32_t host;        /* of the scenario's: its workloads are the guest's */
+    uint32_t guest;       /* its number among all guests, from 0 */
+    const char *name;     /* the guest's: with a workload's it keys random numbers; outlives it */
     uint32_t max_sockets; /* of the frontend */
     void *self;
     /* Told at each change of phase, and once with `listening` when every serve listens. */
@@ -51,11 +54,13 @@ struct workload_result {
     int32_t bind_error;                  /* serve: why it could not bind or listen */
     char first_error_text[160];
     char received_xxh128[40]; /* of all received bytes, one socket and external peers only */
-    const struct metrics_hist *latency; /* NULL: the kind has none */
+    const struct metrics_hist *latency; /* from the intended start; NULL: the kind has none */
+    const struct metrics_hist *service; /* from the actual start; NULL: no open loop */
+    uint64_t backlog;                   /* open loop: due, but not begun at the end */
 };
 
-/* How many slots the scenario's workloads need of the frontend at most. */
-uint32_t workload_slots(const struct scenario *scenario);
+/* How many slots the workloads of a guest of this host need of the frontend at most. */
+uint32_t workload_slots(const struct scenario *scenario, uint32_t host);
 
 /* Make the set; NULL when out of memory. */
 struct workload_set *workload_create(const struct workload_env *env);
@@ -72,10 +77,17 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns);
  * the device closes it; the result is marked by the caller. */
 void workload_interrupt(struct workload_set *set);
 
+/* Bytes carried and operations made so far, by all workloads: that anything goes on. */
+uint64_t workload_progress(const struct workload_set *set);
+
+/* What is waited for, in words, or an empty text if nothing but time: which workload, how many of
+ * its sockets, and in which state the first of them is; *sock is that one, if not NULL. */
+void workload_waits(const struct workload_set *set, char *text, size_t bytes, uint64_t *sock);
+
 /* Which phase it is in. */
 enum workload_phase workload_phase(const struct workload_set *set);
 
-/* The i-th workload's result so far. */
-void workload_result(const struct workload_set *set, uint32_t i, struct workload_result *result);
+/* The result so far of the scenario's i-th workload; false if it is not this guest's. */
+bool workload_result(const struct workload_set *set, uint32_t i, struct workload_result *result);
 
 #endif

@@ -49,7 +49,7 @@ static void open_conn(struct conn *conn)
 {
     struct wl *wl = conn->wl;
     struct workload_set *set = wl->set;
-    uint64_t stream = (uint64_t)wl->index << 32 |
+    uint64_t stream = (uint64_t)set->env.guest << 48 | (uint64_t)wl->index << 32 |
                       (uint64_t)(conn->number + (uint64_t)conn->round * wl->spec->sockets);
 
     conn->sent = conn->received = 0;
@@ -60,7 +60,7 @@ static void open_conn(struct conn *conn)
     conn->key = payload_key(set->env.scenario->seed, stream);
     set_header(conn, stream);
     int64_t sock = fe_connect(set->env.fe, &wl->peer->addr.addr, workload_call(set));
-    workload_call_end(set);
+    workload_called(set, CALL_CONNECT, (uint64_t)sock, sock);
     if (sock < 0) {
         workload_fail(wl, "connect to", (int32_t)sock);
         conn_through(conn);
@@ -74,6 +74,7 @@ static void open_conn(struct conn *conn)
 void workload_client_start(struct wl *wl)
 {
     wl->running = wl->spec->sockets;
+    workload_arrivals_start(wl);
     for (uint32_t i = 0; i < wl->spec->sockets; i++) {
         wl->conns[i].wl = wl;
         wl->conns[i].number = i;
@@ -89,17 +90,11 @@ static void conn_failed(struct conn *conn, const char *what, int32_t ret)
     workload_release(conn);
 }
 
-/* Whether the next request may begin. */
-static bool next_request(struct conn *conn)
+/* Whether there may be one more request. */
+bool workload_client_may_ask(const struct wl *wl)
 {
-    struct wl *wl = conn->wl;
-
-    if (stopping(wl) || (wl->spec->operations != 0 && wl->requests == wl->spec->operations))
-        return false;
-    wl->requests++;
-    conn->to_send += wl->spec->request_bytes;
-    conn->asked_ns = wl->set->now_ns;
-    return true;
+    return wl->spec->kind == SCENARIO_REQUEST_RESPONSE && !stopping(wl) &&
+           (wl->spec->operations == 0 || wl->requests < wl->spec->operations);
 }
 
 /* Send the rest of the header; false when the ring took less. */
@@ -159,7 +154,19 @@ static void send_payload(struct conn *conn)
     }
 }
 
-/* Nothing is left to send or to wait for: release. */
+/* Begin a request that was to begin at `intended_ns`. */
+void workload_client_ask(struct conn *conn, uint64_t intended_ns)
+{
+    struct wl *wl = conn->wl;
+
+    wl->requests++;
+    conn->to_send += wl->spec->request_bytes;
+    conn->intended_ns = intended_ns;
+    conn->asked_ns = wl->set->now_ns;
+    send_payload(conn);
+}
+
+/* Nothing is left to send or to wait for: release, or ask again. */
 static void end_if_through(struct conn *conn)
 {
     struct wl *wl = conn->wl;
@@ -170,8 +177,9 @@ static void end_if_through(struct conn *conn)
 
     if (conn->state != CONN_OPEN)
         return;
-    if (wl->spec->kind == SCENARIO_REQUEST_RESPONSE && through && next_request(conn)) {
-        send_payload(conn);
+    if (through && workload_client_may_ask(wl)) {
+        if (!workload_arrivals_wait(conn))
+            workload_client_ask(conn, wl->set->now_ns);
         return;
     }
     if (through || (stopping(wl) && is_down(wl)))
@@ -185,8 +193,11 @@ static void answered(struct conn *conn)
     if (wl->spec->kind != SCENARIO_REQUEST_RESPONSE || conn->received != conn->to_send)
         return;
     wl->operations++;
-    if (wl->set->phase == WORKLOAD_MEASURE)
-        metrics_hist_record(wl->latency, wl->set->now_ns - conn->asked_ns);
+    if (wl->set->phase != WORKLOAD_MEASURE)
+        return;
+    metrics_hist_record(wl->latency, wl->set->now_ns - conn->intended_ns);
+    if (wl->service)
+        metrics_hist_record(wl->service, wl->set->now_ns - conn->asked_ns);
 }
 
 static void received(struct conn *conn, uint32_t bytes)

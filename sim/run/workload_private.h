@@ -1,12 +1,14 @@
 /*
  * What the workload files share: workload.c (the set and its phases), workload_client.c (streams
- * and requests), workload_serve.c (the accepting guest).
+ * and requests), workload_arrivals.c (when requests of an open loop begin), workload_serve.c (the
+ * accepting guest).
  */
 #ifndef XENSOCK_SIM_RUN_WORKLOAD_PRIVATE_H
 #define XENSOCK_SIM_RUN_WORKLOAD_PRIVATE_H
 
 #include "sim/run/payload.h"
 #include "sim/run/workload.h"
+#include "sim/time/prng.h"
 
 enum { WORKLOAD_ACCEPTS = 4 }; /* accepts a listener keeps waiting */
 
@@ -30,12 +32,21 @@ struct conn {
     bool has_header;
     uint64_t sent, received; /* payload of this round */
     uint64_t to_send;        /* as far as decided; grows with each request */
-    uint64_t asked_ns;       /* when the request under way was begun */
+    uint64_t intended_ns;    /* when the request under way was to begin, */
+    uint64_t asked_ns;       /* and when it was begun; in a closed loop the same */
+    bool idle;               /* open loop: in the list of those that wait for an arrival */
     bool ended;              /* the peer's end of stream came */
     /* serve: what is received and not echoed yet */
     uint8_t *echo;
     uint32_t echo_at, echo_bytes;
-    struct conn *next; /* serve: list of connections */
+    struct conn *next; /* serve: list of connections; open loop: of the idle */
+};
+
+/* The next intended start of an open loop: `at_ns` and `rest` parts of a ns, of which the rate
+ * makes one. */
+struct arrivals {
+    struct prng prng;
+    uint64_t at_ns, rest;
 };
 
 /* One workload under way. */
@@ -45,7 +56,11 @@ struct wl {
     const struct scenario_peer *peer; /* NULL: serve */
     uint32_t index;
     struct conn *conns; /* client: spec->sockets of them */
-    struct metrics_hist *latency;
+    struct metrics_hist *latency, *service;
+    /* open loop */
+    struct arrivals arrivals;
+    struct conn *idle, *idle_last; /* idle for longest first */
+    uint64_t backlog;              /* dropped at the end */
     struct payload_digest digest;
     bool digesting;
     uint64_t sent, received, operations, connections, mismatches, errors;
@@ -80,7 +95,7 @@ struct workload_set {
 
 /* workload.c */
 struct step_out *workload_call(struct workload_set *set);
-void workload_call_end(struct workload_set *set);
+int64_t workload_called(struct workload_set *set, enum call_kind kind, uint64_t sock, int64_t ret);
 void workload_fail(struct wl *wl, const char *what, int32_t ret);
 void workload_finish(struct wl *wl);
 bool workload_unbounded(const struct scenario_workload *spec);
@@ -88,6 +103,7 @@ int64_t workload_send(struct conn *conn, const void *from, uint32_t bytes);
 int64_t workload_recv(struct conn *conn, void *to, uint32_t bytes);
 void workload_release(struct conn *conn);
 void workload_adopt(struct conn *conn, uint64_t sock);
+uint64_t workload_carried(const struct wl *wl); /* what the backend has not taken does not count */
 void workload_check(struct conn *conn, const void *bytes, uint32_t count);
 
 /* workload_client.c */
@@ -95,6 +111,14 @@ void workload_client_start(struct wl *wl);
 void workload_client_done(struct conn *conn, const struct act_done *done);
 void workload_client_ready(struct conn *conn);
 void workload_client_drain(struct wl *wl);
+bool workload_client_may_ask(const struct wl *wl);
+void workload_client_ask(struct conn *conn, uint64_t intended_ns);
+
+/* workload_arrivals.c; in a closed loop they do nothing */
+void workload_arrivals_start(struct wl *wl);
+uint64_t workload_arrivals_begin(struct wl *wl); /* what is due; when to be called again */
+bool workload_arrivals_wait(struct conn *conn);  /* for one; false in a closed loop */
+uint64_t workload_arrivals_drop(struct wl *wl);  /* those due and not begun: how many */
 
 /* workload_serve.c */
 void workload_serve_start(struct wl *wl);

@@ -21,7 +21,7 @@ void workload_serve_start(struct wl *wl)
     struct workload_set *set = wl->set;
     int64_t sock = fe_bind(set->env.fe, &wl->spec->listen.addr, workload_call(set));
 
-    workload_call_end(set);
+    workload_called(set, CALL_BIND, (uint64_t)sock, sock);
     if (sock < 0) {
         fail(wl, "bind", (int32_t)sock);
         return;
@@ -73,7 +73,7 @@ static void ask_accepts(struct wl *wl)
     while (wl->accepts_waiting < WORKLOAD_ACCEPTS && set->phase < WORKLOAD_DRAIN &&
            (wl->spec->accepts == 0 || wl->accepts_asked < wl->spec->accepts)) {
         int64_t sock = fe_accept(set->env.fe, wl->listener, workload_call(set));
-        workload_call_end(set);
+        workload_called(set, CALL_ACCEPT, wl->listener, sock);
         if (sock < 0) {
             if (wl->accepts_waiting == 0)
                 fail(wl, "accept on", (int32_t)sock);
@@ -197,7 +197,7 @@ static void listener_done(struct wl *wl, const struct act_done *done)
         fail(wl, "bind", done->ret);
     } else if (done->call == CALL_BIND) {
         int ret = fe_listen(set->env.fe, wl->listener, workload_call(set));
-        workload_call_end(set);
+        workload_called(set, CALL_LISTEN, wl->listener, ret);
         if (ret < 0)
             fail(wl, "listen on", ret);
     } else if (done->call == CALL_LISTEN && done->ret < 0) {
@@ -233,7 +233,7 @@ void workload_serve_drain(struct wl *wl)
 
     if (wl->listener_live) {
         int ret = fe_release(set->env.fe, wl->listener, workload_call(set));
-        workload_call_end(set);
+        workload_called(set, CALL_RELEASE, wl->listener, ret);
         assert(ret == 0);
     }
     for (struct conn *conn = wl->served_conns; conn; conn = conn->next)

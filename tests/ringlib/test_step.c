@@ -67,7 +67,7 @@ static void completions_are_numbered_as_their_actions(void **state)
 /* ---- names ------------------------------------------------------------------------------------
  */
 
-static void actions_and_faults_have_names(void **state)
+static void actions_events_and_faults_have_names(void **state)
 {
     (void)state;
     assert_string_equal(step_act_name(ACT_SHARE), "SHARE");
@@ -79,6 +79,17 @@ static void actions_and_faults_have_names(void **state)
             assert_string_not_equal(step_act_name((enum act_kind)kind),
                                     step_act_name((enum act_kind)other));
     assert_string_equal(step_act_name(ACT_DEVICE_GONE), "DEVICE_GONE");
+    assert_string_equal(step_act_name((enum act_kind)(ACT_DEVICE_GONE + 1)), "?");
+#define X(op) assert_string_equal(step_ev_name(EV_##op), step_act_name(ACT_##op));
+    STEP_OPS(X)
+#undef X
+    assert_string_equal(step_ev_name(EV_START), "START");
+    assert_string_equal(step_ev_name(EV_STOP), "STOP");
+    assert_string_equal(step_ev_name(EV_MORE), "MORE");
+    assert_string_equal(step_ev_name(EV_TIME), "TIME");
+    assert_string_equal(step_ev_name(EV_PORT), "PORT");
+    assert_string_equal(step_ev_name(EV_STORE), "STORE");
+    assert_string_equal(step_ev_name((enum ev_kind)(EV_STORE + 1)), "?");
     assert_string_equal(step_fault_name(FAULT_CMDRING_WINDOW), "CMDRING_WINDOW");
     assert_string_equal(step_fault_name(FAULT_BYTERING_WINDOW), "BYTERING_WINDOW");
     assert_string_equal(step_fault_name(FAULT_STORE), "STORE");
@@ -256,7 +267,7 @@ int main(void)
         cmocka_unit_test(generation_wraps_within_its_bits),
         cmocka_unit_test(actions_are_appended_in_order),
         cmocka_unit_test(completions_are_numbered_as_their_actions),
-        cmocka_unit_test(actions_and_faults_have_names),
+        cmocka_unit_test(actions_events_and_faults_have_names),
         cmocka_unit_test(errors_have_linuxs_numbers_and_names),
         cmocka_unit_test(only_decimal_numbers_are_parsed),
         cmocka_unit_test(numbers_print_and_parse_back),

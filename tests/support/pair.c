@@ -32,6 +32,8 @@ static void front_upcall(void *self, const struct act *act)
     pair->log[pair->log_count++] = *act;
     pair->up |= act->kind == ACT_UP;
     pair->gone |= act->kind == ACT_GONE;
+    if (pair->config.upcall)
+        pair->config.upcall(pair->config.self, act);
 }
 
 static void front_observe(void *self, const struct act *act)

@@ -20,6 +20,9 @@ struct pair_config {
     uint64_t linger_ns;
     bool no_front, no_back; /* the test plays that side itself */
     bool not_started;       /* neither side begins before pair_start_* */
+    void *self;
+    /* Told each upcall of the frontend too, within its turn; NULL: nobody. */
+    void (*upcall)(void *self, const struct act *act);
 };
 
 /* What must be back at its start when sockets and device are closed. */

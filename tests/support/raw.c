@@ -97,7 +97,7 @@ void raw_start_client(struct raw *raw, const char *address, uint32_t connections
     peer_uv_begin(raw->peer);
 }
 
-const struct peer_uv_counters *raw_counters(struct raw *raw)
+const struct peer_counters *raw_counters(struct raw *raw)
 {
     return peer_uv_counters(raw->peer);
 }
@@ -203,15 +203,9 @@ void raw_assert_ended(struct raw *raw, int fd)
     raw_await_finished(raw, 1);
 }
 
-void raw_assert_faults(struct raw *raw, struct peer_uv_counters expected)
+void raw_assert_faults(struct raw *raw, struct peer_counters expected)
 {
-    const struct peer_uv_counters *got = raw_counters(raw);
-
-    assert_int_equal(got->connect_failures, expected.connect_failures);
-    assert_int_equal(got->mismatches, expected.mismatches);
-    assert_int_equal(got->short_streams, expected.short_streams);
-    assert_int_equal(got->protocol_errors, expected.protocol_errors);
-    assert_int_equal(got->resets, expected.resets);
+    peers_assert_faults(raw_counters(raw), expected);
 }
 
 int raw_listen(char text[SCENARIO_ADDR_BYTES])

@@ -6,13 +6,13 @@
 #ifndef XENSOCK_TESTS_SUPPORT_RAW_H
 #define XENSOCK_TESTS_SUPPORT_RAW_H
 
-#include "sim/run/payload.h"
 #include "sim/run/peer_uv.h"
+#include "tests/support/peers.h"
 
 #include <sys/types.h>
 #include <uv.h>
 
-enum { RAW_SEED = 42, RAW_STREAM = 7 }; /* of every header and payload here */
+enum { RAW_SEED = PEERS_SEED, RAW_STREAM = PEERS_STREAM }; /* of every header and payload here */
 
 struct raw {
     uv_loop_t loop;
@@ -39,7 +39,7 @@ void raw_start(struct raw *raw, enum scenario_peer_kind kind);
 void raw_start_client(struct raw *raw, const char *address, uint32_t connections, uint64_t bytes);
 
 /* What the fixture's peer counted. */
-const struct peer_uv_counters *raw_counters(struct raw *raw);
+const struct peer_counters *raw_counters(struct raw *raw);
 
 /* Turns until the peer has said so often that its last connection ended. */
 void raw_await_finished(struct raw *raw, uint32_t times);
@@ -67,9 +67,7 @@ uint8_t *raw_payload(uint64_t offset, size_t size);
 void raw_assert_ended(struct raw *raw, int fd);
 
 /* The peer counted just these faults; the counters of work are not looked at. */
-void raw_assert_faults(struct raw *raw, struct peer_uv_counters expected);
-
-static const struct peer_uv_counters raw_no_faults = {0};
+void raw_assert_faults(struct raw *raw, struct peer_counters expected);
 
 /* Listens at a port of its own and says where; non-blocking. */
 int raw_listen(char text[SCENARIO_ADDR_BYTES]);

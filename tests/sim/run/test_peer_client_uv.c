@@ -55,7 +55,7 @@ static void test_client(void **state)
     }
     raw_await_finished(raw, 1);
     close(listener);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->connections, 3);
     assert_int_equal(raw_counters(raw)->bytes_in, 1500000);
     assert_int_equal(raw_counters(raw)->bytes_out, 1500000);
@@ -91,12 +91,12 @@ static void test_client_streams(void **state)
     assert_int_equal(seen, RAW_STREAM + RAW_STREAM + 1);
     raw_await_finished(raw, 1);
     close(listener);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
 }
 
 /* One connection to a server that sends `size` bytes back, byte `bad` changed, and then closes. */
 static void client_against(struct raw *raw, uint64_t size, uint64_t bad,
-                           struct peer_uv_counters expected)
+                           struct peer_counters expected)
 {
     char address[SCENARIO_ADDR_BYTES];
     int listener = raw_listen(address);
@@ -117,7 +117,7 @@ static void test_client_wrong_byte(void **state)
     struct raw *raw = *state;
 
     client_against(raw, UINT64_MAX, PAYLOAD_HEADER_BYTES + 999,
-                   (struct peer_uv_counters){.mismatches = 1});
+                   (struct peer_counters){.mismatches = 1});
     assert_int_equal(raw_counters(raw)->first_bad_stream, RAW_STREAM);
     assert_int_equal(raw_counters(raw)->first_bad_offset, 999);
 }
@@ -125,13 +125,13 @@ static void test_client_wrong_byte(void **state)
 static void test_client_wrong_header(void **state)
 {
     client_against(*state, UINT64_MAX, PAYLOAD_HEADER_BYTES - 1,
-                   (struct peer_uv_counters){.protocol_errors = 1});
+                   (struct peer_counters){.protocol_errors = 1});
 }
 
 static void test_client_short(void **state)
 {
     client_against(*state, PAYLOAD_HEADER_BYTES + 999, UINT64_MAX,
-                   (struct peer_uv_counters){.short_streams = 1});
+                   (struct peer_counters){.short_streams = 1});
 }
 
 static void test_client_refused(void **state)
@@ -143,7 +143,7 @@ static void test_client_refused(void **state)
     raw_start_client(raw, address, 2, 1000);
     assert_int_equal(raw->finished, 0);
     raw_await_finished(raw, 1);
-    raw_assert_faults(raw, (struct peer_uv_counters){.connect_failures = 2});
+    raw_assert_faults(raw, (struct peer_counters){.connect_failures = 2});
     assert_int_equal(raw_counters(raw)->connections, 0);
 }
 

@@ -39,7 +39,7 @@ static void test_sink(void **state)
     raw_send_payload(raw, fd, 300001);
     shutdown(fd, SHUT_WR);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->connections, 1);
     assert_int_equal(raw_counters(raw)->bytes_in, 300001);
     assert_int_equal(raw_counters(raw)->bytes_out, 0);
@@ -65,7 +65,7 @@ static void test_header_in_pieces(void **state)
     raw_send(raw, fd, wire + 31, 4);
     shutdown(fd, SHUT_WR);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->bytes_in, 3);
 }
 
@@ -80,7 +80,7 @@ static void test_sink_without_announced_end(void **state)
     raw_send_payload(raw, fd, 12345);
     shutdown(fd, SHUT_WR);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->bytes_in, 12345);
 }
 
@@ -100,7 +100,7 @@ static void test_flipped_bytes(void **state)
     raw_send(raw, fd, data, size);
     shutdown(fd, SHUT_WR);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, (struct peer_uv_counters){.mismatches = 3});
+    raw_assert_faults(raw, (struct peer_counters){.mismatches = 3});
     assert_int_equal(raw_counters(raw)->first_bad_stream, RAW_STREAM);
     assert_int_equal(raw_counters(raw)->first_bad_offset, 150001);
     free(data);
@@ -117,7 +117,7 @@ static void test_short_stream(void **state)
     raw_send_payload(raw, fd, 999);
     shutdown(fd, SHUT_WR);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, (struct peer_uv_counters){.short_streams = 1});
+    raw_assert_faults(raw, (struct peer_counters){.short_streams = 1});
 }
 
 /* Right bytes, but one more than announced. */
@@ -132,7 +132,7 @@ static void test_long_stream(void **state)
     raw_send_payload(raw, fd, 1001);
     raw_await_finished(raw, 1);
     close(fd);
-    raw_assert_faults(raw, (struct peer_uv_counters){.protocol_errors = 1});
+    raw_assert_faults(raw, (struct peer_counters){.protocol_errors = 1});
 }
 
 static void test_reset(void **state)
@@ -150,7 +150,7 @@ static void test_reset(void **state)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     close(fd);
     raw_await_finished(raw, 1);
-    raw_assert_faults(raw, (struct peer_uv_counters){.resets = 1, .short_streams = 1});
+    raw_assert_faults(raw, (struct peer_counters){.resets = 1, .short_streams = 1});
 }
 
 /* ---- what is no stream for this peer ---- */
@@ -164,7 +164,7 @@ static void test_wrong_magic(void **state)
     fd = raw_open(raw, 0);
     raw_send(raw, fd, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 32);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, (struct peer_uv_counters){.protocol_errors = 1});
+    raw_assert_faults(raw, (struct peer_counters){.protocol_errors = 1});
 }
 
 static void test_no_header(void **state)
@@ -177,7 +177,7 @@ static void test_no_header(void **state)
     raw_send(raw, fd, "XSPL", 4);
     shutdown(fd, SHUT_WR);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, (struct peer_uv_counters){.protocol_errors = 1});
+    raw_assert_faults(raw, (struct peer_counters){.protocol_errors = 1});
 }
 
 static void test_wrong_modes(void **state)
@@ -200,7 +200,7 @@ static void test_wrong_modes(void **state)
         fd = raw_open(raw, 0);
         raw_send_header(raw, fd, wrong[i].mode, 100);
         raw_assert_ended(raw, fd);
-        raw_assert_faults(raw, (struct peer_uv_counters){.protocol_errors = 1});
+        raw_assert_faults(raw, (struct peer_counters){.protocol_errors = 1});
         peer_uv_stop(raw->peer);
         raw->peer = NULL;
     }
@@ -224,7 +224,7 @@ static void test_source(void **state)
     assert_int_equal(raw_counters(raw)->open, 1); /* it waits for our end */
     close(fd);
     raw_await_finished(raw, 1);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->bytes_out, size);
     free(got);
 }
@@ -242,7 +242,7 @@ static void test_source_is_told_too_much(void **state)
     raw_send(raw, fd, "x", 1);
     raw_await_finished(raw, 1);
     close(fd);
-    raw_assert_faults(raw, (struct peer_uv_counters){.protocol_errors = 1});
+    raw_assert_faults(raw, (struct peer_counters){.protocol_errors = 1});
 }
 
 /* The reader goes with bytes unread, so TCP resets: no fault, that is how an endless one ends. */
@@ -260,7 +260,7 @@ static void test_endless_source(void **state)
     assert_int_equal(payload_check(payload_key(RAW_SEED, RAW_STREAM), 0, got, size), -1);
     close(fd);
     raw_await_finished(raw, 1);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     free(got);
 }
 
@@ -277,7 +277,7 @@ static void test_source_cut_short(void **state)
     raw_receive_all(raw, fd, got, sizeof(got));
     close(fd);
     raw_await_finished(raw, 1);
-    raw_assert_faults(raw, (struct peer_uv_counters){.resets = 1, .short_streams = 1});
+    raw_assert_faults(raw, (struct peer_counters){.resets = 1, .short_streams = 1});
 }
 
 /* ---- echo ---- */
@@ -299,7 +299,7 @@ static void test_echo(void **state)
     assert_memory_equal(got, data, sizeof(got));
     shutdown(fd, SHUT_WR);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, (struct peer_uv_counters){.mismatches = 1});
+    raw_assert_faults(raw, (struct peer_counters){.mismatches = 1});
     assert_int_equal(raw_counters(raw)->first_bad_offset, 4321);
     assert_int_equal(raw_counters(raw)->bytes_in, sizeof(got));
     assert_int_equal(raw_counters(raw)->bytes_out, sizeof(got));
@@ -351,7 +351,7 @@ static void test_echo_to_slow_reader(void **state)
         raw_turn(raw);
     }
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->bytes_out, sent);
     free(data);
 }
@@ -377,7 +377,7 @@ static void test_many_connections(void **state)
         close(fds[i]);
     }
     raw_await_finished(raw, 1);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->connections, MANY);
     assert_int_equal(raw_counters(raw)->bytes_in, MANY * 100);
     free(data);

@@ -387,6 +387,44 @@ static void test_table(void **state)
     json_decref(result);
 }
 
+/* An open loop has rows below its own; the backlog's is there only if there is one. */
+static void test_open_loop(void **state)
+{
+    static const char head[] = "workload   throughput     bytes  operations   rate     p50     "
+                               "p90     p99   p99.9     max\n"
+                               "visits      32.0 kB/s  62.5 KiB        1000  500/s  300 ns  300 ns"
+                               "  300 ns  300 ns  300 ns\n"
+                               "  service                                           100 ns  100 ns"
+                               "  100 ns  100 ns  100 ns\n"
+                               "  offered                                    510/s\n";
+    struct metrics_hist *latency = metrics_hist_create(METRICS_HIST_HIGHEST_NS);
+    struct metrics_hist *service = metrics_hist_create(METRICS_HIST_HIGHEST_NS);
+    struct record_workload visits = {.name = "visits",
+                                     .duration_ns = 2000000000,
+                                     .bytes = 64000,
+                                     .operations = 1000,
+                                     .latency = latency,
+                                     .service = service,
+                                     .offered_per_s = 510};
+    json_t *result = begin();
+    char want[1024];
+
+    (void)state;
+    metrics_hist_record(latency, 300);
+    metrics_hist_record(service, 100);
+    record_finish(result, 1, true);
+    assert_int_equal(record_add_workload(result, &visits), 0);
+    snprintf(want, sizeof(want), "%s\nok\n", head);
+    assert_table(result, want);
+    visits.backlog = 20;
+    assert_int_equal(record_add_workload(result, &visits), 0);
+    snprintf(want, sizeof(want), "%s  backlog                                20\n\nok\n", head);
+    assert_table(result, want);
+    metrics_hist_destroy(latency);
+    metrics_hist_destroy(service);
+    json_decref(result);
+}
+
 static void test_verdicts(void **state)
 {
     json_t *result = begin();
@@ -447,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_usage_between),
         cmocka_unit_test(test_host),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_open_loop),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_table_of_another_shape),
     };

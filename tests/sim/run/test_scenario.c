@@ -87,9 +87,9 @@ static void assert_printed(const char *path)
 
 static void bad_files(void **state)
 {
-    static const char *const names[] = {"keys",   "references", "syntax", "indent", "features",
-                                        "schema", "duplicates", "later",  "shape",  "empty",
-                                        "text",   "missing",    "nul",    "utf8",   "long"};
+    static const char *const names[] = {
+        "keys",  "references", "syntax", "indent",  "features", "schema", "duplicates", "later",
+        "shape", "empty",      "text",   "missing", "nul",      "utf8",   "long",       "arrivals"};
     char path[64];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -225,6 +225,7 @@ static void defaults(void **state)
     assert_true(scenario.duration_ns == UINT64_C(1000000000));
     assert_true(scenario.warmup_ns == 0);
     assert_true(scenario.timeout_ns == UINT64_C(60000000000));
+    assert_string_equal(scenario.cost_model, "linux-processes");
     assert_string_equal(scenario.protocol.dialect, "xensock1");
     assert_int_equal(scenario.protocol.order, 6);
     assert_int_equal(scenario.hosts[0].cpu, SCENARIO_CPU_ANY);
@@ -254,6 +255,7 @@ static void json_file(void **state)
     assert_int_equal(scenario.hosts[1].cpu, 3);
     assert_true(scenario.workloads[0].operations == 5);
     assert_int_equal(scenario.workloads[0].request_bytes, 64);
+    assert_true(scenario.workloads[0].arrivals.per_s == 0);
 }
 
 /* Overrides change, add and make mappings; the last one of a path wins. */
@@ -282,6 +284,25 @@ static void overrides(void **state)
     assert_true(scenario.workloads[1].accepts == 3);
 }
 
+/* --set reaches into a workload's own mapping, and can add it. */
+static void override_arrivals(void **state)
+{
+    static const char *const sets[] = {"workload.ask.arrivals.rate=7/s"};
+    static const char *const added[] = {"workload.srv.kind=request-response",
+                                        "workload.srv.arrivals.kind=fixed",
+                                        "workload.srv.arrivals.rate=1000000/s"};
+
+    assert_int_equal(scenario_load(&scenario, "good-full.yaml", sets, 1, &diags), 0);
+    assert_int_equal(scenario.workloads[3].arrivals.kind, SCENARIO_POISSON);
+    assert_true(scenario.workloads[3].arrivals.per_s == 7);
+    finish(state);
+    assert_int_equal(scenario_load(&scenario, "good-least.yaml", added, 3, &diags), -1);
+    for (uint32_t i = 0; i < diags.count; i++) /* `listen` does not go with the new kind */
+        assert_null(strstr(diags.entries[i].message, "arrivals"));
+    assert_int_equal(scenario.workloads[1].arrivals.kind, SCENARIO_FIXED);
+    assert_true(scenario.workloads[1].arrivals.per_s == SCENARIO_RATE_MAX);
+}
+
 /* Each end of a range is in it; its neighbours are not. */
 static void ranges(void **state)
 {
@@ -295,6 +316,11 @@ static void ranges(void **state)
                  {"seed=0", 0},
                  {"seed=9223372036854775807", 0},
                  {"seed=9223372036854775808", -1},
+                 {"cost_model=xen-arm", 0},
+                 {"cost_model=xen-arn", -1},
+                 {"cost_model=./xen-arn", 0},
+                 {"cost_model=xen-arn.yaml", 0},
+                 {"cost_model=", -1},
                  {"duration=999us", -1},
                  {"duration=1ms", 0},
                  {"workload.bulk.sockets=0", -1},
@@ -309,6 +335,24 @@ static void ranges(void **state)
             fail_msg("%s is not %d", cases[i].set, cases[i].expected);
         finish(state);
     }
+}
+
+/* A model that is not in the program is reported where it is named, among other faults. */
+static void cost_models(void **state)
+{
+    static const char *const sets[] = {"sed=7", "cost_model=linux-proceses"};
+    const struct diag *diag = &diags.entries[1];
+
+    (void)state;
+    assert_int_equal(scenario_load(&scenario, "good-full.yaml", sets, 2, &diags), -1);
+    assert_int_equal(diags.count, 2);
+    assert_int_equal(diag->code, DIAG_UNKNOWN_VALUE);
+    assert_string_equal(diag->message, "there is no cost model 'linux-proceses'");
+    assert_string_equal(diag->suggestion, "linux-processes");
+    assert_int_equal(diag->place.source, 1);
+    assert_int_equal(diag->place.line, 2);
+    assert_int_equal(diag->place.column, 12);
+    assert_int_equal(diag->place.length, 14);
 }
 
 static void json_diagnostics(void **state)
@@ -383,7 +427,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(defaults, start, finish),
         cmocka_unit_test_setup_teardown(json_file, start, finish),
         cmocka_unit_test_setup_teardown(overrides, start, finish),
+        cmocka_unit_test_setup_teardown(override_arrivals, start, finish),
         cmocka_unit_test_setup_teardown(ranges, start, finish),
+        cmocka_unit_test_setup_teardown(cost_models, start, finish),
         cmocka_unit_test_setup_teardown(json_diagnostics, start, finish),
         cmocka_unit_test_setup_teardown(suggestions, start, finish),
         cmocka_unit_test_setup_teardown(colours, start, finish),

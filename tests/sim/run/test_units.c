@@ -89,6 +89,77 @@ static void sizes(void **state)
     assert_fault(units_parse_size, "KiB", UNITS_MALFORMED);
 }
 
+static void rates(void **state)
+{
+    (void)state;
+    assert_parsed(units_parse_rate, "0/s", 0);
+    assert_parsed(units_parse_rate, "5000/s", 5000);
+    assert_parsed(units_parse_rate, "18446744073709551615/s", UINT64_MAX);
+    assert_fault(units_parse_rate, "18446744073709551616/s", UNITS_OVERFLOW);
+    assert_fault(units_parse_rate, "5000", UNITS_NO_UNIT);
+    assert_fault(units_parse_rate, "5/ms", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_rate, "5/", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_rate, "5s", UNITS_MALFORMED);
+    assert_fault(units_parse_rate, "5 /s", UNITS_MALFORMED);
+    assert_fault(units_parse_rate, "0.5/s", UNITS_MALFORMED);
+    assert_fault(units_parse_rate, "/s", UNITS_MALFORMED);
+}
+
+static void fine_durations(void **state)
+{
+    (void)state;
+    assert_parsed(units_parse_fine_duration, "0ns", 0);
+    assert_parsed(units_parse_fine_duration, "0.1ns", 100);
+    assert_parsed(units_parse_fine_duration, "21ps", 21);
+    assert_parsed(units_parse_fine_duration, "2.6us", 2600000);
+    assert_parsed(units_parse_fine_duration, "2.600us", 2600000);
+    assert_parsed(units_parse_fine_duration, "1.5ms", 1500000000);
+    assert_parsed(units_parse_fine_duration, "0.000000000001s", 1);
+    assert_parsed(units_parse_fine_duration, "18446744.073709551615s",
+                  UINT64_C(18446744073709551615));
+    assert_fault(units_parse_fine_duration, "18446744.073709551616s", UNITS_OVERFLOW);
+    assert_fault(units_parse_fine_duration, "18446745s", UNITS_OVERFLOW);
+    assert_fault(units_parse_fine_duration, "0.1ps", UNITS_TOO_FINE);
+    assert_fault(units_parse_fine_duration, "0.0001ns", UNITS_TOO_FINE);
+    assert_fault(units_parse_fine_duration, "2.6", UNITS_NO_UNIT);
+    assert_fault(units_parse_fine_duration, "2.6min", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_fine_duration, "2.us", UNITS_MALFORMED);
+    assert_fault(units_parse_fine_duration, ".6us", UNITS_MALFORMED);
+    assert_fault(units_parse_fine_duration, "2.6.1us", UNITS_MALFORMED);
+    assert_fault(units_parse_fine_duration, "02.6us", UNITS_MALFORMED);
+    assert_fault(units_parse_fine_duration, "-2.6us", UNITS_MALFORMED);
+    assert_fault(units_parse_fine_duration, "2,6us", UNITS_MALFORMED);
+    assert_fault(units_parse_fine_duration, "", UNITS_MALFORMED);
+}
+
+static void decimals(void **state)
+{
+    (void)state;
+    assert_parsed(units_parse_decimal, "0", 0);
+    assert_parsed(units_parse_decimal, "0.25", 250000);
+    assert_parsed(units_parse_decimal, "1.000000", 1000000);
+    assert_parsed(units_parse_decimal, "0.000001", 1);
+    assert_parsed(units_parse_decimal, "18446744073709.551615", UINT64_MAX);
+    assert_fault(units_parse_decimal, "18446744073709.551616", UNITS_OVERFLOW);
+    assert_fault(units_parse_decimal, "0.0000001", UNITS_TOO_FINE);
+    assert_fault(units_parse_decimal, "0.25us", UNITS_MALFORMED);
+    assert_fault(units_parse_decimal, "1e-3", UNITS_MALFORMED);
+    assert_fault(units_parse_decimal, "1.", UNITS_MALFORMED);
+    assert_fault(units_parse_decimal, "", UNITS_MALFORMED);
+}
+
+static void fine_formats(void **state)
+{
+    (void)state;
+    assert_string_equal(units_format_fine_duration(0).text, "0ps");
+    assert_string_equal(units_format_fine_duration(2600000).text, "2600ns");
+    assert_string_equal(units_format_fine_duration(UINT64_C(1000000000000)).text, "1s");
+    assert_string_equal(units_format_decimal(0).text, "0");
+    assert_string_equal(units_format_decimal(250000).text, "0.25");
+    assert_string_equal(units_format_decimal(1000001).text, "1.000001");
+    assert_string_equal(units_format_decimal(1000000000).text, "1000");
+}
+
 static void addresses(void **state)
 {
     static const uint8_t one[16] = {[15] = 1};
@@ -190,6 +261,10 @@ int main(void)
         cmocka_unit_test(counts),
         cmocka_unit_test(durations),
         cmocka_unit_test(sizes),
+        cmocka_unit_test(fine_durations),
+        cmocka_unit_test(rates),
+        cmocka_unit_test(decimals),
+        cmocka_unit_test(fine_formats),
         cmocka_unit_test(addresses),
         cmocka_unit_test(addresses_refused),
         cmocka_unit_test(exact_formats),

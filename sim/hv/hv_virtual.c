@@ -1,0 +1,251 @@
+/* hv_mem in virtual time. See hv_virtual.h. */
+#include "sim/hv/hv_virtual.h"
+
+#include "ringlib/err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DOMAINS_MAX = UINT16_MAX + 1 };
+
+/* A port as the receiver of notifications; by its number. */
+struct port {
+    uint64_t signal; /* the latest port of this number, and whether one is under way to it */
+    bool under_way;
+    struct hv_virtual_signal last;
+};
+
+struct domain {
+    struct hv_virtual *machine;
+    struct vcpu *vcpu;
+    uint16_t domid;
+    bool backend;
+    uint64_t delay_ns;
+    struct port *ports;
+    uint32_t port_count;
+};
+
+struct hv_virtual {
+    struct hv_virtual_config config;
+    struct hv_mem *mem;
+    struct hv_mem_time time;
+    struct domain *domains[DOMAINS_MAX];
+};
+
+static uint64_t now_ns(void *self)
+{
+    const struct hv_virtual *machine = self;
+
+    return vclock_now_ns(machine->config.clock);
+}
+
+static void spend(void *self, uint16_t domid, enum ev_kind kind, uint32_t pages)
+{
+    const struct hv_virtual *machine = self;
+    const struct domain *domain = machine->domains[domid];
+    struct vcpu *vcpu = domain->vcpu;
+
+    if (kind == EV_SHARE)
+        vcpu_charge(vcpu, COST_SHARE_PAGE, pages);
+    else if (kind == EV_UNSHARE)
+        vcpu_charge(vcpu, COST_UNSHARE_PAGE, pages);
+    else
+        vcpu_charge(vcpu, domain->backend ? COST_HYPERCALL_BACK : COST_HYPERCALL_FRONT, 1);
+    if (kind == EV_MAP)
+        vcpu_charge(vcpu, COST_MAP_PAGE, pages);
+    else if (kind == EV_UNMAP)
+        vcpu_charge(vcpu, COST_UNMAP_PAGE, pages);
+}
+
+static bool is_store(enum ev_kind kind)
+{
+    return (kind >= EV_STORE_READ && kind <= EV_STORE_UNWATCH) || kind == EV_STORE;
+}
+
+static uint64_t due_ns(void *self, uint16_t domid, enum ev_kind kind)
+{
+    const struct hv_virtual *machine = self;
+    struct vcpu *vcpu = machine->domains[domid]->vcpu;
+
+    return vcpu_now_ns(vcpu) + (is_store(kind) ? vcpu_draw_ns(vcpu, COST_STORE_REQUEST) : 0);
+}
+
+static void arrived(void *self, uint16_t domid, uint64_t at_ns)
+{
+    const struct hv_virtual *machine = self;
+
+    vcpu_wake(machine->domains[domid]->vcpu, at_ns);
+}
+
+/* ---- notifications ---- */
+
+static struct port *port_of(struct domain *domain, uint64_t signal)
+{
+    uint32_t number = hv_mem_signal_port(signal);
+
+    if (number >= domain->port_count) {
+        uint32_t count = domain->port_count ? domain->port_count : 16;
+        while (count <= number)
+            count *= 2;
+        domain->ports = realloc(domain->ports, count * sizeof(domain->ports[0]));
+        assert(domain->ports);
+        memset(domain->ports + domain->port_count, 0,
+               (count - domain->port_count) * sizeof(domain->ports[0]));
+        domain->port_count = count;
+    }
+    struct port *port = &domain->ports[number];
+    if (port->signal != signal)
+        *port = (struct port){.signal = signal};
+    return port;
+}
+
+static void on_arrival(void *self, uint64_t signal)
+{
+    struct domain *domain = self;
+    struct hv_virtual *machine = domain->machine;
+    struct port *port = &domain->ports[hv_mem_signal_port(signal)];
+    uint64_t at_ns = vclock_now_ns(machine->config.clock);
+
+    if (port->signal != signal)
+        return; /* closed meanwhile, and its number given again */
+    port->under_way = false;
+    port->last.arrived_ns = at_ns;
+    hv_mem_raise(machine->mem, domain->domid, signal);
+    vcpu_wake(domain->vcpu, at_ns);
+    trace_put(machine->config.trace, &(struct trace_record){.now_ns = at_ns,
+                                                            .who = domain->domid,
+                                                            .point = TRACE_WAKE,
+                                                            .extra = hv_mem_signal_port(signal)});
+}
+
+/* From the send to the handler, by what the receiver does at the moment. */
+static uint64_t delivery_ns(const struct domain *domain)
+{
+    const struct costs *costs = domain->machine->config.costs;
+    struct vcpu *vcpu = domain->vcpu;
+    uint64_t idle_ns, wake_ns = 0;
+    enum vcpu_state state = vcpu_state(vcpu, &idle_ns);
+
+    if (state == VCPU_RUNNING)
+        return vcpu_draw_ns(vcpu, COST_DELIVER_RUNNING);
+    if (domain->backend)
+        wake_ns = vcpu_draw_ns(vcpu, COST_WAKE_BACKEND);
+    if (state == VCPU_CONTENDED)
+        return wake_ns + vcpu_draw_ns(vcpu, COST_DELIVER_RUNNING) +
+               vcpu_draw_ns(vcpu, COST_DELIVER_CONTENDED);
+    return wake_ns + vcpu_draw_ns(vcpu, idle_ns >= costs->asleep_after_ns   ? COST_DELIVER_ASLEEP
+                                        : idle_ns >= costs->dozing_after_ns ? COST_DELIVER_DOZING
+                                                                            : COST_DELIVER_IDLE);
+}
+
+/* The send takes effect. */
+static void on_sent(void *self, uint64_t signal)
+{
+    struct domain *domain = self;
+    struct hv_virtual *machine = domain->machine;
+    struct trace_record record = {.now_ns = vclock_now_ns(machine->config.clock),
+                                  .who = domain->domid,
+                                  .point = TRACE_NOTIFY,
+                                  .detail = TRACE_FATE_UNBOUND,
+                                  .extra = hv_mem_signal_port(signal)};
+    bool raised;
+
+    if (hv_mem_signal_live(machine->mem, domain->domid, signal, &raised)) {
+        struct port *port = port_of(domain, signal);
+        record.detail = raised || port->under_way ? TRACE_FATE_COALESCED : TRACE_FATE_SENT;
+        port->last = (struct hv_virtual_signal){.sent_ns = record.now_ns,
+                                                .fate = (enum trace_fate)record.detail,
+                                                .count = port->last.count + 1};
+        if (record.detail == TRACE_FATE_SENT) {
+            port->under_way = true;
+            record.value = delivery_ns(domain) + domain->delay_ns;
+            vclock_at(machine->config.clock, record.now_ns + record.value,
+                      &(struct vclock_event){on_arrival, domain, signal});
+        }
+    }
+    trace_put(machine->config.trace, &record);
+}
+
+static void notify(void *self, uint16_t domid, uint16_t to, uint64_t signal)
+{
+    const struct hv_virtual *machine = self;
+    struct vcpu *sender = machine->domains[domid]->vcpu;
+    uint64_t at_ns = vcpu_now_ns(sender); /* the delivery contains what the send costs */
+
+    vcpu_charge(sender, COST_NOTIFY, 1);
+    vclock_at(machine->config.clock, at_ns,
+              &(struct vclock_event){on_sent, machine->domains[to], signal});
+}
+
+/* ---- the machine ---- */
+
+struct hv_virtual *hv_virtual_create(const struct hv_virtual_config *config)
+{
+    struct hv_virtual *machine = calloc(1, sizeof(*machine));
+
+    assert(machine);
+    machine->config = *config;
+    machine->mem = hv_mem_create_pages(&config->limits, config->pages);
+    if (!machine->mem) {
+        free(machine);
+        return NULL;
+    }
+    machine->time = (struct hv_mem_time){.self = machine,
+                                         .spend = spend,
+                                         .due_ns = due_ns,
+                                         .now_ns = now_ns,
+                                         .notify = notify,
+                                         .arrived = arrived};
+    hv_mem_set_time(machine->mem, &machine->time);
+    return machine;
+}
+
+void hv_virtual_destroy(struct hv_virtual *machine)
+{
+    hv_mem_destroy(machine->mem);
+    for (uint32_t domid = 0; domid < DOMAINS_MAX; domid++) {
+        if (machine->domains[domid])
+            free(machine->domains[domid]->ports);
+        free(machine->domains[domid]);
+    }
+    free(machine);
+}
+
+struct hv *hv_virtual_domain(struct hv_virtual *machine, uint16_t domid, struct vcpu *vcpu,
+                             bool backend)
+{
+    struct domain *domain = calloc(1, sizeof(*domain));
+
+    assert(domain && !machine->domains[domid]);
+    *domain = (struct domain){.machine = machine, .vcpu = vcpu, .domid = domid, .backend = backend};
+    machine->domains[domid] = domain;
+    struct hv *hv = hv_mem_domain(machine->mem, domid);
+    assert(hv);
+    return hv;
+}
+
+struct hypervisor *hv_virtual_tables(struct hv_virtual *machine)
+{
+    return hv_mem_tables(machine->mem);
+}
+
+uint64_t hv_virtual_due_ns(struct hv *hv)
+{
+    return hv_mem_due_ns(hv);
+}
+
+void hv_virtual_delay(struct hv_virtual *machine, uint16_t domid, uint64_t delay_ns)
+{
+    machine->domains[domid]->delay_ns = delay_ns;
+}
+
+bool hv_virtual_last_signal(const struct hv_virtual *machine, uint16_t domid, uint32_t number,
+                            struct hv_virtual_signal *signal)
+{
+    const struct domain *domain = machine->domains[domid];
+
+    if (!domain || number >= domain->port_count || domain->ports[number].last.count == 0)
+        return false;
+    *signal = domain->ports[number].last;
+    return true;
+}

@@ -1,0 +1,104 @@
+/* A domain in virtual time. See domain_virtual.h. */
+#include "sim/run/domain_virtual.h"
+
+#include <stdlib.h>
+
+struct domain_virtual {
+    struct domain_virtual_config config;
+    struct vcpu *vcpu;
+    struct hv *hv;
+    struct net *net;
+    struct exec *exec;
+    uint64_t armed_ns; /* the latest wake-up of ours that is still to come, if after now */
+};
+
+/* Have the vCPU woken at that time, unless it is to be woken before. */
+static void arm(struct domain_virtual *domain, uint64_t due_ns)
+{
+    uint64_t now_ns = vclock_now_ns(domain->config.clock);
+
+    if (due_ns == STEP_NEVER || (domain->armed_ns > now_ns && domain->armed_ns <= due_ns))
+        return;
+    domain->armed_ns = due_ns;
+    vcpu_wake(domain->vcpu, due_ns);
+}
+
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+static bool run(void *self, uint64_t now_ns)
+{
+    struct domain_virtual *domain = self;
+
+    vcpu_charge(domain->vcpu, COST_TURN, 1);
+    bool more = exec_turn(domain->exec, now_ns);
+    uint64_t due_ns = domain->config.turned(domain->config.self, now_ns);
+    due_ns = earlier(due_ns, exec_deadline_ns(domain->exec));
+    due_ns = earlier(due_ns, hv_virtual_due_ns(domain->hv));
+    if (more || exec_called(domain->exec) || due_ns <= now_ns)
+        return true;
+    arm(domain, due_ns);
+    return false;
+}
+
+struct domain_virtual *domain_virtual_open(const struct domain_virtual_config *config)
+{
+    struct domain_virtual *domain = calloc(1, sizeof(*domain));
+
+    assert(domain);
+    domain->config = *config;
+    domain->vcpu = vcpu_add(
+        config->vcpus, &(struct vcpu_config){
+                           .name = config->name, .cpu = config->cpu, .self = domain, .run = run});
+    domain->hv =
+        hv_virtual_domain(config->machine, config->domid, domain->vcpu, config->world != NULL);
+    if (config->world)
+        domain->net = net_virtual_host(
+            config->world, &(struct net_virtual_host_config){
+                               .name = config->name, .who = config->domid, .vcpu = domain->vcpu});
+    domain->exec = exec_create(&(struct exec_config){.hv = domain->hv,
+                                                     .net = domain->net,
+                                                     .notify = config->notify,
+                                                     .max_devices = config->max_devices,
+                                                     .trace = config->trace,
+                                                     .vcpu = domain->vcpu});
+    assert(domain->exec);
+    domain->config.name = NULL;
+    return domain;
+}
+
+void domain_virtual_close(struct domain_virtual *domain)
+{
+    if (domain->net)
+        net_destroy(domain->net);
+    exec_destroy(domain->exec);
+    hv_close(domain->hv);
+    free(domain);
+}
+
+struct exec *domain_virtual_exec(struct domain_virtual *domain)
+{
+    return domain->exec;
+}
+
+struct hv *domain_virtual_hv(struct domain_virtual *domain)
+{
+    return domain->hv;
+}
+
+struct net *domain_virtual_net(struct domain_virtual *domain)
+{
+    return domain->net;
+}
+
+struct vcpu *domain_virtual_vcpu(struct domain_virtual *domain)
+{
+    return domain->vcpu;
+}
+
+void domain_virtual_kick(struct domain_virtual *domain)
+{
+    vcpu_wake(domain->vcpu, vclock_now_ns(domain->config.clock));
+}

@@ -1,0 +1,463 @@
+/* A run in virtual time. See run_virtual.h. */
+#include "sim/run/run_virtual.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ringlib/err.h"
+#include "sim/run/run_virtual_private.h"
+
+/* TCP on loopback as Linux has it by default: 64 KiB segments, tcp_rmem's 128 KiB to receive, four
+ * times as much to send, and TCP_RTO_MIN. Its delay is the CPU time and the wake-ups of the model.
+ */
+static const struct net_link loopback = {.retransmit_ns = 200000000,
+                                         .segment_bytes = 65536,
+                                         .send_buffer_bytes = 524288,
+                                         .receive_buffer_bytes = 131072};
+
+enum {
+    PORTS_FIFO = 131072, /* of the FIFO ABI, where the 2-level ABI's are too few */
+    PORTS_2LEVEL = 4096, /* 64-bit */
+    PAGES_LEAST = 1024,  /* of the machine */
+    LOOK_EVERY = 1024,   /* events, for progress */
+};
+
+static void report_error(struct run_virtual *run, const char *who, const char *text)
+{
+    json_array_append_new(run->errors, json_pack("{s:s, s:o}", "code", "E0502", "message",
+                                                 json_sprintf("fault of %s: %s", who, text)));
+}
+
+static void report_guest(void *self, uint16_t front, const char *text)
+{
+    struct run_virtual *run = self;
+
+    report_error(run, run->guests[front - RUN_VIRTUAL_GUEST_DOMID].name, text);
+}
+
+static void report_backend(void *self, const char *text)
+{
+    struct guest *guest = self;
+
+    report_error(guest->run, "the backend", text);
+}
+
+/* ---- phases ---- */
+
+static void all_listen(struct run_virtual *run)
+{
+    for (uint32_t i = 0; i < run->scenario.peer_count; i++)
+        if (run->scenario.peers[i].kind == SCENARIO_PEER_CLIENT)
+            peer_virtual_begin(run->peers[i]);
+}
+
+/* The backend is measured from the first guest's beginning to the last one's end. */
+static void phase(void *self, enum workload_phase to, bool listening)
+{
+    struct guest *guest = self;
+    struct run_virtual *run = guest->run;
+
+    if (listening) {
+        guest->listening = true;
+        if (++run->listening == run->guest_count)
+            all_listen(run);
+        return;
+    }
+    guest->phase = to;
+    trace_put(run->config.trace, &(struct trace_record){.now_ns = vclock_now_ns(run->clock),
+                                                        .who = guest->domid,
+                                                        .point = TRACE_PHASE,
+                                                        .detail = (uint8_t)to});
+    bool from_start = run->scenario.warmup_ns == 0; /* then flows count from the start */
+    if (to == WORKLOAD_MEASURE) {
+        if (!from_start)
+            run_virtual_look_front(guest, &guest->from);
+        if (run->measuring++ == 0 && !from_start)
+            run_virtual_look_back(run, &run->back_from);
+    } else if (to == WORKLOAD_DRAIN) {
+        run_virtual_look_front(guest, &guest->to);
+        if (++run->ended == run->guest_count)
+            run_virtual_look_back(run, &run->back_to);
+    }
+}
+
+static uint64_t guest_turned(void *self, uint64_t now_ns)
+{
+    struct guest *guest = self;
+    uint64_t due_ns = run_front_turned(guest->front, now_ns);
+
+    if (guest->through || !run_front_through(guest->front))
+        return due_ns;
+    guest->through = true;
+    if (++guest->run->through == guest->run->guest_count) {
+        run_back_stop(guest->run->back);
+        domain_virtual_kick(guest->run->backend);
+    }
+    return STEP_NEVER;
+}
+
+static uint64_t backend_turned(void *self, uint64_t now_ns)
+{
+    struct run_virtual *run = self;
+
+    (void)now_ns;
+    run_back_turned(run->back);
+    return STEP_NEVER;
+}
+
+/* ---- building it ---- */
+
+/* Pages and ports that all guests together can ask for. */
+static void machine_needs(const struct run_virtual *run, uint64_t *pages, uint64_t *ports)
+{
+    const struct scenario *scenario = &run->scenario;
+
+    *pages = PAGES_LEAST;
+    *ports = 1;
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        uint64_t slots = workload_slots(scenario, i);
+        if (scenario->hosts[i].role != SCENARIO_FRONTEND)
+            continue;
+        *ports += scenario->hosts[i].count * (slots + 1);
+        /* twice, since a run of pages wants them in one piece */
+        *pages += 2 * scenario->hosts[i].count * ((slots << scenario->protocol.order) + 1);
+    }
+}
+
+static bool open_machine(struct run_virtual *run)
+{
+    uint64_t pages, ports;
+
+    run->clock = vclock_create();
+    run->vcpus = vcpus_create(&(struct vcpus_config){.clock = run->clock,
+                                                     .costs = run->config.costs,
+                                                     .seed = run->scenario.seed,
+                                                     .preempt = false});
+    run->world = net_virtual_create(&(struct net_virtual_config){.clock = run->clock,
+                                                                 .seed = run->scenario.seed,
+                                                                 .link = loopback,
+                                                                 .trace = run->config.trace});
+    machine_needs(run, &pages, &ports);
+    run->machine = hv_virtual_create(&(struct hv_virtual_config){
+        .clock = run->clock,
+        .costs = run->config.costs,
+        .trace = run->config.trace,
+        .limits = {.ports_max = ports < PORTS_2LEVEL ? PORTS_2LEVEL : PORTS_FIFO},
+        .pages = (uint32_t)(pages < UINT32_MAX ? pages : UINT32_MAX)});
+    return run->machine != NULL;
+}
+
+static void open_backend(struct run_virtual *run)
+{
+    const struct scenario *scenario = &run->scenario;
+    const struct scenario_host *host = &scenario->hosts[scenario->backend];
+    const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
+    uint32_t slots = 0;
+
+    for (uint32_t i = 0; i < scenario->host_count; i++)
+        slots = workload_slots(scenario, i) > slots ? workload_slots(scenario, i) : slots;
+    run->backend =
+        domain_virtual_open(&(struct domain_virtual_config){.clock = run->clock,
+                                                            .vcpus = run->vcpus,
+                                                            .machine = run->machine,
+                                                            .world = run->world,
+                                                            .trace = run->config.trace,
+                                                            .name = host->name,
+                                                            .domid = RUN_VIRTUAL_BACKEND_DOMID,
+                                                            .cpu = host->cpu,
+                                                            .max_devices = run->guest_count + 1,
+                                                            .notify = run->config.notify,
+                                                            .self = run,
+                                                            .turned = backend_turned});
+    run->back = run_back_create(&(struct run_back_config){.exec = domain_virtual_exec(run->backend),
+                                                          .domid = RUN_VIRTUAL_BACKEND_DOMID,
+                                                          .dialect = dialect,
+                                                          .policy = run->config.policy,
+                                                          .order_max = dialect->order_max,
+                                                          .max_sockets = slots,
+                                                          .max_devices = run->guest_count,
+                                                          .self = run,
+                                                          .report = report_guest});
+    assert(run->back);
+    domain_virtual_kick(run->backend);
+}
+
+static void open_guest(struct run_virtual *run, struct guest *guest)
+{
+    const struct scenario_host *host = &run->scenario.hosts[guest->host];
+    const struct dialect *dialect = dialect_find(run->scenario.protocol.dialect);
+
+    guest->domain =
+        domain_virtual_open(&(struct domain_virtual_config){.clock = run->clock,
+                                                            .vcpus = run->vcpus,
+                                                            .machine = run->machine,
+                                                            .trace = run->config.trace,
+                                                            .name = guest->name,
+                                                            .domid = guest->domid,
+                                                            .cpu = host->cpu,
+                                                            .max_devices = 1,
+                                                            .notify = run->config.notify,
+                                                            .self = guest,
+                                                            .turned = guest_turned});
+    int ret = hypervisor_device_add(hv_virtual_tables(run->machine), dialect->device, guest->domid,
+                                    RUN_VIRTUAL_BACKEND_DOMID, 0);
+    assert(ret == 0);
+    guest->front =
+        run_front_create(&(struct run_front_config){.exec = domain_virtual_exec(guest->domain),
+                                                    .domid = guest->domid,
+                                                    .backend = RUN_VIRTUAL_BACKEND_DOMID,
+                                                    .scenario = &run->scenario,
+                                                    .host = guest->host,
+                                                    .guest = guest->number,
+                                                    .name = guest->name,
+                                                    .self = guest,
+                                                    .phase = phase,
+                                                    .report = report_backend});
+    assert(guest->front);
+    domain_virtual_kick(guest->domain);
+}
+
+/* A host's name; of several alike with a number. */
+static void guest_name(const struct scenario_host *host, uint32_t i,
+                       char name[SCENARIO_NAME_BYTES + 8])
+{
+    snprintf(name, SCENARIO_NAME_BYTES + 8, host->count > 1 ? "%s.%u" : "%s", host->name, i);
+}
+
+static void open_guests(struct run_virtual *run)
+{
+    const struct scenario *scenario = &run->scenario;
+    uint32_t number = 0;
+
+    for (uint32_t h = 0; h < scenario->host_count; h++) {
+        const struct scenario_host *host = &scenario->hosts[h];
+        for (uint32_t i = 0; host->role == SCENARIO_FRONTEND && i < host->count; i++, number++) {
+            struct guest *guest = &run->guests[number];
+            *guest = (struct guest){.run = run,
+                                    .host = h,
+                                    .number = number,
+                                    .domid = (uint16_t)(RUN_VIRTUAL_GUEST_DOMID + number)};
+            guest_name(host, i, guest->name);
+            open_guest(run, guest);
+        }
+    }
+}
+
+/* Where a peer was given a port, everybody must know it. */
+static void note_address(struct scenario_peer *peer, const struct call_addr *addr)
+{
+    char *colon = strrchr(peer->addr.text, ':');
+
+    peer->addr.addr = *addr;
+    snprintf(colon + 1, SCENARIO_ADDR_BYTES - (size_t)(colon + 1 - peer->addr.text), "%u",
+             call_addr_port(addr));
+}
+
+static bool open_peer(struct run_virtual *run, uint32_t i, json_t **error)
+{
+    struct scenario_peer *peer = &run->scenario.peers[i];
+    const struct scenario_workload *target = &run->scenario.workloads[peer->workload];
+    int problem;
+
+    run->peers[i] = peer_virtual_start(
+        &(struct peer_virtual_config){.peer = peer,
+                                      .vcpus = run->vcpus,
+                                      .world = run->world,
+                                      .who = (uint16_t)(TRACE_PEER_BASE + i),
+                                      .trace = run->config.trace,
+                                      .seed = run->scenario.seed,
+                                      .stream_base = (UINT64_C(1) << 48) + ((uint64_t)i << 32),
+                                      .connect_to = target->listen.addr},
+        &problem);
+    if (!run->peers[i]) {
+        *error = json_pack("{s:s, s:s, s:i}", "code", err_name(problem), "message", "cannot listen",
+                           "peer", (int)i);
+        return false;
+    }
+    if (peer->kind != SCENARIO_PEER_CLIENT) {
+        struct call_addr addr = peer_virtual_address(run->peers[i]);
+        note_address(peer, &addr);
+    }
+    return true;
+}
+
+struct run_virtual *run_virtual_create(const struct run_virtual_config *config, json_t **error)
+{
+    struct run_virtual *run = calloc(1, sizeof(*run));
+    bool whole;
+
+    assert(run);
+    *error = NULL;
+    run->config = *config;
+    run->scenario = *config->scenario;
+    run->errors = json_array();
+    run->patience_ns = 1000000000;
+    for (uint32_t i = 0; i < run->scenario.host_count; i++)
+        run->guest_count +=
+            run->scenario.hosts[i].role == SCENARIO_FRONTEND ? run->scenario.hosts[i].count : 0;
+    run->guests = calloc(run->guest_count, sizeof(run->guests[0]));
+    assert(run->guests && run->errors);
+    whole = open_machine(run);
+    for (uint32_t i = 0; whole && i < run->scenario.peer_count; i++)
+        whole = open_peer(run, i, error);
+    if (!whole) {
+        run_virtual_destroy(run);
+        return NULL;
+    }
+    open_backend(run);
+    open_guests(run);
+    return run;
+}
+
+static void close_domains(struct run_virtual *run)
+{
+    for (uint32_t i = 0; i < run->guest_count; i++) {
+        if (run->guests[i].domain)
+            domain_virtual_close(run->guests[i].domain);
+        if (run->guests[i].front)
+            run_front_destroy(run->guests[i].front);
+    }
+    if (run->backend)
+        domain_virtual_close(run->backend);
+    if (run->back)
+        run_back_destroy(run->back);
+}
+
+void run_virtual_destroy(struct run_virtual *run)
+{
+    close_domains(run);
+    for (uint32_t i = 0; i < run->scenario.peer_count; i++)
+        if (run->peers[i])
+            peer_virtual_stop(run->peers[i]);
+    if (run->machine)
+        hv_virtual_destroy(run->machine);
+    net_virtual_destroy(run->world);
+    vcpus_destroy(run->vcpus);
+    vclock_destroy(run->clock);
+    json_decref(run->errors);
+    free(run->guests);
+    free(run);
+}
+
+/* ---- letting it go on ---- */
+
+static bool is_through(const struct run_virtual *run)
+{
+    if (run->through < run->guest_count || !run_back_idle(run->back))
+        return false;
+    for (uint32_t i = 0; i < run->scenario.peer_count; i++)
+        if (run->peers[i] && peer_virtual_counters(run->peers[i])->open > 0)
+            return false;
+    return true;
+}
+
+static uint64_t progress_of(const struct run_virtual *run)
+{
+    struct be_counters back;
+    uint64_t progress = run->through + run->ended + run->listening;
+
+    run_back_counters(run->back, &back);
+    progress += back.requests + back.replies + back.sent_bytes + back.received_bytes;
+    for (uint32_t i = 0; i < run->guest_count; i++)
+        progress += workload_progress(run_front_workloads(run->guests[i].front));
+    for (uint32_t i = 0; i < run->scenario.peer_count; i++)
+        if (run->peers[i])
+            progress += peer_virtual_counters(run->peers[i])->bytes_in +
+                        peer_virtual_counters(run->peers[i])->bytes_out;
+    return progress;
+}
+
+/* Whether workloads, or the end of the run, wait for something that is not time. */
+static bool is_waited_for(const struct run_virtual *run)
+{
+    char text[128];
+    bool busy = run->through == run->guest_count;
+
+    for (uint32_t i = 0; i < run->guest_count && !busy; i++) {
+        const struct guest *guest = &run->guests[i];
+        workload_waits(run_front_workloads(guest->front), text, sizeof(text), NULL);
+        busy = text[0] || guest->phase == WORKLOAD_IDLE || guest->phase >= WORKLOAD_DRAIN;
+    }
+    return busy;
+}
+
+static enum run_virtual_status look(struct run_virtual *run)
+{
+    uint64_t now_ns = vclock_now_ns(run->clock), progress = progress_of(run);
+
+    if (now_ns >= run->scenario.timeout_ns)
+        return RUN_VIRTUAL_TIMEOUT;
+    if (progress != run->progress || !is_waited_for(run)) {
+        run->progress = progress;
+        run->progress_ns = now_ns;
+    }
+    return now_ns - run->progress_ns >= run->patience_ns ? RUN_VIRTUAL_STALLED : RUN_VIRTUAL_GOING;
+}
+
+enum run_virtual_status run_virtual_go(struct run_virtual *run, uint32_t events)
+{
+    for (uint32_t i = 0; i < events && run->status == RUN_VIRTUAL_GOING; i++) {
+        /* a long leap of the clock is looked at before it is made */
+        bool leap = vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= run->patience_ns;
+        if (leap || vclock_fired(run->clock) % LOOK_EVERY == 0)
+            run->status = look(run);
+        if (is_through(run))
+            run->status = RUN_VIRTUAL_DONE;
+        else if (run->status == RUN_VIRTUAL_GOING && !vclock_step(run->clock))
+            run->status = RUN_VIRTUAL_STALLED;
+    }
+    return run->status;
+}
+
+void run_virtual_interrupt(struct run_virtual *run)
+{
+    for (uint32_t i = 0; i < run->guest_count && !run->interrupted; i++) {
+        run_front_interrupt(run->guests[i].front);
+        domain_virtual_kick(run->guests[i].domain);
+    }
+    run->interrupted = true;
+}
+
+uint64_t run_virtual_now_ns(const struct run_virtual *run)
+{
+    return vclock_now_ns(run->clock);
+}
+
+uint64_t run_virtual_events(const struct run_virtual *run)
+{
+    return vclock_fired(run->clock);
+}
+
+uint64_t run_virtual_bytes(const struct run_virtual *run)
+{
+    struct be_counters back;
+
+    run_back_counters(run->back, &back);
+    return back.sent_bytes + back.received_bytes;
+}
+
+bool run_virtual_entity(const struct scenario *scenario, uint32_t i, uint16_t *who,
+                        char name[SCENARIO_NAME_BYTES + 8])
+{
+    if (i-- == 0) {
+        *who = RUN_VIRTUAL_BACKEND_DOMID;
+        snprintf(name, SCENARIO_NAME_BYTES + 8, "%s", scenario->hosts[scenario->backend].name);
+        return true;
+    }
+    if (i < scenario->peer_count) {
+        *who = (uint16_t)(TRACE_PEER_BASE + i);
+        snprintf(name, SCENARIO_NAME_BYTES + 8, "%s", scenario->peers[i].name);
+        return true;
+    }
+    i -= scenario->peer_count;
+    *who = (uint16_t)(RUN_VIRTUAL_GUEST_DOMID + i);
+    for (uint32_t h = 0; h < scenario->host_count; h++) {
+        const struct scenario_host *host = &scenario->hosts[h];
+        if (host->role == SCENARIO_FRONTEND && i < host->count) {
+            guest_name(host, i, name);
+            return true;
+        }
+        i -= host->role == SCENARIO_FRONTEND ? host->count : 0;
+    }
+    return false;
+}

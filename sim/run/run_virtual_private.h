@@ -1,0 +1,56 @@
+/*
+ * What the files of a run in virtual time share: run_virtual.c (building it, letting it go on),
+ * run_virtual_report.c (reports), run_virtual_stall.c (who waits for what). Nobody else includes
+ * this.
+ */
+#ifndef XENSOCK_SIM_RUN_RUN_VIRTUAL_PRIVATE_H
+#define XENSOCK_SIM_RUN_RUN_VIRTUAL_PRIVATE_H
+
+#include "sim/run/domain_virtual.h"
+#include "sim/run/metrics_counters.h"
+#include "sim/run/peer_virtual.h"
+#include "sim/run/run_back.h"
+#include "sim/run/run_front.h"
+#include "sim/run/run_virtual.h"
+
+enum { RUN_VIRTUAL_BACKEND_DOMID = 0, RUN_VIRTUAL_GUEST_DOMID = 1 };
+
+struct guest {
+    struct run_virtual *run;
+    uint32_t host;   /* of the scenario's */
+    uint32_t number; /* among all guests, from 0 */
+    uint16_t domid;
+    char name[SCENARIO_NAME_BYTES + 8];
+    struct domain_virtual *domain;
+    struct run_front *front;
+    enum workload_phase phase;
+    bool listening, through;
+    struct metrics_counters from, to;
+};
+
+struct run_virtual {
+    struct run_virtual_config config;
+    struct scenario scenario; /* with the addresses where peers really listen */
+    struct vclock *clock;
+    struct vcpus *vcpus;
+    struct hv_virtual *machine;
+    struct net_virtual *world;
+    struct domain_virtual *backend;
+    struct run_back *back;
+    struct metrics_counters back_from, back_to;
+    struct peer_virtual *peers[SCENARIO_PEERS_MAX]; /* NULL: not of this run */
+    struct guest *guests;
+    uint32_t guest_count;
+    uint32_t listening, measuring, ended, through; /* how many guests */
+    json_t *errors;
+    bool interrupted;
+    uint64_t patience_ns; /* without progress it is a stall after so long */
+    uint64_t progress, progress_ns;
+    enum run_virtual_status status;
+};
+
+/* run_virtual_report.c */
+void run_virtual_look_front(struct guest *guest, struct metrics_counters *all);
+void run_virtual_look_back(struct run_virtual *run, struct metrics_counters *all);
+
+#endif

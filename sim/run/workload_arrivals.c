@@ -1,0 +1,104 @@
+/*
+ * When the requests of an open loop begin: `arrivals` of request-response.
+ *
+ * Intended starts are a pure function of (seed, guest, workload, index): how late one is noticed
+ * and how long sockets are busy changes none of them. So what waits for a socket is no queue, only
+ * the index of the next to begin. An arrival goes to the socket that has been idle for longest.
+ */
+#include <stdio.h>
+
+#include "sim/run/workload_private.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+static bool is_open_loop(const struct wl *wl)
+{
+    return wl->spec->arrivals.per_s != 0;
+}
+
+/* On to the next intended start. Gaps are in parts of a ns, of which `per_s` make one, so that 1 /
+ * per_s has no rounding that could add up: the k-th fixed start is floor(k * 10^9 / per_s). */
+static void advance(struct arrivals *arrivals, const struct scenario_workload *spec)
+{
+    arrivals->rest += spec->arrivals.kind == SCENARIO_POISSON
+                          ? prng_exponential(&arrivals->prng, NS_PER_S)
+                          : NS_PER_S;
+    arrivals->at_ns += arrivals->rest / spec->arrivals.per_s;
+    arrivals->rest %= spec->arrivals.per_s;
+}
+
+void workload_arrivals_start(struct wl *wl)
+{
+    const struct workload_env *env = &wl->set->env;
+    char entity[2 * SCENARIO_NAME_BYTES];
+
+    if (!is_open_loop(wl))
+        return;
+    snprintf(entity, sizeof(entity), "%s/%s", env->name, wl->spec->name);
+    prng_init(&wl->arrivals.prng, env->scenario->seed, entity, 0);
+    wl->arrivals.at_ns = wl->set->now_ns;
+    if (wl->spec->arrivals.kind == SCENARIO_POISSON)
+        advance(&wl->arrivals, wl->spec);
+}
+
+/* The socket idle for longest; one that was lost meanwhile is forgotten here. */
+static struct conn *first_idle(struct wl *wl)
+{
+    while (wl->idle && wl->idle->state != CONN_OPEN)
+        wl->idle = wl->idle->next;
+    return wl->idle;
+}
+
+uint64_t workload_arrivals_begin(struct wl *wl)
+{
+    struct conn *conn;
+
+    while (!wl->finished && (conn = first_idle(wl))) {
+        uint64_t at_ns = wl->arrivals.at_ns;
+        bool more = workload_client_may_ask(wl);
+        if (more && at_ns > wl->set->now_ns)
+            return at_ns;
+        wl->idle = conn->next;
+        conn->idle = false;
+        if (!more) {
+            workload_release(conn);
+            continue;
+        }
+        advance(&wl->arrivals, wl->spec);
+        workload_client_ask(conn, at_ns);
+    }
+    return STEP_NEVER;
+}
+
+bool workload_arrivals_wait(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+
+    if (!is_open_loop(wl))
+        return false;
+    if (conn->idle)
+        return true;
+    conn->idle = true;
+    conn->next = NULL;
+    if (first_idle(wl))
+        wl->idle_last->next = conn;
+    else
+        wl->idle = conn;
+    wl->idle_last = conn;
+    workload_arrivals_begin(wl);
+    return true;
+}
+
+uint64_t workload_arrivals_drop(struct wl *wl)
+{
+    uint64_t operations = wl->spec->operations, count = 0;
+
+    if (!is_open_loop(wl) || wl->set->phase == WORKLOAD_IDLE)
+        return 0;
+    while (wl->arrivals.at_ns <= wl->set->now_ns &&
+           (operations == 0 || wl->requests + count < operations)) {
+        advance(&wl->arrivals, wl->spec);
+        count++;
+    }
+    return count;
+}

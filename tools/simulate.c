@@ -1,0 +1,235 @@
+/* A run in virtual time. See simulate.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "tools/simulate.h"
+
+#include "sim/run/run_virtual.h"
+#include "sim/run/trace_log.h"
+#include "sim/run/units.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+enum {
+    EVENTS_AT_ONCE = 1 << 16, /* between looks at signals: some 30 ms */
+    ENTITIES_MAX = 1 + SCENARIO_PEERS_MAX + SCENARIO_HOSTS_MAX * SCENARIO_GUESTS_MAX,
+};
+
+struct simulation {
+    const struct scenario *scenario;
+    const struct launch_options *options;
+    struct launch_outcome *outcome;
+    struct trace_log *log;
+    struct run_virtual *run;
+    uint64_t start_ns;
+    uint32_t signals;
+};
+
+static void add_error(const struct simulation *sim, const char *code, json_t *message)
+{
+    json_array_append_new(sim->outcome->errors,
+                          json_pack("{s:s, s:o}", "code", code, "message", message));
+}
+
+static bool open_trace(struct simulation *sim)
+{
+    struct trace_log_entity *entities = calloc(ENTITIES_MAX, sizeof(*entities));
+    char(*names)[SCENARIO_NAME_BYTES + 8] = calloc(ENTITIES_MAX, sizeof(*names));
+    uint32_t count = 0;
+
+    assert(entities && names);
+    while (run_virtual_entity(sim->scenario, count, &entities[count].who, names[count])) {
+        entities[count].name = names[count];
+        count++;
+    }
+    int ret = trace_log_create(&(struct trace_log_config){.path = sim->options->trace,
+                                                          .scenario = sim->scenario->name,
+                                                          .seed = sim->scenario->seed,
+                                                          .entities = entities,
+                                                          .entity_count = count},
+                               &sim->log);
+    free(entities);
+    free(names);
+    if (ret == 0)
+        return true;
+    add_error(sim, "E0704",
+              json_sprintf("cannot write the trace %s: %s", sim->options->trace, strerror(-ret)));
+    sim->outcome->code = CMD_USAGE;
+    return false;
+}
+
+static void close_trace(struct simulation *sim)
+{
+    int ret = trace_log_finish(sim->log);
+
+    trace_log_hash(sim->log, sim->outcome->trace);
+    sim->outcome->trace_records = trace_log_count(sim->log);
+    if (ret < 0) {
+        add_error(
+            sim, "E0704",
+            json_sprintf("the trace %s is not whole: %s", sim->options->trace, strerror(-ret)));
+        if (sim->outcome->code == CMD_OK)
+            sim->outcome->code = CMD_FAILED;
+    }
+    trace_log_destroy(sim->log);
+}
+
+static void progress(const struct simulation *sim)
+{
+    uint64_t wall_ns = uv_hrtime() - sim->start_ns;
+
+    if (sim->options->progress)
+        fprintf(
+            stderr, "\r\033[K%s  virtual %s  %llu events  %s", sim->scenario->name,
+            units_format_latency(run_virtual_now_ns(sim->run)).text,
+            (unsigned long long)run_virtual_events(sim->run),
+            units_format_rate(run_virtual_bytes(sim->run) * 1000 / (wall_ns / 1000000 + 1)).text);
+}
+
+/* The command that shows it again. */
+static json_t *reproduce(const struct simulation *sim)
+{
+    json_t *text = json_sprintf("xensock run --set mode=virtual --set seed=%llu",
+                                (unsigned long long)sim->scenario->seed);
+
+    for (uint32_t i = 0; i < sim->options->sets->count; i++) {
+        json_t *longer =
+            json_sprintf("%s --set '%s'", json_string_value(text), sim->options->sets->list[i]);
+        json_decref(text);
+        text = longer;
+    }
+    json_t *whole =
+        json_sprintf("%s --trace stall.trace %s", json_string_value(text), sim->options->file);
+    json_decref(text);
+    return whole;
+}
+
+static void tell_stall(struct simulation *sim, enum run_virtual_status status)
+{
+    uint64_t now_ns = run_virtual_now_ns(sim->run);
+    char *who = run_virtual_stall(sim->run);
+    json_t *command = reproduce(sim);
+
+    add_error(sim, "E0501",
+              json_sprintf("stalled at virtual %llu.%09llu s: %s\n%s   reproduce: %s",
+                           (unsigned long long)(now_ns / 1000000000),
+                           (unsigned long long)(now_ns % 1000000000),
+                           status == RUN_VIRTUAL_TIMEOUT
+                               ? "the run had not ended at its timeout"
+                               : "nothing can happen any more, or nothing has for a second",
+                           who, json_string_value(command)));
+    json_decref(command);
+    free(who);
+    sim->outcome->complete = false;
+    sim->outcome->code = CMD_BROKEN;
+}
+
+/* The first ends the workloads, the second the run. */
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct simulation *sim = handle->data;
+
+    (void)number;
+    if (sim->signals++ > 0)
+        return;
+    sim->outcome->complete = false;
+    sim->outcome->code = CMD_INTERRUPTED;
+    run_virtual_interrupt(sim->run);
+}
+
+static void watch_signals(struct simulation *sim, uv_signal_t handles[2])
+{
+    const int numbers[2] = {SIGINT, SIGTERM};
+
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(uv_default_loop(), &handles[i]);
+        handles[i].data = sim;
+        uv_signal_start(&handles[i], on_signal, numbers[i]);
+    }
+}
+
+static void go(struct simulation *sim)
+{
+    enum run_virtual_status status = RUN_VIRTUAL_GOING;
+    uint64_t said_ns = sim->start_ns;
+    uv_signal_t handles[2];
+
+    watch_signals(sim, handles);
+    while (status == RUN_VIRTUAL_GOING && sim->signals < 2) {
+        status = run_virtual_go(sim->run, EVENTS_AT_ONCE);
+        uv_run(uv_default_loop(), UV_RUN_NOWAIT);
+        if (uv_hrtime() - said_ns > 200000000) {
+            said_ns = uv_hrtime();
+            progress(sim);
+        }
+    }
+    if (status == RUN_VIRTUAL_STALLED || status == RUN_VIRTUAL_TIMEOUT)
+        tell_stall(sim, status);
+    if (sim->options->progress)
+        fputs("\r\033[K", stderr);
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&handles[i], NULL);
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}
+
+static void simulate(struct simulation *sim, const struct model *model, const struct policy *policy)
+{
+    json_t *error;
+
+    sim->run = run_virtual_create(
+        &(struct run_virtual_config){.scenario = sim->scenario,
+                                     .costs = &model->costs,
+                                     .policy = policy,
+                                     .trace = trace_log_sink(sim->log),
+                                     .notify = sim->options->immediate ? EXEC_NOTIFY_IMMEDIATE
+                                                                       : EXEC_NOTIFY_COALESCED},
+        &error);
+    if (!sim->run) {
+        if (!error)
+            add_error(sim, "E0601", json_string("no memory file can be made"));
+        else
+            json_array_append_new(sim->outcome->errors, error);
+        sim->outcome->complete = false;
+        sim->outcome->code = error ? CMD_SCENARIO : CMD_UNSUPPORTED;
+        return;
+    }
+    go(sim);
+    json_decref(sim->outcome->reports);
+    sim->outcome->reports = run_virtual_reports(sim->run);
+    json_t *faults = run_virtual_errors(sim->run);
+    json_array_extend(sim->outcome->errors, faults);
+    json_decref(faults);
+    sim->outcome->virtual_ns = run_virtual_now_ns(sim->run);
+    sim->outcome->virtual_events = run_virtual_events(sim->run);
+    run_virtual_destroy(sim->run);
+}
+
+void simulate_run(const struct scenario *scenario, const struct model *model,
+                  const struct launch_options *options, struct launch_outcome *outcome)
+{
+    struct simulation sim = {
+        .scenario = scenario, .options = options, .outcome = outcome, .start_ns = uv_hrtime()};
+    struct policy policy;
+
+    policy_init(&policy);
+    for (uint32_t i = 0; i < options->allow_count; i++) {
+        struct policy_rule rule;
+        if (cmd_allow(options->allow[i], &rule))
+            policy_allow(&policy, &rule);
+    }
+    *outcome = (struct launch_outcome){.reports = json_pack("{s:{}}", "peers"),
+                                       .errors = json_array(),
+                                       .model = model,
+                                       .complete = true};
+    if (open_trace(&sim)) {
+        simulate(&sim, model, &policy);
+        close_trace(&sim);
+    } else {
+        outcome->complete = false;
+    }
+    outcome->wall_ns = uv_hrtime() - sim.start_ns;
+}
