@@ -117,7 +117,7 @@ struct virtual_socket {
     struct virtual_host *host;
     uint64_t token;
     uint32_t holds;                         /* 1 while named, 1 a queued completion */
-    uint64_t due_ns;                        /* of its latest completion: none overtakes another */
+    uint64_t due_ns;                        /* of its last completion: CLOSE comes behind */
     struct virtual_side *side;              /* of a connecting or connected one */
     bool open;                              /* counted in sockets_now */
     bool connecting;                        /* CONNECT has not completed */

@@ -416,7 +416,18 @@ static void test_close_with_unread_bytes_resets(void **state)
     expect_read(client, A, 0);
 }
 
-/* The first write is taken; a round trip later the reset is there. */
+static uint32_t count_resets(const struct world *world, uint16_t host)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < world->traced_count; i++)
+        count += world->traced[i].point == TRACE_SOCKET &&
+                 world->traced[i].who == TRACE_PEER_BASE + host &&
+                 world->traced[i].detail == TRACE_SOCKET_RESET;
+    return count;
+}
+
+/* The first writes are taken; a round trip later the one reset is there. */
 static void test_write_to_one_that_closed(void **state)
 {
     struct world *world = *state;
@@ -434,6 +445,9 @@ static void test_write_to_one_that_closed(void **state)
     expect_write(client, A, -ERR_PIPE);
     expect_text(client, A, "bye");
     expect_read(client, A, 0);
+    settle(world);
+    assert_int_equal(count_resets(world, CLIENT), 1);
+    assert_int_equal(count_resets(world, SERVER), 1);
 }
 
 /* Bytes that arrive at a closed socket reset it before its end was known. */
