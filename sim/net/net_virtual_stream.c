@@ -316,7 +316,7 @@ static void on_end(void *self, uint64_t arg)
     struct virtual_side *to = net_virtual_other(side);
 
     (void)arg;
-    if (!side->out.cut && to->open && !to->reset) {
+    if (!side->out.cut && to->open) {
         to->ended = true;
         net_virtual_trace(to, TRACE_SOCKET_ENDED);
         go_on(to, VIRTUAL_IN);

@@ -439,6 +439,8 @@ static void test_write_to_one_that_closed(void **state)
     settle(world);
     run_until(world, SECOND);
     send_bytes(client, A, "x", 1);
+    run_until(world, SECOND + 10 * US);
+    send_bytes(client, A, "x", 1);
     run_until(world, SECOND + 99 * US);
     send_bytes(client, A, "x", 1);
     run_until(world, SECOND + 101 * US);
