@@ -198,7 +198,23 @@ static void leave(struct virtual_socket *socket, bool abort)
     socket->side = NULL;
 }
 
-/* A token that names nothing (its CONNECT failed meanwhile) completes like any other. */
+/* When the last of what a token completed, and nobody has taken yet, is due; 0: there is nothing. */
+static uint64_t last_due_ns(const struct virtual_host *host, uint64_t token)
+{
+    uint64_t due_ns = 0;
+
+    for (enum virtual_cause cause = VIRTUAL_BY_CALL; cause <= VIRTUAL_BY_NETWORK; cause++) {
+        const struct virtual_completion *done;
+
+        DL_FOREACH (host->done[cause], done)
+            if (done->socket->token == token && done->due_ns > due_ns)
+                due_ns = done->due_ns;
+    }
+    return due_ns;
+}
+
+/* A token that names nothing any more (its CONNECT has failed, its POLL is over) completes like any
+ * other, and after that. */
 static void close_token(struct virtual_host *host, uint64_t token, bool abort)
 {
     struct virtual_socket *socket = net_virtual_find(host, token);
@@ -206,6 +222,7 @@ static void close_token(struct virtual_host *host, uint64_t token, bool abort)
     vcpu_charge(host->vcpu, COST_SOCKET_OPEN, 1);
     if (socket == NULL) {
         socket = alloc_socket(host, token, EV_NET_CLOSE);
+        socket->due_ns = last_due_ns(host, token);
         net_virtual_complete(&socket->closed, 0, VIRTUAL_BY_CALL);
         drop(socket);
         return;

@@ -163,7 +163,9 @@ static void draw_costs(struct swarm *swarm)
     swarm->costs = *swarm->config.costs;
     for (uint32_t row = 0; row < COST_ROWS_COUNT; row++) {
         bool socket = row >= COST_SOCKET_OPEN && row <= COST_SOCKET_WAKE;
-        if (swarm->plan->costs == 1 || (swarm->plan->costs == 2 && socket))
+        /* the handshake is over soon: the plan is about what comes then */
+        bool store = row == COST_STORE_REQUEST;
+        if (store || swarm->plan->costs == 1 || (swarm->plan->costs == 2 && socket))
             swarm->costs.rows[row] = (struct cost){.shape = COST_CONSTANT};
     }
 }

@@ -29,11 +29,13 @@ static bool one_in(struct draw *draw, uint32_t n)
     return below(draw, n) == 0;
 }
 
-/* A number up to `most` whose length is as likely as any other. */
+/* A number up to `most`: half of the time any, else one whose length is as likely as any other. */
 static uint32_t scaled(struct draw *draw, uint32_t most)
 {
     uint32_t bits = 0;
 
+    if (one_in(draw, 2))
+        return 1 + below(draw, most);
     while (most >> bits > 1)
         bits++;
     uint32_t value = 1 + below(draw, 1u << below(draw, bits + 1));
@@ -161,7 +163,7 @@ void swarm_plan_make(struct swarm_plan *plan, const struct scenario *scenario, u
     plan->costs = below(&draw, 3);
     plan->guests = 1 + one_in(&draw, 3);
     plan->every = one_in(&draw, 3) ? 0 : 1 + scaled(&draw, 64);
-    plan->rest_ns = 50000 + scaled(&draw, 10000000);
+    plan->rest_ns = 100000 + scaled(&draw, 5000000);
     draw.bytes_scale = 16u << below(&draw, 13);
     draw.resets = one_in(&draw, 3);
     draw.links = one_in(&draw, 2);
