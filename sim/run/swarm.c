@@ -137,8 +137,8 @@ static void schedule_disturbances(struct swarm *swarm)
 
 /* ---- interleaving ---- */
 
-/* One access in so many, the other side takes a turn first: the backend in a guest's, a guest in
- * the backend's. A guest does then what it would do next, if it has nothing else. */
+/* One access in so many, the other side takes turns first: the backend in a guest's, a guest in the
+ * backend's. A guest does then what it would do next, if it has nothing else. */
 static void intrude(void *self)
 {
     struct swarm *swarm = self;
@@ -147,12 +147,14 @@ static void intrude(void *self)
         prng_below(&swarm->hook_prng, swarm->plan->every) != 0)
         return;
     struct swarm_guest *guest = &swarm->guests[prng_below(&swarm->hook_prng, swarm->plan->guests)];
-    bool backend = prng_below(&swarm->hook_prng, 2) == 0;
     swarm->intruding = true;
-    guest->hurry = !backend && prng_below(&swarm->hook_prng, 2) == 0;
-    if (vcpu_intrude(domain_virtual_vcpu(backend ? swarm->backend : guest->domain)))
-        swarm->outcome->intrusions++;
-    guest->hurry = false;
+    for (uint64_t turns = 1 + prng_below(&swarm->hook_prng, 3); turns > 0; turns--) {
+        guest->hurry = prng_below(&swarm->hook_prng, 2) == 0;
+        if (vcpu_intrude(domain_virtual_vcpu(swarm->backend)) ||
+            vcpu_intrude(domain_virtual_vcpu(guest->domain)))
+            swarm->outcome->intrusions++;
+        guest->hurry = false;
+    }
     swarm->intruding = false;
 }
 

@@ -41,10 +41,7 @@ static void leave(struct swarm *swarm, struct swarm_conn *conn, bool reset)
 
 static void shut(struct swarm *swarm, struct swarm_conn *conn)
 {
-    if (conn->peer.state != SWARM_OPEN || conn->shut || conn->writing)
-        return;
     conn->shut = true;
-    conn->peer.to_send = conn->peer.sent;
     net_virtual_shutdown(swarm->peer_net, CONN + conn->number);
 }
 
@@ -91,7 +88,7 @@ static void pump(struct swarm *swarm, struct swarm_conn *conn)
     post_read(swarm, conn);
     post_write(swarm, conn);
     bool sent = !conn->writing && conn->peer.sent == conn->peer.to_send;
-    if (quiet && sent && conn->patient && !conn->shut)
+    if (sent && !conn->shut && (conn->to_shut || (quiet && conn->patient)))
         shut(swarm, conn);
     if (conn->peer.ended && (sent || conn->shut))
         leave(swarm, conn, false);
@@ -179,9 +176,9 @@ static void do_op(struct swarm *swarm, const struct swarm_op *op)
             net_connect(swarm->peer_net, CONN + conn->number, &addr);
         }
         return;
-    case SWARM_PEER_SEND: conn->peer.to_send += conn->shut ? 0 : op->amount; break;
+    case SWARM_PEER_SEND: conn->peer.to_send += conn->to_shut ? 0 : op->amount; break;
     case SWARM_PEER_PAUSE: conn->peer.paused_ns = op->at_ns + op->amount; break;
-    case SWARM_PEER_SHUT: shut(swarm, conn); break;
+    case SWARM_PEER_SHUT: conn->to_shut = true; break;
     case SWARM_PEER_CLOSE: leave(swarm, conn, false); break;
     case SWARM_PEER_RESET: leave(swarm, conn, true); break;
     case SWARM_CONNECT:

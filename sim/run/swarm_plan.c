@@ -83,9 +83,15 @@ static void add_end(struct draw *draw, uint32_t conn, uint64_t from_ns)
     static const enum swarm_kind ends[] = {SWARM_RELEASE, SWARM_RELEASE, SWARM_PEER_SHUT,
                                            SWARM_PEER_CLOSE, SWARM_PEER_RESET};
 
+    uint64_t at_ns = some_time(draw, from_ns);
+
     if (one_in(draw, 3))
-        return; /* the quiet ends it */
-    add(draw, ends[below(draw, draw->resets ? 5 : 4)], conn, some_time(draw, from_ns));
+        return;            /* the quiet ends it */
+    if (one_in(draw, 2)) { /* last words */
+        add(draw, SWARM_PEER_SEND, conn, at_ns);
+        last(draw)->amount = scaled(draw, draw->bytes_scale);
+    }
+    add(draw, ends[below(draw, draw->resets ? 5 : 4)], conn, at_ns);
 }
 
 static void add_conn(struct draw *draw, uint32_t conn)

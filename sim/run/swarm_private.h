@@ -44,7 +44,9 @@ struct swarm_conn {
     bool broke;    /* an error was told to the guest */
     struct swarm_side peer;
     bool numbered;                     /* passive: its number was sent, or received */
-    bool reading, writing, shut, left; /* left: closed or reset before all was over */
+    bool reading, writing, shut;
+    bool to_shut; /* when all is sent */
+    bool left;    /* closed or reset before all was over */
     uint32_t writing_bytes;
     uint8_t in[2048], out[2048];
 };

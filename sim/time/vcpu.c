@@ -217,7 +217,7 @@ bool vcpu_intrude(struct vcpu *vcpu)
 {
     uint64_t now_ns = vclock_now_ns(clock_of(vcpu->cpu));
 
-    if (vcpu->in_turn || vcpu->stalled_until_ns > now_ns)
+    if (vcpu->in_turn)
         return false;
     vcpu->counters.turns++;
     vcpu->turn_ns = now_ns;

@@ -44,7 +44,8 @@ struct vcpu *vcpu_add(struct vcpus *vcpus, const struct vcpu_config *config);
 void vcpu_wake(struct vcpu *vcpu, uint64_t at_ns);
 
 /* Run a turn of it now, in the midst of a turn of another, as on a CPU of its own; what it costs is
- * owed by its next turn. False, and nothing happens, if its own turn is under way. */
+ * owed by its next turn. False, and nothing happens, if its own turn is under way. Even a stalled
+ * one takes it. */
 bool vcpu_intrude(struct vcpu *vcpu);
 
 /* Draw the cost of a row `amount` times over, from the vCPU's own random numbers, and charge it to
