@@ -140,7 +140,7 @@ static void port_raise(struct mem_domain *d, struct mem_port *port)
     } else if (!port->queued) {
         const struct hv_mem_time *time = d->machine->time;
         port->queued = true;
-        port->entry.due_ns = time ? time->now_ns(time->self) : 0;
+        port->entry.due_ns = time ? time->now_ns(time->self, d->hv.domid) : 0;
         insert(d, &port->entry);
     }
 }
@@ -299,7 +299,8 @@ static bool mem_next(struct hv *hv, struct ev *ev)
 
     discard(d->taken);
     d->taken = NULL;
-    if (head && head->due_ns > 0 && head->due_ns > d->machine->time->now_ns(d->machine->time->self))
+    const struct hv_mem_time *time = d->machine->time;
+    if (head && time && head->due_ns > time->now_ns(time->self, hv->domid))
         head = NULL;
     if (head) {
         DL_DELETE(d->queue, head);

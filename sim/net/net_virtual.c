@@ -162,7 +162,7 @@ static bool virtual_next(struct net *net, struct ev *ev)
     enum virtual_cause cause = first_cause(host);
     const struct virtual_completion *done = host->done[cause];
 
-    if (done == NULL || done->due_ns > net_virtual_now_ns(host->world))
+    if (done == NULL || done->due_ns > vcpu_horizon_ns(host->vcpu))
         return false;
     *ev = (struct ev){.kind = done->kind, .ret = done->ret, .token = done->socket->token};
     dequeue(host, cause);

@@ -58,6 +58,10 @@ uint64_t vcpu_draw_ns(struct vcpu *vcpu, enum cost_row row);
 /* The time at which the next action of the turn under way takes effect; outside one, now. */
 uint64_t vcpu_now_ns(const struct vcpu *vcpu);
 
+/* Until when what is due may be taken: now, or in a turn that intrudes as far as those before it in
+ * the same midst have paid. */
+uint64_t vcpu_horizon_ns(const struct vcpu *vcpu);
+
 /* What it does now, and for an idle one since when its CPU has been. */
 enum vcpu_state {
     VCPU_IDLE,      /* it and its CPU */

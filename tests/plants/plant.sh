@@ -99,5 +99,5 @@ run_test "$work/planted" "$work/planted" || noticed=$?
 [ "$noticed" != 0 ] || fail "$test did not notice"
 # 3: noticed, but what a test of this kind promises beside that does not hold
 [ "$noticed" != 3 ] || fail "$test is not content with how it was noticed"
-echo "plant $name: noticed by $test"
+echo "plant $name: noticed by $test$(sed -n '0,/^seed/s/^seed \([0-9]*\): \(.*\) at .*/, seed \1: \2/p' "$work/log")"
 rm -rf "$work"
