@@ -238,6 +238,7 @@ void net_virtual_stream_close(struct virtual_side *side, uint64_t at_ns, bool ab
 void net_virtual_stream_at(struct virtual_side *side, uint64_t at_ns,
                            void (*fire)(void *side, uint64_t arg), uint64_t arg);
 
+/* An event has fired: it is not under way any more, and gives up its hold. */
 void net_virtual_stream_fired(struct virtual_conn *conn);
 
 /* Give up one hold. */
