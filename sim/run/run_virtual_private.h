@@ -44,8 +44,9 @@ struct run_virtual {
     uint32_t listening, measuring, ended, through; /* how many guests */
     json_t *errors;
     bool interrupted;
-    uint64_t patience_ns; /* without progress it is a stall after so long */
-    uint64_t progress, progress_ns;
+    uint64_t progress; /* as of the last look, which found nothing to hope for */
+    bool stuck;
+    uint64_t progress_ns; /* until then there was hope */
     enum run_virtual_status status;
 };
 
