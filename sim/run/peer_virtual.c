@@ -330,12 +330,12 @@ struct peer_virtual *peer_virtual_start(const struct peer_virtual_config *config
     peer->config = *config;
     peer->config.peer = NULL;
     peer_streams_init(&peer->streams, spec, config->seed, config->stream_base);
-    peer->vcpu = vcpu_add(
-        config->vcpus,
-        &(struct vcpu_config){.name = spec->name, .cpu = spec->cpu, .self = peer, .run = run});
-    peer->net = net_virtual_host(config->world,
-                                 &(struct net_virtual_host_config){
-                                     .name = spec->name, .who = config->who, .vcpu = peer->vcpu});
+    const struct vcpu_config vcpu = {
+        .name = spec->name, .cpu = spec->cpu, .self = peer, .run = run};
+    peer->vcpu = vcpu_add(config->vcpus, &vcpu);
+    const struct net_virtual_host_config host = {
+        .name = spec->name, .who = config->who, .vcpu = peer->vcpu};
+    peer->net = net_virtual_host(config->world, &host);
     *error = spec->kind == SCENARIO_PEER_CLIENT ? 0 : listen_on(peer, &spec->addr.addr);
     if (*error == 0)
         return peer;
@@ -374,6 +374,7 @@ bool peer_virtual_is_idle(const struct peer_virtual *peer)
 
 void peer_virtual_stop(struct peer_virtual *peer)
 {
+    vcpu_retire(peer->vcpu);
     net_destroy(peer->net);
     while (peer->conns)
         free_conn(peer->conns);

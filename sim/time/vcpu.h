@@ -6,8 +6,10 @@
  * the turn's start plus the cost so far (vcpu_now_ns), and the CPU is busy until the end. Then the
  * vCPU goes on if it has work left or was woken meanwhile; else it blocks and the CPU goes to the
  * one that has waited longest. A vCPU that does not block leaves the CPU after the model's slice
- * or, with preemption, at the end of the turn in which another one was woken. A turn takes at least
- * 1 ns, so that time goes on whatever the model says. Source: architecture 9.
+ * or, with preemption, at the end of the turn in which another one was woken, which comes before
+ * those that only wait. A turn takes at least
+ * 1 ns, so that time goes on whatever the model says; beyond that what is left of a ns at its end
+ * is dropped. Source: architecture 9.
  */
 #ifndef XENSOCK_SIM_TIME_VCPU_H
 #define XENSOCK_SIM_TIME_VCPU_H
@@ -63,6 +65,9 @@ enum vcpu_state vcpu_state(const struct vcpu *vcpu, uint64_t *idle_ns);
 
 /* Keep it from running before `until_ns`: a disturbance. Turns under way are not cut short. */
 void vcpu_stall(struct vcpu *vcpu, uint64_t until_ns);
+
+/* It never runs again, whatever wakes it: what `self` is may go. Not within its turn. */
+void vcpu_retire(struct vcpu *vcpu);
 
 /* Counts since it was added. */
 struct vcpu_counters {
