@@ -336,7 +336,8 @@ static void on_reset(void *self, uint64_t arg)
         to->reset = true;
         to->told[VIRTUAL_IN] = to->told[VIRTUAL_OUT] = to->ended ? 0 : -ERR_CONNRESET;
         net_virtual_pipe_cut(&to->out);
-        net_virtual_trace(to, TRACE_SOCKET_RESET);
+        if (to->open)
+            net_virtual_trace(to, TRACE_SOCKET_RESET);
         go_on(to, VIRTUAL_IN);
         go_on(to, VIRTUAL_OUT);
     }

@@ -218,6 +218,22 @@ void vcpu_wake(struct vcpu *vcpu, uint64_t at_ns)
     vclock_at(clock_of(vcpu->cpu), at_ns, &(struct vclock_event){on_wake, vcpu, 0});
 }
 
+bool vcpu_intrude(struct vcpu *vcpu)
+{
+    uint64_t now_ns = vclock_now_ns(clock_of(vcpu->cpu));
+
+    if (vcpu->in_turn || vcpu->stalled_until_ns > now_ns)
+        return false;
+    vcpu->counters.turns++;
+    vcpu->turn_ns = now_ns;
+    vcpu->in_turn = true;
+    bool left = vcpu->config.run(vcpu->config.self, now_ns);
+    vcpu->in_turn = false;
+    if (left)
+        vcpu_wake(vcpu, now_ns);
+    return true;
+}
+
 static const struct cost *row_of(const struct vcpu *vcpu, enum cost_row row)
 {
     return &vcpu->cpu->set->config.costs->rows[row];

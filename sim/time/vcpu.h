@@ -45,6 +45,11 @@ struct vcpu *vcpu_add(struct vcpus *vcpus, const struct vcpu_config *config);
 /* Wake it at `at_ns` (not before now). Waking one that runs or waits makes it run once more. */
 void vcpu_wake(struct vcpu *vcpu, uint64_t at_ns);
 
+/* Run a turn of it now, in the midst of a turn of another, as on a CPU of its own; what it costs is
+ * owed by its next turn. False, and nothing happens, if its own turn is under way or it is kept
+ * from running. */
+bool vcpu_intrude(struct vcpu *vcpu);
+
 /* Draw the cost of a row `amount` times over, from the vCPU's own random numbers, and charge it to
  * the turn under way; outside one it is due at its next. */
 void vcpu_charge(struct vcpu *vcpu, enum cost_row row, uint64_t amount);
