@@ -120,7 +120,7 @@ static void on_arrival(void *self, uint64_t signal)
     uint64_t at_ns = vclock_now_ns(machine->config.clock);
     bool raised;
 
-    if (port->signal != signal || !hv_mem_signal_live(machine->mem, domain->domid, signal, &raised))
+    if (!hv_mem_signal_live(machine->mem, domain->domid, signal, &raised))
         return; /* closed meanwhile, and perhaps its number given again */
     port->under_way = false;
     port->last.arrived_ns = at_ns;
