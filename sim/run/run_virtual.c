@@ -384,13 +384,17 @@ static bool is_waited_for(const struct run_virtual *run)
 static enum run_virtual_status look(struct run_virtual *run)
 {
     uint64_t now_ns = vclock_now_ns(run->clock), progress = progress_of(run);
+    bool waited_for = is_waited_for(run);
 
     if (now_ns >= run->scenario.timeout_ns)
         return RUN_VIRTUAL_TIMEOUT;
-    if (progress != run->progress || !is_waited_for(run)) {
+    if (progress != run->progress || !waited_for) {
         run->progress = progress;
         run->progress_ns = now_ns;
     }
+    /* what is waited for will not have come when its time is over, either */
+    if (waited_for && vclock_next_ns(run->clock) - now_ns >= run->patience_ns)
+        return RUN_VIRTUAL_STALLED;
     return now_ns - run->progress_ns >= run->patience_ns ? RUN_VIRTUAL_STALLED : RUN_VIRTUAL_GOING;
 }
 
