@@ -25,6 +25,8 @@ int cmd_hypervisor(int argc, char **argv);
 int cmd_payload(int argc, char **argv);
 int cmd_peer(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_shrink(int argc, char **argv);
+int cmd_swarm(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 
 /* Print a help text to stdout and return 0. */

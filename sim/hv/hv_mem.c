@@ -146,7 +146,7 @@ static void port_raise(struct mem_domain *d, struct mem_port *port)
         port->pending = true;
     } else if (!port->queued) {
         const struct hv_mem_time *time = d->machine->time;
-        uint64_t now_ns = time ? time->now_ns(time->self) : 0;
+        uint64_t now_ns = time ? time->now_ns(time->self, d->hv.domid) : 0;
         port->queued = true;
         port->entry.due_ns = now_ns > port->born_ns ? now_ns : port->born_ns;
         insert(d, &port->entry);
@@ -308,7 +308,8 @@ static bool mem_next(struct hv *hv, struct ev *ev)
 
     discard(d->taken);
     d->taken = NULL;
-    if (head && head->due_ns > 0 && head->due_ns > d->machine->time->now_ns(d->machine->time->self))
+    const struct hv_mem_time *time = d->machine->time;
+    if (head && time && head->due_ns > time->now_ns(time->self, hv->domid))
         head = NULL;
     if (head) {
         DL_DELETE(d->queue, head);

@@ -32,8 +32,8 @@ struct hv_mem_time {
     void (*spend)(void *self, uint16_t domid, enum ev_kind kind, uint32_t pages);
     /* When a completion or an EV_STORE of this kind, of what `by` does now, is due. */
     uint64_t (*due_ns)(void *self, uint16_t domid, uint16_t by, enum ev_kind kind);
-    /* What is due until then may be taken. */
-    uint64_t (*now_ns)(void *self);
+    /* What is due until then may be taken by a domain. */
+    uint64_t (*now_ns)(void *self, uint16_t domid);
     /* `domid` notified its port, bound to a port of `to`: hv_mem_raise is owed. */
     void (*notify)(void *self, uint16_t domid, uint16_t to, uint64_t signal);
     /* Something came to wait for a domain that does not run. */

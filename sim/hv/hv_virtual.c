@@ -38,11 +38,11 @@ struct hv_virtual {
     struct domain *domains[DOMAINS_MAX];
 };
 
-static uint64_t now_ns(void *self)
+static uint64_t now_ns(void *self, uint16_t domid)
 {
     const struct hv_virtual *machine = self;
 
-    return vclock_now_ns(machine->config.clock);
+    return vcpu_horizon_ns(machine->domains[domid]->vcpu);
 }
 
 static void spend(void *self, uint16_t domid, enum ev_kind kind, uint32_t pages)

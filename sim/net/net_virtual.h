@@ -19,16 +19,18 @@
 
 struct net_virtual;
 
-/* What lies between two hosts, each way. */
+/* What lies between two hosts, each way; all their connections share it. Times are at most 2^44 ns,
+ * the rate 2^48. */
 struct net_link {
     uint64_t delay_ns;
     uint64_t jitter_ns;         /* up to so much is added; order is kept */
     uint64_t rate_bytes_per_s;  /* 0: unlimited */
-    uint32_t loss_ppm;          /* of segments, and of attempts to connect */
-    uint64_t retransmit_ns;     /* what a loss costs; doubled each time the same segment is lost */
+    uint32_t loss_ppm;          /* of segments, and of attempts to connect; 0..1,000,000 */
+    uint64_t retransmit_ns;     /* what a loss costs; doubled each time the same segment is lost,
+                                   which is at most 15 times */
     uint64_t connect_ns;        /* of the handshake, beside the delay there and back */
-    uint32_t segment_bytes;     /* largest segment, 1.. */
-    uint32_t send_buffer_bytes; /* 1.. */
+    uint32_t segment_bytes;     /* largest segment, 1..2^30 */
+    uint32_t send_buffer_bytes; /* 1..2^30, and so is the other: */
     uint32_t receive_buffer_bytes;
 };
 
@@ -42,7 +44,7 @@ struct net_virtual_config {
 /* A world without hosts; asserts that there is memory. */
 struct net_virtual *net_virtual_create(const struct net_virtual_config *config);
 
-/* Frees it; every host must have been destroyed (net_destroy). */
+/* Frees it; every host must have been destroyed (net_destroy), and the clock fires no more. */
 void net_virtual_destroy(struct net_virtual *world);
 
 struct net_virtual_host_config {
@@ -63,8 +65,9 @@ const struct net_link *net_virtual_link(const struct net *a, const struct net *b
  * last byte. No completion. Once per socket; writing afterwards gives -ERR_PIPE. */
 void net_virtual_shutdown(struct net *host, uint64_t token);
 
-/* Close as net_close does, but with a reset: what is in flight is lost, the other side's reads and
- * writes fail with -ERR_CONNRESET (bytes it has received can be read before). EV_NET_CLOSE. */
+/* Close as net_close does, but with a reset: what is in flight is lost; of the other side's reads
+ * one fails with -ERR_CONNRESET, after the bytes it has received, and the rest give 0; of its
+ * writes one fails so and the rest with -ERR_PIPE. EV_NET_CLOSE. */
 void net_virtual_reset(struct net *host, uint64_t token);
 
 /* Where a bound or listening socket of a host is; asserts that it is one. */

@@ -387,18 +387,14 @@ static void enter_queue(struct virtual_side *client, struct virtual_socket *list
     serve(listener, VIRTUAL_BY_NETWORK);
 }
 
-static void on_attempt(void *self, uint64_t arg)
+static void arrive(struct virtual_side *client)
 {
-    struct virtual_side *client = self;
     struct virtual_conn *conn = client->conn;
     struct virtual_socket *listener = find_bound(conn->world, &conn->to, true);
+    uint64_t now_ns = net_virtual_now_ns(conn->world);
 
-    (void)arg;
-    if (!client->open) {
-        /* closed meanwhile: the attempt is answered to nobody */
-    } else if (listener == NULL) {
-        net_virtual_stream_at(client, net_virtual_now_ns(conn->world) + conn->link->link.delay_ns,
-                              on_refused, 0);
+    if (listener == NULL) {
+        net_virtual_stream_at(client, now_ns + conn->link->link.delay_ns, on_refused, 0);
     } else if (listener->queued > listener->backlog) {
         lose_attempt(client);
     } else {
@@ -406,7 +402,16 @@ static void on_attempt(void *self, uint64_t arg)
             set_link(conn, listener->host);
         enter_queue(client, listener);
     }
-    net_virtual_stream_drop(conn);
+}
+
+static void on_attempt(void *self, uint64_t arg)
+{
+    struct virtual_side *client = self;
+
+    (void)arg;
+    if (client->open)
+        arrive(client);
+    net_virtual_stream_drop(client->conn);
 }
 
 static struct virtual_conn *new_conn(struct virtual_socket *socket, const struct virtual_place *to)

@@ -316,7 +316,7 @@ static void on_end(void *self, uint64_t arg)
     struct virtual_side *to = net_virtual_other(side);
 
     (void)arg;
-    if (!side->out.cut && to->open && !to->reset) {
+    if (!side->out.cut && to->open) {
         to->ended = true;
         net_virtual_trace(to, TRACE_SOCKET_ENDED);
         go_on(to, VIRTUAL_IN);
@@ -332,15 +332,13 @@ static void on_reset(void *self, uint64_t arg)
     struct virtual_side *to = net_virtual_other(side);
 
     (void)arg;
-    if (!to->reset) {
-        to->reset = true;
-        to->told[VIRTUAL_IN] = to->told[VIRTUAL_OUT] = to->ended ? 0 : -ERR_CONNRESET;
-        net_virtual_pipe_cut(&to->out);
-        if (to->open)
-            net_virtual_trace(to, TRACE_SOCKET_RESET);
-        go_on(to, VIRTUAL_IN);
-        go_on(to, VIRTUAL_OUT);
-    }
+    to->reset = true;
+    to->told[VIRTUAL_IN] = to->told[VIRTUAL_OUT] = to->ended ? 0 : -ERR_CONNRESET;
+    net_virtual_pipe_cut(&to->out);
+    if (to->open)
+        net_virtual_trace(to, TRACE_SOCKET_RESET);
+    go_on(to, VIRTUAL_IN);
+    go_on(to, VIRTUAL_OUT);
     net_virtual_stream_drop(side->conn);
 }
 

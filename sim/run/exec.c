@@ -344,6 +344,15 @@ void exec_call_was(struct exec *exec, const struct exec_call *call)
                                                              .value = (uint64_t)call->ret});
 }
 
+void exec_note(struct exec *exec, const struct trace_record *note)
+{
+    struct trace_record record = *note;
+
+    record.now_ns = exec->now_ns;
+    record.who = exec->config.hv->domid;
+    trace_put(exec->config.trace, &record);
+}
+
 void exec_call_end(struct exec *exec, uint16_t device)
 {
     exec->devices[device].more |= exec->out.more;

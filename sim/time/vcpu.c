@@ -38,6 +38,7 @@ struct vcpu {
     bool in_turn;              /* `run` is being called */
     uint64_t turn_ns;          /* when the turn under way began, */
     uint64_t cost_ps;          /* what it cost so far; outside a turn, what the next one owes */
+    uint64_t ahead_ns;         /* of the clock, in a turn that intrudes */
     uint64_t stalled_until_ns; /* VCLOCK_NEVER: it has retired */
     struct prng prng;
     struct vcpu_counters counters;
@@ -222,13 +223,15 @@ bool vcpu_intrude(struct vcpu *vcpu)
 {
     uint64_t now_ns = vclock_now_ns(clock_of(vcpu->cpu));
 
-    if (vcpu->in_turn || vcpu->stalled_until_ns > now_ns)
+    if (vcpu->in_turn || vcpu->stalled_until_ns == VCLOCK_NEVER)
         return false;
     vcpu->counters.turns++;
     vcpu->turn_ns = now_ns;
     vcpu->in_turn = true;
+    vcpu->ahead_ns = vcpu->cost_ps / 1000;
     bool left = vcpu->config.run(vcpu->config.self, now_ns);
     vcpu->in_turn = false;
+    vcpu->ahead_ns = 0;
     if (left)
         vcpu_wake(vcpu, now_ns);
     return true;
@@ -253,6 +256,11 @@ uint64_t vcpu_now_ns(const struct vcpu *vcpu)
 {
     return vcpu->in_turn ? vcpu->turn_ns + vcpu->cost_ps / 1000
                          : vclock_now_ns(clock_of(vcpu->cpu));
+}
+
+uint64_t vcpu_horizon_ns(const struct vcpu *vcpu)
+{
+    return vclock_now_ns(clock_of(vcpu->cpu)) + vcpu->ahead_ns;
 }
 
 enum vcpu_state vcpu_state(const struct vcpu *vcpu, uint64_t *idle_ns)

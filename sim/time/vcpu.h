@@ -46,8 +46,8 @@ struct vcpu *vcpu_add(struct vcpus *vcpus, const struct vcpu_config *config);
 void vcpu_wake(struct vcpu *vcpu, uint64_t at_ns);
 
 /* Run a turn of it now, in the midst of a turn of another, as on a CPU of its own; what it costs is
- * owed by its next turn. False, and nothing happens, if its own turn is under way or it is kept
- * from running. */
+ * owed by its next turn. False, and nothing happens, if its own turn is under way or it has
+ * retired. Even a stalled one takes it. */
 bool vcpu_intrude(struct vcpu *vcpu);
 
 /* Draw the cost of a row `amount` times over, from the vCPU's own random numbers, and charge it to
@@ -59,6 +59,10 @@ uint64_t vcpu_draw_ns(struct vcpu *vcpu, enum cost_row row);
 
 /* The time at which the next action of the turn under way takes effect; outside one, now. */
 uint64_t vcpu_now_ns(const struct vcpu *vcpu);
+
+/* Until when what is due may be taken: now, or in a turn that intrudes as far as those before it in
+ * the same midst have paid. */
+uint64_t vcpu_horizon_ns(const struct vcpu *vcpu);
 
 /* What it does now, and for an idle one since when its CPU has been. */
 enum vcpu_state {

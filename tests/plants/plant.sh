@@ -89,10 +89,15 @@ mkdir -p "$(dirname "$work/tree/$file")"
 sed "$expression" "$root/$file" >"$work/tree/$file"
 ! cmp -s "$root/$file" "$work/tree/$file" || fail "the expression changes nothing in $file"
 case $test in
+swarm/*.sh) set -- xensock-hooked xensock-hooked ;;
 *.sh) set -- xensock xensock ;;
 *) set -- "$(echo "$test" | tr / _)" "tests/$test" ;;
 esac
 build_planted "$@" >"$work/log" 2>&1 || fail "does not build"
-! run_test "$work/planted" "$work/planted" || fail "$test did not notice"
-echo "plant $name: noticed by $test"
+noticed=0
+run_test "$work/planted" "$work/planted" || noticed=$?
+[ "$noticed" != 0 ] || fail "$test did not notice"
+# 3: noticed, but what a test of this kind promises beside that does not hold
+[ "$noticed" != 3 ] || fail "$test is not content with how it was noticed"
+echo "plant $name: noticed by $test$(sed -n '0,/^seed/s/^seed \([0-9]*\): \(.*\) at .*/, seed \1: \2/p' "$work/log")"
 rm -rf "$work"

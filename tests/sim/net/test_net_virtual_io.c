@@ -173,8 +173,9 @@ static void test_back_pressure(void **state)
     link.receive_buffer_bytes = 250;
     net_virtual_set_link(client->net, server->net, &link);
     connect_pair(world);
-    start_write(client, A, bytes, 1000);
-    expect(client, EV_NET_WRITE, A, 300);
+    send_bytes(client, A, bytes, 250);
+    start_write(client, A, bytes, 1000); /* takes what little room there is */
+    expect(client, EV_NET_WRITE, A, 50);
     settle(world);
     expect_queued(server, B, 0, 300); /* of which 250 have arrived */
     start_write(client, A, bytes, 1000);
@@ -209,7 +210,9 @@ static void test_a_ring_is_as_big_as_need_be(void **state)
     assert_int_equal(pipe->room, 0);
     send_bytes(client, A, bytes, 10);
     assert_int_equal(pipe->room, 64);
-    send_bytes(client, A, bytes, 55);
+    send_bytes(client, A, bytes, 54);
+    assert_int_equal(pipe->room, 64);
+    send_bytes(client, A, bytes, 1);
     assert_int_equal(pipe->room, 128);
     settle(world);
     send_bytes(client, A, bytes, 60000);
@@ -222,6 +225,27 @@ static void test_a_ring_is_as_big_as_need_be(void **state)
     expect(server, EV_NET_READ, B, 65);
     assert_int_equal(pipe->room, 0);
     assert_null(pipe->bytes);
+}
+
+static void test_a_ring_that_wraps_grows(void **state)
+{
+    struct world *world = *state;
+    struct host *client = &world->hosts[CLIENT], *server = &world->hosts[SERVER];
+    static const uint32_t lengths[] = {60, 50, 200}; /* the second one wraps in 64 */
+    unsigned char bytes[310], in[310];
+
+    for (uint32_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = stream_byte(i);
+    connect_pair(world);
+    send_bytes(client, A, bytes, lengths[0]);
+    start_read(server, B, in, 50);
+    expect(server, EV_NET_READ, B, 50);
+    send_bytes(client, A, bytes + 60, lengths[1]);
+    send_bytes(client, A, bytes + 110, lengths[2]);
+    settle(world);
+    start_read(server, B, in + 50, sizeof(in) - 50);
+    expect(server, EV_NET_READ, B, 260);
+    assert_memory_equal(in, bytes, sizeof(in));
 }
 
 static void test_close_in_good_order(void **state)
@@ -261,6 +285,7 @@ static void test_the_end_waits_for_what_the_window_holds_back(void **state)
 static void test_half_close(struct host *first, uint64_t a, struct host *second, uint64_t b)
 {
     char in[8] = "";
+    uint32_t sent;
 
     send_bytes(first, a, "last", 4);
     net_virtual_shutdown(first->net, a);
@@ -273,9 +298,11 @@ static void test_half_close(struct host *first, uint64_t a, struct host *second,
     assert_string_equal(in, "still");
     close_socket(second, b);
     expect_read(first, a, 0);
+    sent = first->world->traced_count;
     close_socket(first, a);
     expect_quiet(first);
     expect_quiet(second);
+    assert_int_equal(first->world->traced_count, sent + 1); /* no second end */
 }
 
 static void test_half_close_of_the_client(void **state)
@@ -314,7 +341,7 @@ static void test_shutdown_ends_a_write_that_waits(void **state)
 /* What has arrived can be read; what is on its way is lost; each direction is told once. */
 static void test_reset(struct host *first, uint64_t a, struct host *second, uint64_t b)
 {
-    char in[8];
+    uint32_t sent;
 
     send_bytes(first, a, "there", 5);
     settle(first->world);
@@ -329,10 +356,10 @@ static void test_reset(struct host *first, uint64_t a, struct host *second, uint
         expect_read(second, b, 0);
         expect_write(second, b, -ERR_PIPE);
     }
-    start_read(second, b, in, sizeof(in));
-    expect(second, EV_NET_READ, b, 0);
+    sent = first->world->traced_count;
     close_socket(second, b);
     expect_quiet(first);
+    assert_int_equal(first->world->traced_count, sent + 1); /* only that it is closed */
 }
 
 static void test_reset_by_the_client(void **state)
@@ -389,7 +416,18 @@ static void test_close_with_unread_bytes_resets(void **state)
     expect_read(client, A, 0);
 }
 
-/* The first write is taken; a round trip later the reset is there. */
+static uint32_t count_resets(const struct world *world, uint16_t host)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < world->traced_count; i++)
+        count += world->traced[i].point == TRACE_SOCKET &&
+                 world->traced[i].who == TRACE_PEER_BASE + host &&
+                 world->traced[i].detail == TRACE_SOCKET_RESET;
+    return count;
+}
+
+/* The first writes are taken; a round trip later the one reset is there. */
 static void test_write_to_one_that_closed(void **state)
 {
     struct world *world = *state;
@@ -401,12 +439,17 @@ static void test_write_to_one_that_closed(void **state)
     settle(world);
     run_until(world, SECOND);
     send_bytes(client, A, "x", 1);
+    run_until(world, SECOND + 10 * US);
+    send_bytes(client, A, "x", 1);
     run_until(world, SECOND + 99 * US);
     send_bytes(client, A, "x", 1);
     run_until(world, SECOND + 101 * US);
     expect_write(client, A, -ERR_PIPE);
     expect_text(client, A, "bye");
     expect_read(client, A, 0);
+    settle(world);
+    assert_int_equal(count_resets(world, CLIENT), 1);
+    assert_int_equal(count_resets(world, SERVER), 1);
 }
 
 /* Bytes that arrive at a closed socket reset it before its end was known. */
@@ -494,6 +537,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_streams_both_ways),
     VIRTUAL_TEST(test_back_pressure),
     VIRTUAL_TEST(test_a_ring_is_as_big_as_need_be),
+    VIRTUAL_TEST(test_a_ring_that_wraps_grows),
     VIRTUAL_TEST(test_close_in_good_order),
     VIRTUAL_TEST(test_the_end_waits_for_what_the_window_holds_back),
     VIRTUAL_TEST(test_half_close_of_the_client),

@@ -59,7 +59,7 @@ static void test_rate_never_drifts(void **state)
     struct world *world;
 
     (void)state;
-    link.rate_bytes_per_s = 999983;
+    link.rate_bytes_per_s = 7000003;
     link.segment_bytes = 1000;
     link.send_buffer_bytes = link.receive_buffer_bytes = 1 << 20;
     world = world_with(&link, 1);
@@ -74,7 +74,28 @@ static void test_rate_never_drifts(void **state)
     free_world(world);
 }
 
-/* Two connections share one wire each way; after a pause it is free at once. */
+/* Also when each segment is written just when the one before it ends. */
+static void test_rate_keeps_fractions(void **state)
+{
+    static struct trace_record sent[TRACED_MAX];
+    struct net_link link = plain_link;
+    struct world *world;
+
+    (void)state;
+    link.rate_bytes_per_s = 3;
+    world = world_with(&link, 1);
+    connect_pair(world);
+    for (uint64_t i = 0; i < 3; i++) {
+        run_until(world, SECOND + i * SECOND / 3);
+        start_write(&world->hosts[CLIENT], A, "x", 1);
+        expect(&world->hosts[CLIENT], EV_NET_WRITE, A, 1);
+    }
+    assert_int_equal(segments_of(world, CLIENT, sent), 3);
+    assert_int_equal(sent[2].now_ns + sent[2].value, 2 * SECOND + 50 * US);
+    free_world(world);
+}
+
+/* Connections share one wire each way, whoever opened them; after a pause it is free at once. */
 static void test_a_wire_is_shared(void **state)
 {
     static struct trace_record sent[TRACED_MAX];
@@ -85,10 +106,11 @@ static void test_a_wire_is_shared(void **state)
     link.rate_bytes_per_s = 1000000;
     world = world_with(&link, 1);
     connect_pair(world);
-    net_accept(world->hosts[SERVER].net, Q, LISTENER);
-    start_connect(&world->hosts[CLIENT], P, PORT);
-    expect(&world->hosts[SERVER], EV_NET_ACCEPT, Q, 0);
-    expect(&world->hosts[CLIENT], EV_NET_CONNECT, P, 0);
+    start_listener(&world->hosts[CLIENT], PORT + 1, 1);
+    net_accept(world->hosts[CLIENT].net, P, LISTENER);
+    start_connect(&world->hosts[SERVER], Q, PORT + 1);
+    expect(&world->hosts[CLIENT], EV_NET_ACCEPT, P, 0);
+    expect(&world->hosts[SERVER], EV_NET_CONNECT, Q, 0);
     run_until(world, SECOND);
     for (uint64_t token = A; token <= P; token += P - A)
         start_write(&world->hosts[CLIENT], token, "0123456789", 10);
@@ -127,11 +149,16 @@ static void test_jitter_keeps_the_order(void **state)
     struct net_link link = plain_link;
     struct world *world;
     uint32_t late = 0, pushed = 0;
+    uint64_t connected_ns;
 
     (void)state;
     link.jitter_ns = 10 * US;
     world = world_with(&link, 7);
     connect_pair(world);
+    run_until(world, 500 * MS);
+    start_connect(&world->hosts[CLIENT], P, PORT);
+    connected_ns = expect(&world->hosts[CLIENT], EV_NET_CONNECT, P, 0) - 500 * MS;
+    assert_true(connected_ns > 107 * US && connected_ns <= 117 * US);
     send_apart(world, 500);
     assert_int_equal(segments_of(world, CLIENT, sent), 500);
     check_order(sent, 500);
@@ -208,9 +235,21 @@ static void test_a_link_changes_from_now_on(void **state)
     send_bytes(client, A, "b", 1);
     start_read(server, B, in, 1);
     assert_int_equal(expect(server, EV_NET_READ, B, 1), 2 * SECOND + 90 * US);
+    run_until(world, 3 * SECOND);
+    link.rate_bytes_per_s = 999983; /* a byte takes 1000 ns and a fraction, */
+    net_virtual_set_link(client->net, server->net, &link);
+    start_write(client, A, "c", 1);
+    link.rate_bytes_per_s = 1000; /* which is none of the new rate's business */
+    net_virtual_set_link(client->net, server->net, &link);
+    run_until(world, 3 * SECOND);
+    start_write(client, A, "d", 1);
+    start_read(server, B, in, 1);
+    assert_int_equal(expect(server, EV_NET_READ, B, 1), 3 * SECOND + 91 * US);
+    start_read(server, B, in, 1);
+    assert_int_equal(expect(server, EV_NET_READ, B, 1), 3 * SECOND + 91 * US + MS);
 }
 
-/* The window a reader opens is known a delay after the read was paid for. */
+/* The window a reader opens is known a delay after the read was paid for, not before. */
 static void test_window_opens_a_delay_later(void **state)
 {
     static struct trace_record sent[TRACED_MAX];
@@ -227,11 +266,29 @@ static void test_window_opens_a_delay_later(void **state)
     run_until(world, SECOND);
     start_read(server, B, in, 1);
     expect(server, EV_NET_READ, B, 1);
+    run_until(world, SECOND + 20 * US);
+    send_bytes(client, A, "g", 1);
     settle(world);
     assert_int_equal(segments_of(world, CLIENT, sent), 2);
     assert_int_equal(sent[0].extra, 4);
     assert_int_equal(sent[1].extra, 1);
     assert_int_equal(sent[1].now_ns, SECOND + 50 * US);
+}
+
+static void test_room_comes_with_the_acknowledgement(void **state)
+{
+    struct world *world = *state;
+    struct host *client = &world->hosts[CLIENT];
+    struct net_link link = plain_link;
+
+    link.send_buffer_bytes = 4;
+    net_virtual_set_link(client->net, world->hosts[SERVER].net, &link);
+    connect_pair(world);
+    run_until(world, SECOND);
+    send_bytes(client, A, "abcd", 4);
+    run_until(world, SECOND + 60 * US);
+    start_write(client, A, "e", 1);
+    assert_int_equal(expect(client, EV_NET_WRITE, A, 1), SECOND + 100 * US);
 }
 
 /* ---- costs ---- */
@@ -309,6 +366,34 @@ static void test_costs_of_calls(void **state)
     assert_int_equal(expect(server, EV_NET_ACCEPT, P, 0), 3 * SECOND + 1000);
 }
 
+static void turn_write_long(struct host *host)
+{
+    start_write(host, B, "abcd", 4);
+    start_write(host, Q, "efghi", 5);
+}
+
+/* What calls and the network bring during a turn is taken by when it was due. */
+static void test_completions_in_order_of_time(void **state)
+{
+    struct world *world = *state;
+    struct host *client = &world->hosts[CLIENT], *server = &world->hosts[SERVER];
+
+    connect_pair(world);
+    net_accept(server->net, Q, LISTENER);
+    start_connect(client, Q, PORT);
+    expect(server, EV_NET_ACCEPT, Q, 0);
+    expect(client, EV_NET_CONNECT, Q, 0);
+    start_read(server, Q, transferred, 1);
+    set_cost_ns(world, COST_SOCKET_WRITE_BYTE, 1000);
+    run_until(world, SECOND - 45 * US);
+    start_write(client, Q, "x", 1); /* arrives 5 us into the turn */
+    run_until(world, SECOND);
+    in_turn(server, turn_write_long);
+    expect(server, EV_NET_WRITE, B, 4);
+    expect(server, EV_NET_READ, Q, 1);
+    assert_int_equal(expect(server, EV_NET_WRITE, Q, 5), SECOND + 9 * US);
+}
+
 /* What the network brings finds an idle vCPU asleep, with one wake-up for all that comes meanwhile,
  * and one that runs awake; the call it ends is paid for in the turn that takes it. */
 static void test_wake_of_an_idle_vcpu(void **state)
@@ -363,7 +448,7 @@ static void test_two_hosts_on_one_cpu(void **state)
     settle(world);
     set_cost_ns(world, COST_SOCKET_WRITE_BYTE, 200);
     set_cost_ns(world, COST_SOCKET_OPEN, 3000);
-    set_cost_ns(world, COST_SOCKET_WAKE, 77); /* never: the CPU is not idle when bytes come */
+    set_cost_ns(world, COST_SOCKET_WAKE, SECOND); /* never: the CPU is not idle when bytes come */
     set_cost_ns(world, COST_CONTEXT_SWITCH, 500);
     run_until(world, SECOND);
     in_turn(server, turn_nothing); /* so that it is clear whose the CPU was */
@@ -420,6 +505,32 @@ static uint64_t run_once(uint64_t seed, bool stranger)
     return hash;
 }
 
+/* The first connection's bytes arrive when the second's do only if they share their numbers. */
+static void test_each_connection_has_its_own_numbers(void **state)
+{
+    static struct trace_record sent[TRACED_MAX];
+    struct net_link link = plain_link;
+    struct world *world;
+    uint32_t equal = 0;
+
+    (void)state;
+    link.jitter_ns = MS;
+    world = world_with(&link, 1);
+    connect_pair(world);
+    start_connect(&world->hosts[CLIENT], P, PORT);
+    expect(&world->hosts[CLIENT], EV_NET_CONNECT, P, 0);
+    for (uint64_t i = 0; i < 20; i++) {
+        run_until(world, (i + 1) * SECOND);
+        start_write(&world->hosts[CLIENT], i < 10 ? A : P, "x", 1);
+        expect(&world->hosts[CLIENT], EV_NET_WRITE, i < 10 ? A : P, 1);
+    }
+    assert_int_equal(segments_of(world, CLIENT, sent), 20);
+    for (int i = 0; i < 10; i++)
+        equal += sent[i].value == sent[10 + i].value;
+    assert_int_equal(equal, 0);
+    free_world(world);
+}
+
 static void test_numbers_are_a_pairs_own(void **state)
 {
     uint64_t hash = run_once(1, false);
@@ -433,15 +544,19 @@ static void test_numbers_are_a_pairs_own(void **state)
 static const struct CMUnitTest tests[] = {
     VIRTUAL_TEST(test_delay),
     cmocka_unit_test(test_rate_never_drifts),
+    cmocka_unit_test(test_rate_keeps_fractions),
     cmocka_unit_test(test_a_wire_is_shared),
     cmocka_unit_test(test_jitter_keeps_the_order),
     cmocka_unit_test(test_loss_delays),
     VIRTUAL_TEST(test_a_segment_gets_through_at_last),
     VIRTUAL_TEST(test_a_link_changes_from_now_on),
     VIRTUAL_TEST(test_window_opens_a_delay_later),
+    VIRTUAL_TEST(test_room_comes_with_the_acknowledgement),
     VIRTUAL_TEST(test_costs_of_calls),
+    VIRTUAL_TEST(test_completions_in_order_of_time),
     VIRTUAL_TEST(test_wake_of_an_idle_vcpu),
     cmocka_unit_test(test_two_hosts_on_one_cpu),
+    cmocka_unit_test(test_each_connection_has_its_own_numbers),
     cmocka_unit_test(test_numbers_are_a_pairs_own),
 };
 

@@ -87,9 +87,10 @@ static void assert_printed(const char *path)
 
 static void bad_files(void **state)
 {
-    static const char *const names[] = {
-        "keys",  "references", "syntax", "indent",  "features", "schema", "duplicates", "later",
-        "shape", "empty",      "text",   "missing", "nul",      "utf8",   "long",       "arrivals"};
+    static const char *const names[] = {"keys",     "references", "syntax", "indent", "features",
+                                        "schema",   "duplicates", "later",  "shape",  "empty",
+                                        "text",     "missing",    "nul",    "utf8",   "long",
+                                        "arrivals", "virtual"};
     char path[64];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -303,6 +304,24 @@ static void override_arrivals(void **state)
     assert_true(scenario.workloads[1].arrivals.per_s == SCENARIO_RATE_MAX);
 }
 
+/* Several guests, of one host and of several: workloads run in the first unless they say where. */
+static void virtual_guests(void **state)
+{
+    static const char *const sets[] = {"mode=virtual", "topology.hosts.front.count=4096",
+                                       "topology.hosts.more.role=frontend",
+                                       "workload.srv.where=more"};
+
+    (void)state;
+    assert_int_equal(scenario_load(&scenario, "good-least.yaml", sets, 4, &diags), 0);
+    assert_int_equal(scenario.mode, SCENARIO_VIRTUAL);
+    assert_int_equal(scenario.host_count, 3);
+    assert_int_equal(scenario.hosts[0].count, 1);
+    assert_int_equal(scenario.hosts[1].count, 4096);
+    assert_int_equal(scenario.frontend, 1);
+    assert_int_equal(scenario.workloads[0].host, 1);
+    assert_int_equal(scenario.workloads[1].host, 2);
+}
+
 /* Each end of a range is in it; its neighbours are not. */
 static void ranges(void **state)
 {
@@ -316,6 +335,9 @@ static void ranges(void **state)
                  {"seed=0", 0},
                  {"seed=9223372036854775807", 0},
                  {"seed=9223372036854775808", -1},
+                 {"topology.hosts.front.count=0", -1},
+                 {"topology.hosts.front.count=1", 0},
+                 {"topology.hosts.front.count=2", -1},
                  {"cost_model=xen-arm", 0},
                  {"cost_model=xen-arn", -1},
                  {"cost_model=./xen-arn", 0},
@@ -374,10 +396,10 @@ static void json_diagnostics(void **state)
     json_decref(second);
     json_decref(array);
     finish(NULL);
-    assert_int_equal(load("bad-later.yaml"), -1);
+    assert_int_equal(load("bad-virtual.yaml"), -1);
     array = diag_json(&diags);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(array, 0), "hint")),
-                        "use 'emulated'");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(array, 1), "hint")),
+                        "allowed: 1 to 4096");
     json_decref(array);
 }
 
@@ -428,6 +450,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(json_file, start, finish),
         cmocka_unit_test_setup_teardown(overrides, start, finish),
         cmocka_unit_test_setup_teardown(override_arrivals, start, finish),
+        cmocka_unit_test_setup_teardown(virtual_guests, start, finish),
         cmocka_unit_test_setup_teardown(ranges, start, finish),
         cmocka_unit_test_setup_teardown(cost_models, start, finish),
         cmocka_unit_test_setup_teardown(json_diagnostics, start, finish),
