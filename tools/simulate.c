@@ -111,7 +111,17 @@ static void put_word(FILE *to, const char *word)
     fputc('\'', to);
 }
 
-/* The command that shows it again: all that the run depended on, and a trace. For free(). */
+static bool sets_seed(const struct cmd_sets *sets)
+{
+    bool found = false;
+
+    for (uint32_t i = 0; i < sets->count; i++)
+        found |= strncmp(sets->list[i], "seed=", 5) == 0;
+    return found;
+}
+
+/* The command that shows it again: all that the run depended on, and a trace. Its own is itself.
+ * For free(). */
 static char *reproduce(const struct simulation *sim)
 {
     const struct launch_options *options = sim->options;
@@ -120,8 +130,9 @@ static char *reproduce(const struct simulation *sim)
     FILE *to = open_memstream(&text, &bytes);
 
     assert(to);
-    fprintf(to, "xensock run --set mode=virtual --set seed=%llu",
-            (unsigned long long)sim->scenario->seed);
+    fputs("xensock run", to);
+    if (!sets_seed(options->sets))
+        fprintf(to, " --set seed=%llu", (unsigned long long)sim->scenario->seed);
     for (uint32_t i = 0; i < options->sets->count; i++) {
         fputs(" --set", to);
         put_word(to, options->sets->list[i]);
