@@ -97,7 +97,11 @@ bool fe_data(const struct fe *fe, uint64_t id, struct fe_data *data)
 
     if (!sock || sock->generation != step_generation(id) || sock->state != FE_SOCK_OPEN)
         return false;
-    *data = (struct fe_data){.area = sock->in.area, .in = sock->in.at, .out = sock->out.at};
+    *data = (struct fe_data){.area = sock->in.area,
+                             .in = sock->in.at,
+                             .out = sock->out.at,
+                             .wants_bytes = sock->arm_read,
+                             .wants_room = sock->arm_write};
     return true;
 }
 

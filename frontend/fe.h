@@ -90,6 +90,7 @@ uint32_t fe_port(const struct fe *fe, uint64_t sock);
 struct fe_data {
     struct shared_area area;
     struct bytering_layout in, out;
+    bool wants_bytes, wants_room; /* the application waits to be told of them */
 };
 bool fe_data(const struct fe *fe, uint64_t sock, struct fe_data *data);
 

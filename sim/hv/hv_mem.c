@@ -26,15 +26,22 @@ static void insert(struct mem_domain *d, struct queued *entry)
         DL_PREPEND(d->queue, entry);
 }
 
-static struct queued *enqueue(struct mem_domain *d, enum ev_kind kind, uint64_t token)
+/* When an event of what `by` does now is due. */
+static uint64_t due_ns(const struct mem_domain *d, uint16_t by, enum ev_kind kind)
 {
     const struct hv_mem_time *time = d->machine->time;
+
+    return time ? time->due_ns(time->self, d->hv.domid, by, kind) : 0;
+}
+
+static struct queued *enqueue(struct mem_domain *d, uint16_t by, enum ev_kind kind, uint64_t token)
+{
     struct queued *entry = calloc(1, sizeof(*entry));
 
     assert(entry);
     entry->ev.kind = kind;
     entry->ev.token = token;
-    entry->due_ns = time ? time->due_ns(time->self, d->hv.domid, kind) : 0;
+    entry->due_ns = due_ns(d, by, kind);
     insert(d, entry);
     return entry;
 }
@@ -50,7 +57,7 @@ void hv_mem_spend(const struct mem_domain *d, enum ev_kind kind, uint32_t pages)
 struct ev *hv_mem_complete(struct mem_domain *d, enum ev_kind kind, uint64_t token, int ret,
                            void *payload)
 {
-    struct queued *entry = enqueue(d, kind, token);
+    struct queued *entry = enqueue(d, d->hv.domid, kind, token);
 
     entry->ev.ret = ret;
     entry->payload = payload;
@@ -65,8 +72,8 @@ static void discard(struct queued *entry)
     free(entry);
 }
 
-/* Move the tree's events to the queues of those who watch. */
-static void pump_store(struct hv_mem *machine)
+/* Move the tree's events, of what `by` did, to the queues of those who watch. */
+static void pump_store(struct hv_mem *machine, uint16_t by)
 {
     struct store_event event;
 
@@ -78,7 +85,7 @@ static void pump_store(struct hv_mem *machine)
             HASH_FIND(hh, d->watches, &event.cookie, sizeof(event.cookie), watch);
         if (!watch)
             continue;
-        struct queued *entry = enqueue(d, EV_STORE, watch->token);
+        struct queued *entry = enqueue(d, by, EV_STORE, watch->token);
         entry->ev.store = (struct ev_store){
             .side = watch->tag.side, .key = watch->tag.key, .domid = watch->tag.domid};
         if (machine->time)
@@ -91,14 +98,14 @@ struct mem_domain *hv_mem_enter(struct hv *hv)
     struct mem_domain *d = (struct mem_domain *)hv;
 
     pthread_mutex_lock(&d->machine->lock);
-    pump_store(d->machine);
+    pump_store(d->machine, hv->domid);
     return d;
 }
 
 void hv_mem_leave(struct mem_domain *d)
 {
     if (d->machine->time)
-        pump_store(d->machine); /* who watches may be asleep, and nobody else enters */
+        pump_store(d->machine, d->hv.domid); /* who watches may be asleep, and nobody else enters */
     pthread_mutex_unlock(&d->machine->lock);
 }
 
@@ -139,8 +146,9 @@ static void port_raise(struct mem_domain *d, struct mem_port *port)
         port->pending = true;
     } else if (!port->queued) {
         const struct hv_mem_time *time = d->machine->time;
+        uint64_t now_ns = time ? time->now_ns(time->self, d->hv.domid) : 0;
         port->queued = true;
-        port->entry.due_ns = time ? time->now_ns(time->self, d->hv.domid) : 0;
+        port->entry.due_ns = now_ns > port->born_ns ? now_ns : port->born_ns;
         insert(d, &port->entry);
     }
 }
@@ -199,6 +207,7 @@ static struct mem_port *port_open(struct mem_domain *d, enum ev_kind kind, uint6
     port->entry.ev = (struct ev){.kind = EV_PORT, .token = token, .port = port->port};
     HASH_ADD(hh, d->ports, port, sizeof(port->port), port);
     hv_count_ports(&d->hv, 1);
+    port->born_ns = due_ns(d, d->hv.domid, kind);
     hv_mem_complete(d, kind, token, 0, NULL)->port = port->port;
     return port;
 }

@@ -49,21 +49,22 @@ struct domain_virtual *domain_virtual_open(const struct domain_virtual_config *c
 
     assert(domain);
     domain->config = *config;
-    domain->vcpu = vcpu_add(
-        config->vcpus, &(struct vcpu_config){
-                           .name = config->name, .cpu = config->cpu, .self = domain, .run = run});
+    const struct vcpu_config vcpu = {
+        .name = config->name, .cpu = config->cpu, .self = domain, .run = run};
+    domain->vcpu = vcpu_add(config->vcpus, &vcpu);
+    const struct net_virtual_host_config host = {
+        .name = config->name, .who = config->domid, .vcpu = domain->vcpu};
+    if (config->world)
+        domain->net = net_virtual_host(config->world, &host);
     domain->hv =
         hv_virtual_domain(config->machine, config->domid, domain->vcpu, config->world != NULL);
-    if (config->world)
-        domain->net = net_virtual_host(
-            config->world, &(struct net_virtual_host_config){
-                               .name = config->name, .who = config->domid, .vcpu = domain->vcpu});
-    domain->exec = exec_create(&(struct exec_config){.hv = domain->hv,
-                                                     .net = domain->net,
-                                                     .notify = config->notify,
-                                                     .max_devices = config->max_devices,
-                                                     .trace = config->trace,
-                                                     .vcpu = domain->vcpu});
+    const struct exec_config exec = {.hv = domain->hv,
+                                     .net = domain->net,
+                                     .notify = config->notify,
+                                     .max_devices = config->max_devices,
+                                     .trace = config->trace,
+                                     .vcpu = domain->vcpu};
+    domain->exec = exec_create(&exec);
     assert(domain->exec);
     domain->config.name = NULL;
     return domain;
@@ -71,6 +72,7 @@ struct domain_virtual *domain_virtual_open(const struct domain_virtual_config *c
 
 void domain_virtual_close(struct domain_virtual *domain)
 {
+    vcpu_retire(domain->vcpu);
     if (domain->net)
         net_destroy(domain->net);
     exec_destroy(domain->exec);

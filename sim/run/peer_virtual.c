@@ -362,6 +362,7 @@ struct net *peer_virtual_net(const struct peer_virtual *peer)
 
 void peer_virtual_stop(struct peer_virtual *peer)
 {
+    vcpu_retire(peer->vcpu);
     net_destroy(peer->net);
     while (peer->conns)
         free_conn(peer->conns);

@@ -7,9 +7,6 @@
 #include "ringlib/err.h"
 #include "sim/run/run_virtual_private.h"
 
-/* Without progress, and with nothing to come from the network, it is a stall after so long. */
-static const uint64_t PATIENCE_NS = 1000000000;
-
 enum {
     PORTS_FIFO = 131072, /* of the FIFO ABI, where the 2-level ABI's are too few */
     PORTS_2LEVEL = 4096, /* 64-bit */
@@ -392,8 +389,9 @@ static bool is_waited_for(const struct run_virtual *run)
 static enum run_virtual_status look(struct run_virtual *run)
 {
     uint64_t now_ns = vclock_now_ns(run->clock), progress = progress_of(run);
-    bool stuck =
-        progress == run->progress && net_virtual_under_way(run->world) == 0 && is_waited_for(run);
+    /* while the network has something under way it is not over, however long that takes */
+    bool waited_for = net_virtual_under_way(run->world) == 0 && is_waited_for(run);
+    bool stuck = progress == run->progress && waited_for;
 
     if (now_ns >= run->scenario.timeout_ns)
         return RUN_VIRTUAL_TIMEOUT;
@@ -401,14 +399,19 @@ static enum run_virtual_status look(struct run_virtual *run)
         run->progress_ns = now_ns;
     run->progress = progress;
     run->stuck = stuck;
-    return now_ns - run->progress_ns >= PATIENCE_NS ? RUN_VIRTUAL_STALLED : RUN_VIRTUAL_GOING;
+    /* what is waited for will not have come when its time is over, either */
+    if (waited_for && vclock_next_ns(run->clock) - now_ns >= RUN_VIRTUAL_PATIENCE_NS)
+        return RUN_VIRTUAL_STALLED;
+    return now_ns - run->progress_ns >= RUN_VIRTUAL_PATIENCE_NS ? RUN_VIRTUAL_STALLED
+                                                                : RUN_VIRTUAL_GOING;
 }
 
 enum run_virtual_status run_virtual_go(struct run_virtual *run, uint32_t events)
 {
     for (uint32_t i = 0; i < events && run->status == RUN_VIRTUAL_GOING; i++) {
         /* a long leap of the clock is looked at before it is made */
-        bool leap = vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= PATIENCE_NS;
+        bool leap =
+            vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= RUN_VIRTUAL_PATIENCE_NS;
         if (leap || vclock_fired(run->clock) % LOOK_EVERY == 0)
             run->status = look(run);
         if (is_through(run))

@@ -55,7 +55,7 @@ json_t *run_virtual_reports(struct run_virtual *run);
 /* Faults that cores reported of their peers: [{"code", "message"}]; the caller's. */
 json_t *run_virtual_errors(struct run_virtual *run);
 
-/* Who waits for what, several lines, each indented; for free(). */
+/* Why it was ended, a line, and who waits for what, several lines, each indented; for free(). */
 char *run_virtual_stall(const struct run_virtual *run);
 
 /* The i-th entity of the trace: its number in records, its name; false behind the last. */

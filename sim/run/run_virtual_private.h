@@ -13,6 +13,9 @@
 #include "sim/run/run_front.h"
 #include "sim/run/run_virtual.h"
 
+/* Without progress, and with nothing to come from the network, it is a stall after so long. */
+#define RUN_VIRTUAL_PATIENCE_NS UINT64_C(1000000000)
+
 enum { RUN_VIRTUAL_BACKEND_DOMID = 0, RUN_VIRTUAL_GUEST_DOMID = 1 };
 
 struct guest {
