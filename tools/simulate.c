@@ -205,6 +205,7 @@ static void simulate(struct simulation *sim, const struct model *model, const st
     json_decref(faults);
     sim->outcome->virtual_ns = run_virtual_now_ns(sim->run);
     sim->outcome->virtual_events = run_virtual_events(sim->run);
+    sim->outcome->protocol_events = run_virtual_protocol_events(sim->run);
     run_virtual_destroy(sim->run);
 }
 

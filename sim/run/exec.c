@@ -330,6 +330,7 @@ void exec_call_was(struct exec *exec, const struct exec_call *call)
 {
     bool bytes = call->call >= TRACE_CALL_SEND && call->ret > 0;
 
+    exec->counters.calls++;
     if (exec->config.vcpu) {
         vcpu_charge(exec->config.vcpu, COST_STEP, 1);
         vcpu_charge(exec->config.vcpu, COST_COPY_BYTE, bytes ? (uint64_t)call->ret : 0);

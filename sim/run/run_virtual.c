@@ -436,6 +436,15 @@ uint64_t run_virtual_bytes(const struct run_virtual *run)
     return back.sent_bytes + back.received_bytes;
 }
 
+uint64_t run_virtual_protocol_events(const struct run_virtual *run)
+{
+    uint64_t events = exec_protocol_events(exec_counters(domain_virtual_exec(run->backend)));
+
+    for (uint32_t i = 0; i < run->guest_count; i++)
+        events += exec_protocol_events(exec_counters(domain_virtual_exec(run->guests[i].domain)));
+    return events;
+}
+
 bool run_virtual_entity(const struct scenario *scenario, uint32_t i, uint16_t *who,
                         char name[SCENARIO_NAME_BYTES + 8])
 {
