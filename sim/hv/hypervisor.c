@@ -146,7 +146,7 @@ void hypervisor_domain_remove(struct hypervisor *hv, uint16_t domid)
 
     assert(domain);
     hypervisor_grants_fini(hv, domain);
-    for (uint32_t port = 1; port < domain->ports.limit; port++) {
+    for (uint32_t port = 1; domain->ports.used > 0; port++) {
         if (slots_taken(&domain->ports, port))
             (void)hypervisor_port_close(hv, domid, port);
     }

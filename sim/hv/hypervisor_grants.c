@@ -190,8 +190,11 @@ void hypervisor_grants_fini(struct hypervisor *hv, struct domain *domain)
     HASH_ITER (hh, domain->maps, mapping, following) {
         mapping_end(hv, domain, mapping);
     }
-    for (uint32_t ref = HV_REFS_RESERVED; ref < domain->refs.limit; ref++) {
-        if (!slots_taken(&domain->refs, ref) || domain->grants[ref].page != 0)
+    uint32_t left = domain->refs.used;
+    for (uint32_t ref = HV_REFS_RESERVED; left > 0; ref++) {
+        bool taken = slots_taken(&domain->refs, ref);
+        left -= taken ? 1u : 0u;
+        if (!taken || domain->grants[ref].page != 0)
             continue;
         struct run *run = domain->grants[ref].run;
         /* Its other refs are skipped from here on and go with the table. */

@@ -19,7 +19,8 @@ enum {
     PORTS_FIFO = 131072, /* of the FIFO ABI, where the 2-level ABI's are too few */
     PORTS_2LEVEL = 4096, /* 64-bit */
     PAGES_LEAST = 1024,  /* of the machine */
-    LOOK_EVERY = 1024,   /* events, for progress */
+    LOOK_EVERY = 1024,   /* events, for progress, */
+    LOOK_GUEST = 64,     /* or so many a guest: a look is at each of them */
 };
 
 static void report_error(struct run_virtual *run, const char *who, const char *text)
@@ -381,9 +382,19 @@ static bool is_waited_for(const struct run_virtual *run)
     return busy;
 }
 
+/* A leap of the clock is looked at before it is made. */
+static bool is_time_to_look(const struct run_virtual *run)
+{
+    return vclock_fired(run->clock) >= run->look_at ||
+           vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= run->patience_ns;
+}
+
 static enum run_virtual_status look(struct run_virtual *run)
 {
     uint64_t now_ns = vclock_now_ns(run->clock), progress = progress_of(run);
+    uint32_t events = LOOK_GUEST * run->guest_count;
+
+    run->look_at = vclock_fired(run->clock) + (events > LOOK_EVERY ? events : LOOK_EVERY);
 
     if (now_ns >= run->scenario.timeout_ns)
         return RUN_VIRTUAL_TIMEOUT;
@@ -397,9 +408,7 @@ static enum run_virtual_status look(struct run_virtual *run)
 enum run_virtual_status run_virtual_go(struct run_virtual *run, uint32_t events)
 {
     for (uint32_t i = 0; i < events && run->status == RUN_VIRTUAL_GOING; i++) {
-        /* a long leap of the clock is looked at before it is made */
-        bool leap = vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= run->patience_ns;
-        if (leap || vclock_fired(run->clock) % LOOK_EVERY == 0)
+        if (is_time_to_look(run))
             run->status = look(run);
         if (is_through(run))
             run->status = RUN_VIRTUAL_DONE;

@@ -46,6 +46,7 @@ struct run_virtual {
     bool interrupted;
     uint64_t patience_ns; /* without progress it is a stall after so long */
     uint64_t progress, progress_ns;
+    uint64_t look_at; /* the events fired by then, for progress */
     enum run_virtual_status status;
 };
 
