@@ -60,6 +60,8 @@ static void take_refs(struct domain *owner, struct run *run)
         int64_t ref = first >= 0 ? first + i : slots_take(&owner->refs, 1);
         assert(ref >= 0); /* the caller counted them */
         run->refs[i] = (uint32_t)ref;
+        owner->grants =
+            slots_table(&owner->refs, owner->grants, &owner->grant_room, sizeof(*owner->grants));
         owner->grants[ref] = (struct grant){.run = run, .page = i};
     }
 }
@@ -179,8 +181,6 @@ int hypervisor_unmap(struct hypervisor *hv, uint16_t mapper, uint32_t handle)
 void hypervisor_grants_init(struct hypervisor *hv, struct domain *domain)
 {
     slots_init(&domain->refs, HV_REFS_RESERVED, hv->config.grants_max);
-    domain->grants = calloc(hv->config.grants_max, sizeof(*domain->grants));
-    assert(domain->grants);
 }
 
 void hypervisor_grants_fini(struct hypervisor *hv, struct domain *domain)
