@@ -11,7 +11,8 @@ enum {
     PORTS_FIFO = 131072, /* of the FIFO ABI, where the 2-level ABI's are too few */
     PORTS_2LEVEL = 4096, /* 64-bit */
     PAGES_LEAST = 1024,  /* of the machine */
-    LOOK_EVERY = 1024,   /* events, for progress */
+    LOOK_EVERY = 1024,   /* events, for progress, */
+    LOOK_GUEST = 64,     /* or so many a guest: a look is at each of them */
 };
 
 static void report_error(struct run_virtual *run, const char *who, const char *text)
@@ -383,6 +384,13 @@ static bool is_waited_for(const struct run_virtual *run)
     return busy;
 }
 
+/* A leap of the clock is looked at before it is made. */
+static bool is_time_to_look(const struct run_virtual *run)
+{
+    return vclock_fired(run->clock) >= run->look_at ||
+           vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= RUN_VIRTUAL_PATIENCE_NS;
+}
+
 /* Time counts as lost only between two looks that both found nothing to hope for: what comes after
  * a long silence of the network, or of workloads that wait for their time, is to have its effect
  * first. */
@@ -392,6 +400,9 @@ static enum run_virtual_status look(struct run_virtual *run)
     /* while the network has something under way it is not over, however long that takes */
     bool waited_for = net_virtual_under_way(run->world) == 0 && is_waited_for(run);
     bool stuck = progress == run->progress && waited_for;
+    uint32_t events = LOOK_GUEST * run->guest_count;
+
+    run->look_at = vclock_fired(run->clock) + (events > LOOK_EVERY ? events : LOOK_EVERY);
 
     if (now_ns >= run->scenario.timeout_ns)
         return RUN_VIRTUAL_TIMEOUT;
@@ -409,10 +420,7 @@ static enum run_virtual_status look(struct run_virtual *run)
 enum run_virtual_status run_virtual_go(struct run_virtual *run, uint32_t events)
 {
     for (uint32_t i = 0; i < events && run->status == RUN_VIRTUAL_GOING; i++) {
-        /* a long leap of the clock is looked at before it is made */
-        bool leap =
-            vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= RUN_VIRTUAL_PATIENCE_NS;
-        if (leap || vclock_fired(run->clock) % LOOK_EVERY == 0)
+        if (is_time_to_look(run))
             run->status = look(run);
         if (is_through(run))
             run->status = RUN_VIRTUAL_DONE;
@@ -447,6 +455,15 @@ uint64_t run_virtual_bytes(const struct run_virtual *run)
 
     run_back_counters(run->back, &back);
     return back.sent_bytes + back.received_bytes;
+}
+
+uint64_t run_virtual_protocol_events(const struct run_virtual *run)
+{
+    uint64_t events = exec_protocol_events(exec_counters(domain_virtual_exec(run->backend)));
+
+    for (uint32_t i = 0; i < run->guest_count; i++)
+        events += exec_protocol_events(exec_counters(domain_virtual_exec(run->guests[i].domain)));
+    return events;
 }
 
 bool run_virtual_entity(const struct scenario *scenario, uint32_t i, uint16_t *who,

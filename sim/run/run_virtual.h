@@ -49,6 +49,9 @@ uint64_t run_virtual_now_ns(const struct run_virtual *run);
 uint64_t run_virtual_events(const struct run_virtual *run);
 uint64_t run_virtual_bytes(const struct run_virtual *run);
 
+/* exec_protocol_events of all domains, since the beginning. */
+uint64_t run_virtual_protocol_events(const struct run_virtual *run);
+
 /* What the parts report, as launch.h has it; the caller's. Once. */
 json_t *run_virtual_reports(struct run_virtual *run);
 

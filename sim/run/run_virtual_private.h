@@ -50,6 +50,7 @@ struct run_virtual {
     uint64_t progress; /* as of the last look, which found nothing to hope for */
     bool stuck;
     uint64_t progress_ns; /* until then there was hope */
+    uint64_t look_at;     /* the events fired by then, for progress */
     enum run_virtual_status status;
 };
 
