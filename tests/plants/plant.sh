@@ -66,7 +66,8 @@ esac
 noticed=0
 run_test "$work/planted" "$work/planted" || noticed=$?
 [ "$noticed" != 0 ] || fail "$test did not notice"
-# 3: noticed, but what a test of this kind promises beside that does not hold
-[ "$noticed" != 3 ] || fail "$test is not content with how it was noticed"
+# 3 of a script: noticed, but what it promises beside that does not hold. (A program exits with how
+# many of its tests failed.)
+[[ $test != *.sh || $noticed != 3 ]] || fail "$test is not content with how it was noticed"
 echo "plant $name: noticed by $test$(sed -n '0,/^seed/s/^seed \([0-9]*\): \(.*\) at .*/, seed \1: \2/p' "$work/log")"
 rm -rf "$work"

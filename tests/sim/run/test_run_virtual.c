@@ -237,6 +237,7 @@ static void test_guests_are_summed(void **state)
     assert_int_equal(number(front, "requests"),
                      6 * number(counters_of(alone, "frontend"), "requests"));
     assert_int_equal(number(front, "responses"), number(front, "requests"));
+    assert_int_equal(number(front, "grants_peak"), 1 + 2 * 2); /* of any guest */
     assert_int_equal(number(back, "requests"), number(front, "requests"));
     assert_int_equal(number(back, "replies"), number(front, "requests"));
     assert_int_equal(number(front, "sent_bytes"), number(back, "sent_bytes"));
@@ -287,6 +288,9 @@ static void test_the_same_again(void **state)
         begin(runs[i], SCENARIO("run-virtual"),
               (const char *[4]){seeds[i], "topology.hosts.web.count=2"});
         assert_int_equal(end(runs[i]), RUN_VIRTUAL_DONE);
+        json_t *reports = reports_of(runs[i]); /* the first guest to end does not end the others */
+        assert_int_equal(number(workload_of(reports, 0), "errors"), 0);
+        json_decref(reports);
     }
     assert_int_equal(runs[0]->count, runs[1]->count);
     assert_memory_equal(runs[0]->records, runs[1]->records,
@@ -326,7 +330,8 @@ static void test_interrupted(void **state)
     struct world *world = new_world(1000, 700);
 
     (void)state;
-    begin(world, SCENARIO("run-virtual"), (const char *[4]){"duration=10s"});
+    begin(world, SCENARIO("run-virtual"),
+          (const char *[4]){"duration=10s", "topology.hosts.web.count=3"});
     while (phase_ns(world, WORKLOAD_MEASURE) == 0)
         assert_int_equal(run_virtual_go(world->run, 100), RUN_VIRTUAL_GOING);
     run_virtual_interrupt(world->run);
@@ -335,6 +340,7 @@ static void test_interrupted(void **state)
     assert_true(run_virtual_now_ns(world->run) < 10000000);
     json_t *reports = run_virtual_reports(world->run);
     assert_string_equal(leak_of(reports, "frontend"), "sockets_left"); /* nobody released it */
+    assert_int_equal(number(counters_of(reports, "frontend"), "sockets_left"), 3);
     assert_string_equal(leak_of(reports, "backend"), "");
     assert_int_equal(number(counters_of(reports, "backend"), "requests"),
                      number(counters_of(reports, "frontend"), "requests"));
