@@ -52,7 +52,7 @@ static void post_read(struct swarm *swarm, struct swarm_conn *conn)
     if (conn->reading || conn->peer.ended || paused)
         return;
     conn->reading = true;
-    struct shared_iov iov = {conn->in, 1 + prng_below(&swarm->peer_prng, sizeof(conn->in))};
+    struct shared_iov iov = {conn->in, 1 + (size_t)prng_below(&swarm->peer_prng, sizeof(conn->in))};
     net_read(swarm->peer_net, CONN + conn->number, &iov, 1);
 }
 
