@@ -139,11 +139,11 @@ static bool parse_seeds(struct swarm_options *options, const char *text)
         first[length] = '\0';
         if (cmd_number("--seeds A..B", first, INT64_MAX, &options->first) &&
             cmd_number("--seeds A..B", dots ? dots + 2 : first, INT64_MAX, &options->last) &&
-            options->first <= options->last && options->last - options->first < 100000000)
+            options->first <= options->last && options->last - options->first < SWARM_SEEDS_MAX)
             return true;
     }
-    fprintf(stderr, "xensock: error: --seeds takes A..B, at most 100000000 of them, not '%s'\n",
-            text);
+    fprintf(stderr, "xensock: error: --seeds takes A..B, at most %d of them, not '%s'\n",
+            SWARM_SEEDS_MAX, text);
     return false;
 }
 

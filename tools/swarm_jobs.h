@@ -13,14 +13,14 @@ bool swarm_jobs_one(const struct swarm_config *config, struct swarm_outcome *out
 struct swarm_jobs {
     const struct scenario *scenario;
     const struct costs *costs;
-    uint64_t first, last; /* seeds, both included */
+    uint64_t first, last; /* seeds, both included, at most SWARM_SEEDS_MAX of them */
     uint32_t jobs;        /* 1 to SWARM_JOBS_MAX */
     /* After each seed, in no order; may be NULL. */
     void (*done)(void *self, uint64_t done, uint64_t failed);
     void *self;
 };
 
-enum { SWARM_JOBS_MAX = 64 };
+enum { SWARM_JOBS_MAX = 64, SWARM_SEEDS_MAX = 50000000 };
 
 /* What came of all of them. */
 struct swarm_sum {

@@ -121,17 +121,19 @@ static void add_conn(struct draw *draw, uint32_t conn)
 static void add_disturbances(struct draw *draw)
 {
     struct swarm_plan *plan = draw->plan;
+    const struct {
+        enum swarm_kind kind;
+        bool wanted;
+    } kinds[] = {
+        {SWARM_LINK, draw->links}, {SWARM_STALL, draw->stalls}, {SWARM_DELAY, draw->delays}};
 
     for (uint32_t n = below(draw, 6); n > 0; n--) {
         uint32_t which = below(draw, 3);
-        if (which == 0 && draw->links)
-            add(draw, SWARM_LINK, 0, some_time(draw, 0));
-        else if (which == 1 && draw->stalls)
-            add(draw, SWARM_STALL, below(draw, plan->guests + 1), some_time(draw, 0));
-        else if (which == 2 && draw->delays)
-            add(draw, SWARM_DELAY, below(draw, plan->guests + 1), some_time(draw, 0));
-        else
+        uint32_t domid = below(draw, plan->guests + 1);
+        uint64_t at_ns = some_time(draw, 0);
+        if (!kinds[which].wanted)
             continue;
+        add(draw, kinds[which].kind, domid, at_ns);
         last(draw)->amount = scaled(draw, (uint32_t)(plan->rest_ns / 4));
     }
 }
