@@ -62,7 +62,9 @@ bool cmd_set(struct cmd_sets *sets, const char *text);
 
 struct scenario;
 
-/* Load and check a scenario, printing every diagnostic to stderr; false if it cannot be used. */
-bool cmd_scenario(struct scenario *scenario, const char *path, const struct cmd_sets *sets);
+/* Load and check a scenario; false if it cannot be used. Prints every diagnostic to stderr, those
+ * of a good one, which are notes, only with `notes`. */
+bool cmd_scenario(struct scenario *scenario, const char *path, const struct cmd_sets *sets,
+                  bool notes);
 
 #endif

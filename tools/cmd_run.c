@@ -109,6 +109,7 @@ static int output(const struct run_options *options, const char *out, json_t *re
     } else if (diags->errors > 0) {
         diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR"));
     } else if (!options->quiet) {
+        diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR")); /* notes */
         record_print_table(stdout, result);
         if (ret == 0)
             printf("result: %s/result.json\n", out);

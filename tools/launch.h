@@ -42,7 +42,7 @@ struct launch_outcome {
     /* in virtual time: */
     const struct model *model; /* NULL: it was none */
     char trace[TRACE_LOG_HASH_BYTES];
-    uint64_t trace_records, virtual_ns, virtual_events;
+    uint64_t trace_records, virtual_ns, virtual_events, protocol_events;
 };
 
 /* Run it. The outcome's references are the caller's. */

@@ -17,7 +17,6 @@
 
 enum {
     EVENTS_AT_ONCE = 1 << 16, /* between looks at signals: some 30 ms */
-    ENTITIES_MAX = 1 + SCENARIO_PEERS_MAX + SCENARIO_HOSTS_MAX * SCENARIO_GUESTS_MAX,
 };
 
 struct simulation {
@@ -36,16 +35,26 @@ static void add_error(const struct simulation *sim, const char *code, json_t *me
                           json_pack("{s:s, s:o}", "code", code, "message", message));
 }
 
+static uint32_t count_entities(const struct scenario *scenario)
+{
+    uint32_t count = 1 + scenario->peer_count;
+
+    for (uint32_t i = 0; i < scenario->host_count; i++)
+        count += scenario->hosts[i].role == SCENARIO_FRONTEND ? scenario->hosts[i].count : 0;
+    return count;
+}
+
 static bool open_trace(struct simulation *sim)
 {
-    struct trace_log_entity *entities = calloc(ENTITIES_MAX, sizeof(*entities));
-    char(*names)[SCENARIO_NAME_BYTES + 8] = calloc(ENTITIES_MAX, sizeof(*names));
-    uint32_t count = 0;
+    uint32_t count = count_entities(sim->scenario);
+    struct trace_log_entity *entities = calloc(count, sizeof(*entities));
+    char(*names)[SCENARIO_NAME_BYTES + 8] = calloc(count, sizeof(*names));
 
     assert(entities && names);
-    while (run_virtual_entity(sim->scenario, count, &entities[count].who, names[count])) {
-        entities[count].name = names[count];
-        count++;
+    for (uint32_t i = 0; i < count; i++) {
+        bool there = run_virtual_entity(sim->scenario, i, &entities[i].who, names[i]);
+        assert(there);
+        entities[i].name = names[i];
     }
     int ret = trace_log_create(&(struct trace_log_config){.path = sim->options->trace,
                                                           .scenario = sim->scenario->name,
@@ -242,6 +251,7 @@ static void simulate(struct simulation *sim, const struct model *model, const st
     json_decref(faults);
     sim->outcome->virtual_ns = run_virtual_now_ns(sim->run);
     sim->outcome->virtual_events = run_virtual_events(sim->run);
+    sim->outcome->protocol_events = run_virtual_protocol_events(sim->run);
     run_virtual_destroy(sim->run);
 }
 

@@ -258,6 +258,7 @@ static void add_virtual(struct verdict *verdict)
                                                 .virtual_ns = outcome->virtual_ns});
     record_add_counter(verdict->result, "virtual.events", outcome->virtual_events);
     record_add_counter(verdict->result, "virtual.records", outcome->trace_records);
+    record_add_counter(verdict->result, "virtual.protocol_events", outcome->protocol_events);
 }
 
 json_t *verdict_result(const struct scenario *scenario, struct diag_list *diags,

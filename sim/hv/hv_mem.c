@@ -132,11 +132,27 @@ void hv_mem_drop_store(struct mem_domain *d, uint64_t token)
     }
 }
 
-static struct mem_port *port_find(struct mem_domain *d, uint32_t number)
+static struct mem_port *port_find(const struct mem_domain *d, uint32_t number)
 {
-    struct mem_port *port;
+    return number < d->port_room ? d->ports[number] : NULL;
+}
 
-    HASH_FIND(hh, d->ports, &number, sizeof(number), port);
+static struct mem_port *port_add(struct mem_domain *d, uint32_t number)
+{
+    struct mem_port *port = calloc(1, sizeof(*port));
+    uint32_t room = d->port_room ? d->port_room : 16;
+
+    while (room <= number)
+        room *= 2;
+    if (room > d->port_room) {
+        d->ports = realloc(d->ports, room * sizeof(d->ports[0]));
+        assert(d->ports);
+        memset(d->ports + d->port_room, 0, (room - d->port_room) * sizeof(d->ports[0]));
+        d->port_room = room;
+    }
+    assert(port && !d->ports[number]);
+    d->ports[number] = port;
+    port->port = number;
     return port;
 }
 
@@ -186,7 +202,7 @@ static bool port_drop(struct mem_domain *d, struct mem_port *port)
 static void port_free(struct mem_domain *d, struct mem_port *port)
 {
     port_drop(d, port);
-    HASH_DEL(d->ports, port);
+    d->ports[port->port] = NULL;
     free(port);
 }
 
@@ -199,13 +215,10 @@ static struct mem_port *port_open(struct mem_domain *d, enum ev_kind kind, uint6
         hv_mem_complete(d, kind, token, (int)number, NULL);
         return NULL;
     }
-    struct mem_port *port = calloc(1, sizeof(*port));
-    assert(port);
-    port->port = (uint32_t)number;
+    struct mem_port *port = port_add(d, (uint32_t)number);
     port->serial = d->next_serial++;
     port->entry.port = port;
     port->entry.ev = (struct ev){.kind = EV_PORT, .token = token, .port = port->port};
-    HASH_ADD(hh, d->ports, port, sizeof(port->port), port);
     hv_count_ports(&d->hv, 1);
     port->born_ns = due_ns(d, d->hv.domid, kind);
     hv_mem_complete(d, kind, token, 0, NULL)->port = port->port;
@@ -329,11 +342,11 @@ static void mem_close(struct hv *hv)
 {
     struct mem_domain *d = hv_mem_enter(hv);
     struct queued *entry, *next_entry;
-    struct mem_port *port, *next_port;
 
-    HASH_ITER (hh, d->ports, port, next_port) {
-        port_free(d, port);
-    }
+    for (uint32_t number = 0; number < d->port_room; number++)
+        if (d->ports[number])
+            port_free(d, d->ports[number]);
+    free(d->ports);
     DL_FOREACH_SAFE (d->queue, entry, next_entry) {
         discard(entry);
     }

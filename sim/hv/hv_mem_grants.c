@@ -73,12 +73,25 @@ static struct shared_memory *page_address(const struct hv_mem *machine, uint32_t
     return (struct shared_memory *)(void *)(machine->base + (size_t)page * SHARED_PAGE_BYTES);
 }
 
+/* Zero the pages of a run which the system has given memory; the others still are. */
+static void zero_run(const struct hv_mem *machine, const struct mem_run *run)
+{
+    unsigned char *at = machine->base + (size_t)run->first_page * SHARED_PAGE_BYTES;
+    unsigned char there[HV_REFS_MAX];
+    bool known = sysconf(_SC_PAGESIZE) == (long)SHARED_PAGE_BYTES &&
+                 mincore(at, (size_t)run->pages * SHARED_PAGE_BYTES, there) == 0;
+
+    for (uint32_t i = 0; i < run->pages; i++, at += SHARED_PAGE_BYTES)
+        if (!known || there[i] & 1)
+            memset(at, 0, SHARED_PAGE_BYTES);
+}
+
 void hv_mem_release_run(void *self, void *backing)
 {
     struct hv_mem *machine = self;
     struct mem_run *run = backing;
 
-    memset(page_address(machine, run->first_page), 0, (size_t)run->pages * SHARED_PAGE_BYTES);
+    zero_run(machine, run);
     for (uint32_t i = 0; i < run->pages; i++)
         slots_give(&machine->pages, run->first_page + i);
     free(run);

@@ -39,14 +39,14 @@ struct mem_port {
     uint32_t serial;  /* tells it from an earlier port of the same number */
     uint64_t born_ns; /* its domain knows of it from then on: none of its events is due before */
     struct queued entry;
-    UT_hash_handle hh;
 };
 
 struct mem_watch {
     uint64_t cookie;
     uint64_t token;
     struct hv_tag tag;
-    UT_hash_handle hh;
+    UT_hash_handle hh;       /* by cookie */
+    UT_hash_handle by_token; /* which several can have */
 };
 
 struct mem_fault {
@@ -62,8 +62,10 @@ struct mem_domain {
     struct queued *taken; /* the last completion taken, whose payload is still valid */
     struct mem_area *shares;
     struct mem_area *maps;
-    struct mem_port *ports;
+    struct mem_port **ports; /* by number; NULL: none */
+    uint32_t port_room;
     struct mem_watch *watches;
+    struct mem_watch *watches_by_token;
     uint64_t next_cookie;
     uint32_t next_serial;
     struct mem_fault faults[EV_STORE_UNWATCH + 1];

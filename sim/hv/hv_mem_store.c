@@ -69,6 +69,7 @@ void hv_mem_store_watch(struct hv *hv, uint64_t token, const struct hv_tag *tag,
             watch->token = token;
             watch->tag = *tag;
             HASH_ADD(hh, d->watches, cookie, sizeof(watch->cookie), watch);
+            HASH_ADD(by_token, d->watches_by_token, token, sizeof(watch->token), watch);
         }
         hv_mem_complete(d, EV_STORE_WATCH, token, ret, NULL)->store =
             (struct ev_store){.side = tag->side, .key = tag->key, .domid = tag->domid};
@@ -76,16 +77,23 @@ void hv_mem_store_watch(struct hv *hv, uint64_t token, const struct hv_tag *tag,
     hv_mem_leave(d);
 }
 
+static void watch_free(struct mem_domain *d, struct mem_watch *watch)
+{
+    HASH_DEL(d->watches, watch);
+    HASH_DELETE(by_token, d->watches_by_token, watch);
+    free(watch);
+}
+
 static void unwatch(struct mem_domain *d, uint64_t token)
 {
-    struct mem_watch *watch, *next_watch;
+    struct mem_watch *watch;
 
-    HASH_ITER (hh, d->watches, watch, next_watch) {
-        if (watch->token == token) {
-            store_unwatch(hypervisor_store(d->machine->tables), d->hv.domid, watch->cookie);
-            HASH_DEL(d->watches, watch);
-            free(watch);
-        }
+    for (;;) {
+        HASH_FIND(by_token, d->watches_by_token, &token, sizeof(token), watch); /* one of them */
+        if (!watch)
+            break;
+        store_unwatch(hypervisor_store(d->machine->tables), d->hv.domid, watch->cookie);
+        watch_free(d, watch);
     }
     hv_mem_drop_store(d, token);
 }
@@ -106,7 +114,6 @@ void hv_mem_watches_free(struct mem_domain *d)
     struct mem_watch *watch, *following;
 
     HASH_ITER (hh, d->watches, watch, following) {
-        HASH_DEL(d->watches, watch);
-        free(watch);
+        watch_free(d, watch);
     }
 }

@@ -105,8 +105,6 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
     domain->domid = domid;
     hypervisor_grants_init(hv, domain);
     slots_init(&domain->ports, 1, hv->config.ports_max);
-    domain->port_table = calloc(hv->config.ports_max, sizeof(*domain->port_table));
-    assert(domain->port_table);
     hv->domains[domid] = domain;
     domain_path(domid, path);
     write_number(hv, path, "domid", domid);
@@ -146,7 +144,7 @@ void hypervisor_domain_remove(struct hypervisor *hv, uint16_t domid)
 
     assert(domain);
     hypervisor_grants_fini(hv, domain);
-    for (uint32_t port = 1; port < domain->ports.limit; port++) {
+    for (uint32_t port = 1; domain->ports.used > 0; port++) {
         if (slots_taken(&domain->ports, port))
             (void)hypervisor_port_close(hv, domid, port);
     }
@@ -200,6 +198,8 @@ static int64_t open_end(struct domain *domain, struct channel *channel, uint32_t
 
     if (port < 0)
         return port;
+    domain->port_table = slots_table(&domain->ports, domain->port_table, &domain->port_room,
+                                     sizeof(*domain->port_table));
     domain->port_table[port] = (struct port){.channel = channel, .end = end};
     channel->ends[end].domain = domain;
     channel->ends[end].port = (uint32_t)port;

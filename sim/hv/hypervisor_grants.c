@@ -60,6 +60,8 @@ static void take_refs(struct domain *owner, struct run *run)
         int64_t ref = first >= 0 ? first + i : slots_take(&owner->refs, 1);
         assert(ref >= 0); /* the caller counted them */
         run->refs[i] = (uint32_t)ref;
+        owner->grants =
+            slots_table(&owner->refs, owner->grants, &owner->grant_room, sizeof(*owner->grants));
         owner->grants[ref] = (struct grant){.run = run, .page = i};
     }
 }
@@ -179,8 +181,6 @@ int hypervisor_unmap(struct hypervisor *hv, uint16_t mapper, uint32_t handle)
 void hypervisor_grants_init(struct hypervisor *hv, struct domain *domain)
 {
     slots_init(&domain->refs, HV_REFS_RESERVED, hv->config.grants_max);
-    domain->grants = calloc(hv->config.grants_max, sizeof(*domain->grants));
-    assert(domain->grants);
 }
 
 void hypervisor_grants_fini(struct hypervisor *hv, struct domain *domain)
@@ -190,8 +190,11 @@ void hypervisor_grants_fini(struct hypervisor *hv, struct domain *domain)
     HASH_ITER (hh, domain->maps, mapping, following) {
         mapping_end(hv, domain, mapping);
     }
-    for (uint32_t ref = HV_REFS_RESERVED; ref < domain->refs.limit; ref++) {
-        if (!slots_taken(&domain->refs, ref) || domain->grants[ref].page != 0)
+    uint32_t left = domain->refs.used;
+    for (uint32_t ref = HV_REFS_RESERVED; left > 0; ref++) {
+        bool taken = slots_taken(&domain->refs, ref);
+        left -= taken ? 1u : 0u;
+        if (!taken || domain->grants[ref].page != 0)
             continue;
         struct run *run = domain->grants[ref].run;
         /* Its other refs are skipped from here on and go with the table. */

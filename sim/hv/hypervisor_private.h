@@ -32,12 +32,14 @@ struct port {
 struct domain {
     uint16_t domid;
     struct slots refs;    /* quarantined ones are taken too */
-    struct grant *grants; /* by ref */
+    struct grant *grants; /* by ref, */
+    uint32_t grant_room;  /* so many */
     uint32_t quarantined; /* refs of ended runs that are still mapped */
     struct mapping *maps; /* by handle */
     uint32_t next_map;
     struct slots ports;
-    struct port *port_table; /* by port */
+    struct port *port_table; /* by port, */
+    uint32_t port_room;      /* so many */
 };
 
 struct hypervisor {

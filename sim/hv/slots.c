@@ -11,8 +11,6 @@ void slots_init(struct slots *slots, uint32_t first, uint32_t limit)
 {
     assert(first < limit);
     *slots = (struct slots){.first = first, .limit = limit, .cursor = first};
-    slots->taken = calloc(limit, sizeof(*slots->taken));
-    assert(slots->taken);
 }
 
 void slots_fini(struct slots *slots)
@@ -24,6 +22,33 @@ void slots_fini(struct slots *slots)
 uint32_t slots_free(const struct slots *slots)
 {
     return slots->limit - slots->first - slots->used;
+}
+
+void *slots_table(const struct slots *slots, void *table, uint32_t *room, size_t element_bytes)
+{
+    uint32_t old = *room;
+
+    if (old >= slots->room)
+        return table;
+    table = realloc(table, slots->room * element_bytes);
+    assert(table);
+    memset((char *)table + old * element_bytes, 0, (slots->room - old) * element_bytes);
+    *room = slots->room;
+    return table;
+}
+
+/* Numbers below `end` can be noted. */
+static void make_room(struct slots *slots, uint32_t end)
+{
+    uint32_t old = slots->room;
+    uint64_t room = old ? old : 64;
+
+    if (end <= old)
+        return;
+    while (room < end)
+        room *= 2;
+    slots->room = room < slots->limit ? (uint32_t)room : slots->limit;
+    slots->taken = slots_table(slots, slots->taken, &old, sizeof(*slots->taken));
 }
 
 int64_t slots_take(struct slots *slots, uint32_t count)
@@ -39,8 +64,9 @@ int64_t slots_take(struct slots *slots, uint32_t count)
             at = slots->first;
             free_count = 0;
         }
-        free_count = slots->taken[at++] ? 0 : free_count + 1;
+        free_count = slots_taken(slots, at++) ? 0 : free_count + 1;
         if (free_count == count) {
+            make_room(slots, at);
             memset(&slots->taken[at - count], true, count * sizeof(*slots->taken));
             slots->used += count;
             slots->cursor = at;
@@ -59,5 +85,5 @@ void slots_give(struct slots *slots, uint32_t number)
 
 bool slots_taken(const struct slots *slots, uint32_t number)
 {
-    return number < slots->limit && slots->taken[number];
+    return number < slots->room && slots->taken[number];
 }

@@ -2,6 +2,9 @@
  * xenstore's tree. See store.h.
  *
  * Nodes hang in the tree by their order of creation and are found by their whole path in one hash.
+ * Watches are found by their path, by their domain and cookie, and in the list of their domain: a
+ * change asks for those of its own path and of each parent's, so it costs nothing that others watch
+ * elsewhere. What a change fires is queued in the order of registration.
  * A queued event points at its watch, so ending a watch takes its events along.
  * Running out of memory ends the process: the tree is a few kilobytes of the toolstack's.
  * Source: Xen docs/misc/xenstore.txt; which watches a removal fires: data/xen-semantics.md, Xen
@@ -17,6 +20,8 @@
 #include <uthash.h>
 #include <utlist.h>
 
+enum { STORE_DOMAINS = UINT16_MAX + 1 };
+
 struct node {
     char *value;
     struct node *parent;
@@ -26,12 +31,32 @@ struct node {
     char path[];
 };
 
-struct watch {
+struct watch_key {
     uint64_t cookie;
-    struct event *last; /* the latest event of this watch, while it is queued */
-    struct watch *prev, *next;
-    uint16_t domid;
+    uint64_t domid; /* so wide that there is no padding */
+};
+
+struct watch {
+    struct watch_key key; /* with several paths, of several watches */
+    uint64_t serial;      /* in order of registration */
+    struct event *last;   /* the latest event of this watch, while it is queued */
+    struct watched *at;
+    struct watch *prev, *next;               /* of its path */
+    struct watch *prev_domain, *next_domain; /* of its domain */
+    UT_hash_handle hh;
+};
+
+/* A path or special name that somebody watches. */
+struct watched {
+    struct watch *watches; /* in order of registration */
+    UT_hash_handle hh;
     char path[];
+};
+
+/* A watch that a change fires, and with what. */
+struct match {
+    struct watch *watch;
+    const char *path;
 };
 
 struct event {
@@ -43,9 +68,13 @@ struct event {
 struct store {
     struct node *root;
     struct node *by_path;
-    struct watch *watches;
+    struct watched *watched; /* by path */
+    struct watch *by_key;
+    struct watch *by_domain[STORE_DOMAINS];
     struct event *events;
-    uint32_t watch_count;
+    struct match *matches; /* of the change under way */
+    uint32_t match_count, match_room;
+    uint64_t next_serial;
 };
 
 /* A struct of `bytes`, zeroed, followed by a terminated copy of `length` characters. */
@@ -76,16 +105,6 @@ static bool special_valid(const char *name)
     size_t length = strlen(name);
 
     return name[0] == '@' && length > 1 && length <= STORE_PATH_MAX && !strchr(name, '/');
-}
-
-/* Whether `path` is `top` or lies below it. */
-static bool path_within(const char *path, const char *top)
-{
-    size_t length = strlen(top);
-
-    if (strcmp(top, "/") == 0)
-        return path[0] == '/';
-    return strncmp(path, top, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
 static struct node *node_find(const struct store *store, const char *path, size_t length)
@@ -146,8 +165,29 @@ static void event_queue(struct store *store, struct watch *watch, const char *pa
     DL_APPEND(store->events, watch->last);
 }
 
+static struct watched *watched_find(const struct store *store, const char *path, size_t length)
+{
+    struct watched *watched;
+
+    HASH_FIND(hh, store->watched, path, length, watched);
+    return watched;
+}
+
+static struct watched *watched_make(struct store *store, const char *path)
+{
+    size_t length = strlen(path);
+    struct watched *watched = watched_find(store, path, length);
+
+    if (watched)
+        return watched;
+    watched = alloc_named(offsetof(struct watched, path), path, length);
+    HASH_ADD_KEYPTR(hh, store->watched, watched->path, length, watched);
+    return watched;
+}
+
 static void watch_end(struct store *store, struct watch *watch)
 {
+    struct watched *at = watch->at;
     struct event *event, *following;
 
     DL_FOREACH_SAFE (store->events, event, following) {
@@ -156,9 +196,74 @@ static void watch_end(struct store *store, struct watch *watch)
             free(event);
         }
     }
-    DL_DELETE(store->watches, watch);
-    store->watch_count--;
+    DL_DELETE(at->watches, watch);
+    if (!at->watches) {
+        HASH_DEL(store->watched, at);
+        free(at);
+    }
+    DL_DELETE2(store->by_domain[watch->key.domid], watch, prev_domain, next_domain);
+    HASH_DEL(store->by_key, watch);
     free(watch);
+}
+
+/* ---- what a change fires ---- */
+
+/* Those who watch this very path. */
+static void match_at(struct store *store, const char *path, size_t length, const char *changed)
+{
+    const struct watched *at = watched_find(store, path, length);
+    struct watch *watch;
+
+    DL_FOREACH (at ? at->watches : NULL, watch) {
+        if (store->match_count == store->match_room) {
+            store->match_room = store->match_room ? store->match_room * 2 : 16;
+            store->matches = realloc(store->matches, store->match_room * sizeof(store->matches[0]));
+            assert(store->matches);
+        }
+        store->matches[store->match_count++] = (struct match){watch, changed};
+    }
+}
+
+/* Those who watch the path or a parent of it. */
+static void match_above(struct store *store, const char *path)
+{
+    size_t length = strlen(path);
+
+    match_at(store, path, length, path);
+    while (length > 1) {
+        while (path[--length] != '/') {
+        }
+        length = length > 0 ? length : 1;
+        match_at(store, path, length, path);
+    }
+}
+
+/* Those who watch what goes with a node. As deep as node_free. */
+static void match_below(struct store *store, const struct node *node)
+{
+    const struct node *child;
+
+    DL_FOREACH (node->children, child) {
+        match_at(store, child->path, strlen(child->path), child->path);
+        match_below(store, child);
+    }
+}
+
+static int match_order(const void *a, const void *b)
+{
+    uint64_t first = ((const struct match *)a)->watch->serial;
+    uint64_t second = ((const struct match *)b)->watch->serial;
+
+    return (first > second) - (first < second);
+}
+
+static void fire_matches(struct store *store)
+{
+    if (store->match_count > 1)
+        qsort(store->matches, store->match_count, sizeof(store->matches[0]), match_order);
+    for (uint32_t i = 0; i < store->match_count; i++)
+        event_queue(store, store->matches[i].watch, store->matches[i].path);
+    store->match_count = 0;
 }
 
 struct store *store_create(void)
@@ -174,10 +279,11 @@ void store_destroy(struct store *store)
 {
     struct watch *watch, *following;
 
-    DL_FOREACH_SAFE (store->watches, watch, following) {
+    HASH_ITER (hh, store->by_key, watch, following) {
         watch_end(store, watch);
     }
     node_free(store, store->root);
+    free(store->matches);
     free(store);
 }
 
@@ -205,12 +311,8 @@ int store_write(struct store *store, const char *path, const char *value)
     char *copy = alloc_named(0, value, strlen(value)); /* before: `value` may be the node's own */
     free(node->value);
     node->value = copy;
-
-    struct watch *watch;
-    DL_FOREACH (store->watches, watch) {
-        if (path_within(path, watch->path))
-            event_queue(store, watch, path);
-    }
+    match_above(store, path);
+    fire_matches(store);
     return 0;
 }
 
@@ -221,14 +323,9 @@ int store_remove(struct store *store, const char *path)
     struct node *node = node_find(store, path, strlen(path));
     if (!node)
         return -ERR_NOENT;
-
-    struct watch *watch;
-    DL_FOREACH (store->watches, watch) {
-        if (path_within(path, watch->path))
-            event_queue(store, watch, path);
-        else if (path_within(watch->path, path) && store_read(store, watch->path))
-            event_queue(store, watch, watch->path);
-    }
+    match_above(store, path);
+    match_below(store, node);
+    fire_matches(store);
     node_free(store, node);
     return 0;
 }
@@ -261,52 +358,48 @@ int store_watch(struct store *store, uint16_t domid, const char *path, uint64_t 
 
     if (!path_valid(path) && !special_valid(path))
         return -ERR_INVAL;
-    DL_FOREACH (store->watches, watch) {
-        if (watch->domid == domid && watch->cookie == cookie && strcmp(watch->path, path) == 0)
+    struct watched *at = watched_make(store, path);
+    DL_FOREACH (at->watches, watch) {
+        if (watch->key.domid == domid && watch->key.cookie == cookie)
             return -ERR_EXIST;
     }
-    watch = alloc_named(offsetof(struct watch, path), path, strlen(path));
-    watch->domid = domid;
-    watch->cookie = cookie;
-    DL_APPEND(store->watches, watch);
-    store->watch_count++;
+    watch = calloc(1, sizeof(*watch));
+    assert(watch);
+    watch->key = (struct watch_key){.cookie = cookie, .domid = domid};
+    watch->serial = store->next_serial++;
+    watch->at = at;
+    DL_APPEND(at->watches, watch);
+    DL_APPEND2(store->by_domain[domid], watch, prev_domain, next_domain);
+    HASH_ADD(hh, store->by_key, key, sizeof(watch->key), watch);
     event_queue(store, watch, path);
     return 0;
 }
 
 int store_unwatch(struct store *store, uint16_t domid, uint64_t cookie)
 {
-    struct watch *watch, *following;
+    const struct watch_key key = {.cookie = cookie, .domid = domid};
+    struct watch *watch;
     int ended = 0;
 
-    DL_FOREACH_SAFE (store->watches, watch, following) {
-        if (watch->domid == domid && watch->cookie == cookie) {
-            watch_end(store, watch);
-            ended++;
-        }
+    for (;; ended++) {
+        HASH_FIND(hh, store->by_key, &key, sizeof(key), watch); /* one of those there are */
+        if (!watch)
+            return ended;
+        watch_end(store, watch);
     }
-    return ended;
 }
 
 void store_forget(struct store *store, uint16_t domid)
 {
-    struct watch *watch, *following;
-
-    DL_FOREACH_SAFE (store->watches, watch, following) {
-        if (watch->domid == domid)
-            watch_end(store, watch);
-    }
+    while (store->by_domain[domid])
+        watch_end(store, store->by_domain[domid]);
 }
 
 void store_fire(struct store *store, const char *special)
 {
-    struct watch *watch;
-
     assert(special_valid(special));
-    DL_FOREACH (store->watches, watch) {
-        if (strcmp(watch->path, special) == 0)
-            event_queue(store, watch, special);
-    }
+    match_at(store, special, strlen(special), special);
+    fire_matches(store);
 }
 
 bool store_next(struct store *store, struct store_event *event)
@@ -315,7 +408,8 @@ bool store_next(struct store *store, struct store_event *event)
 
     if (!head)
         return false;
-    *event = (struct store_event){.domid = head->watch->domid, .cookie = head->watch->cookie};
+    *event = (struct store_event){.domid = (uint16_t)head->watch->key.domid,
+                                  .cookie = head->watch->key.cookie};
     memcpy(event->path, head->path, strlen(head->path) + 1);
     if (head->watch->last == head)
         head->watch->last = NULL;
@@ -331,5 +425,5 @@ uint32_t store_nodes(const struct store *store)
 
 uint32_t store_watches(const struct store *store)
 {
-    return store->watch_count;
+    return HASH_COUNT(store->by_key);
 }

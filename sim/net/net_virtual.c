@@ -376,6 +376,11 @@ const struct net_link *net_virtual_link(const struct net *a, const struct net *b
 
 /* ---- for reports and the trace ---- */
 
+uint64_t net_virtual_under_way(const struct net_virtual *world)
+{
+    return world->under_way;
+}
+
 void net_virtual_queued(const struct net *net, uint64_t token, uint64_t *out_bytes,
                         uint64_t *in_bytes)
 {

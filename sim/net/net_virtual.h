@@ -15,24 +15,10 @@
 
 #include "ringlib/trace.h"
 #include "sim/net/net.h"
+#include "sim/net/net_link.h"
 #include "sim/time/vcpu.h"
 
 struct net_virtual;
-
-/* What lies between two hosts, each way; all their connections share it. Times are at most 2^44 ns,
- * the rate 2^48. */
-struct net_link {
-    uint64_t delay_ns;
-    uint64_t jitter_ns;         /* up to so much is added; order is kept */
-    uint64_t rate_bytes_per_s;  /* 0: unlimited */
-    uint32_t loss_ppm;          /* of segments, and of attempts to connect; 0..1,000,000 */
-    uint64_t retransmit_ns;     /* what a loss costs; doubled each time the same segment is lost,
-                                   which is at most 15 times */
-    uint64_t connect_ns;        /* of the handshake, beside the delay there and back */
-    uint32_t segment_bytes;     /* largest segment, 1..2^30 */
-    uint32_t send_buffer_bytes; /* 1..2^30, and so is the other: */
-    uint32_t receive_buffer_bytes;
-};
 
 struct net_virtual_config {
     struct vclock *clock; /* outlives it */
@@ -72,6 +58,11 @@ void net_virtual_reset(struct net *host, uint64_t token);
 
 /* Where a bound or listening socket of a host is; asserts that it is one. */
 struct call_addr net_virtual_address(const struct net *host, uint64_t token);
+
+/* How many events of the network are still to come: segments, ends, resets, acknowledgements,
+ * windows, attempts to connect and what becomes of them. While there are any, nobody waits in vain
+ * yet: each comes by itself, and none comes for ever. */
+uint64_t net_virtual_under_way(const struct net_virtual *world);
 
 /* Bytes a connected socket's pipes hold: written and not yet read by the other side, and the other
  * way round; for stall reports and for leak checks. */

@@ -316,7 +316,7 @@ static void on_refused(void *self, uint64_t arg)
     (void)arg;
     if (client->open)
         fail(client, -ERR_CONNREFUSED);
-    net_virtual_stream_drop(client->conn);
+    net_virtual_stream_fired(client->conn);
 }
 
 static void on_connected(void *self, uint64_t arg)
@@ -330,7 +330,7 @@ static void on_connected(void *self, uint64_t arg)
         net_virtual_trace(client, TRACE_SOCKET_CONNECTED);
         net_virtual_complete(&client->socket->opened, 0, VIRTUAL_BY_NETWORK);
     }
-    net_virtual_stream_drop(client->conn);
+    net_virtual_stream_fired(client->conn);
 }
 
 static void on_try_again(void *self, uint64_t arg);
@@ -368,7 +368,7 @@ static void on_try_again(void *self, uint64_t arg)
         fail(client, -ERR_TIMEDOUT);
     else if (client->open)
         attempt(client, net_virtual_now_ns(client->conn->world));
-    net_virtual_stream_drop(client->conn);
+    net_virtual_stream_fired(client->conn);
 }
 
 /* An attempt finds room at a listener. Whatever the server sends arrives after its answer. */
@@ -411,7 +411,7 @@ static void on_attempt(void *self, uint64_t arg)
     (void)arg;
     if (client->open)
         arrive(client);
-    net_virtual_stream_drop(client->conn);
+    net_virtual_stream_fired(client->conn);
 }
 
 static struct virtual_conn *new_conn(struct virtual_socket *socket, const struct virtual_place *to)

@@ -158,6 +158,7 @@ struct net_virtual {
     struct virtual_link *links;
     struct virtual_port *ports;
     struct virtual_conn *conns;
+    uint64_t under_way; /* events that are scheduled */
 };
 
 static inline struct virtual_host *net_virtual_host_of(struct net *net)
@@ -237,9 +238,12 @@ void net_virtual_stream_open(struct virtual_side *side, struct virtual_host *hos
 void net_virtual_stream_close(struct virtual_side *side, uint64_t at_ns, bool abort);
 
 /* Schedule an event of a side, which holds its conn until it has fired: `fire` ends with
- * net_virtual_stream_drop. */
+ * net_virtual_stream_fired. */
 void net_virtual_stream_at(struct virtual_side *side, uint64_t at_ns,
                            void (*fire)(void *side, uint64_t arg), uint64_t arg);
+
+/* An event has fired: it is not under way any more, and gives up its hold. */
+void net_virtual_stream_fired(struct virtual_conn *conn);
 
 /* Give up one hold. */
 void net_virtual_stream_drop(struct virtual_conn *conn);

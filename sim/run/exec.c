@@ -46,7 +46,7 @@ void exec_destroy(struct exec *exec)
 
 uint16_t exec_next_device(const struct exec *exec)
 {
-    uint32_t device = 0;
+    uint32_t device = exec->device_first;
 
     while (device < exec->config.max_devices - 1 && exec->devices[device].used)
         device++;
@@ -69,6 +69,7 @@ int exec_add(struct exec *exec, const struct exec_core *core)
     }
     if (index >= exec->device_count)
         exec->device_count = index + 1u;
+    exec->device_first = index;
     return index;
 }
 
@@ -79,6 +80,7 @@ void exec_remove(struct exec *exec, uint16_t index)
     assert(device->used && device->in_flight == 0);
     free(device->channels);
     *device = (struct exec_device){.listed = device->listed};
+    exec->device_first = index < exec->device_first ? index : exec->device_first;
 }
 
 static uint64_t deadline_of(const struct exec_device *device)
@@ -330,6 +332,7 @@ void exec_call_was(struct exec *exec, const struct exec_call *call)
 {
     bool bytes = call->call >= TRACE_CALL_SEND && call->ret > 0;
 
+    exec->counters.calls++;
     if (exec->config.vcpu) {
         vcpu_charge(exec->config.vcpu, COST_STEP, 1);
         vcpu_charge(exec->config.vcpu, COST_COPY_BYTE, bytes ? (uint64_t)call->ret : 0);

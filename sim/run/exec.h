@@ -48,8 +48,15 @@ struct exec_config {
 };
 
 struct exec_counters {
-    uint64_t turns, steps, actions;
+    uint64_t turns, steps, actions, calls;
 };
+
+/* Protocol events, the unit in which a simulation's speed is told: events into cores (each is a
+ * step), actions out of them, calls of the application. */
+static inline uint64_t exec_protocol_events(const struct exec_counters *counters)
+{
+    return counters->steps + counters->actions + counters->calls;
+}
 
 struct exec;
 

@@ -33,6 +33,7 @@ void metrics_counters_exec(struct metrics_counters *all, const struct exec_count
     add(all, "turns", METRICS_FLOW, exec->turns);
     add(all, "steps", METRICS_FLOW, exec->steps);
     add(all, "actions", METRICS_FLOW, exec->actions);
+    add(all, "calls", METRICS_FLOW, exec->calls);
 }
 
 void metrics_counters_fe(struct metrics_counters *all, const struct fe_counters *fe)

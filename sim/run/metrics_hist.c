@@ -82,7 +82,8 @@ int metrics_hist_merge(struct metrics_hist *hist, const struct metrics_hist *fro
     if (from->count > METRICS_HIST_LIMIT - hist->count)
         return -ERR_OVERFLOW;
     for (size_t i = 0; i < from->bucket_count; i++)
-        metrics_hist_record_many(hist, metrics_hist_lowest_ns(i), from->buckets[i]);
+        if (from->buckets[i] > 0)
+            metrics_hist_record_many(hist, metrics_hist_lowest_ns(i), from->buckets[i]);
     hist->saturated += from->saturated;
     return 0;
 }

@@ -6,20 +6,25 @@
 
 #include "backend/bus.h"
 
+#include <uthash.h>
+
 struct device {
     struct run_back *back;
     struct be *be;
     uint16_t index; /* at the executor */
     uint16_t front, devid;
-    bool gone;  /* its nodes are: it is being stopped */
-    bool again; /* they are there again: it is served anew when the old core is through */
+    uint32_t key; /* both */
+    bool gone;    /* its nodes are: it is being stopped */
+    bool again;   /* they are there again: it is served anew when the old core is through */
     struct device *next;
+    UT_hash_handle hh;
 };
 
 struct run_back {
     struct run_back_config config;
     struct bus *bus;
-    struct device *devices;
+    struct device *devices; /* the latest first */
+    struct device *by_key;
     struct be_counters retired;
     uint32_t gone; /* how many devices are */
     bool stopping;
@@ -69,12 +74,18 @@ static void observe_bus(void *self, const struct act *act)
         report(self, (uint16_t)act->fault.index, &act->fault);
 }
 
+static uint32_t key_of(uint16_t front, uint16_t devid)
+{
+    return (uint32_t)front << 16 | devid;
+}
+
 static struct device *find(struct run_back *back, uint16_t front, uint16_t devid)
 {
-    for (struct device *device = back->devices; device; device = device->next)
-        if (device->front == front && device->devid == devid)
-            return device;
-    return NULL;
+    uint32_t key = key_of(front, devid);
+    struct device *device;
+
+    HASH_FIND(hh, back->by_key, &key, sizeof(key), device);
+    return device;
 }
 
 static bool add_core(struct run_back *back, struct device *device)
@@ -127,6 +138,8 @@ static void device_new(struct run_back *back, const struct act_device *act)
         free(device);
         return;
     }
+    device->key = key_of(device->front, device->devid);
+    HASH_ADD(hh, back->by_key, key, sizeof(device->key), device);
     device->next = back->devices;
     back->devices = device;
 }
@@ -233,6 +246,7 @@ void run_back_turned(struct run_back *back)
         add_counters(&back->retired, be_counters(device->be));
         exec_remove(back->config.exec, device->index);
         *link = device->next;
+        HASH_DEL(back->by_key, device);
         free(device->be);
         free(device);
         if (again)
@@ -254,6 +268,7 @@ void run_back_counters(const struct run_back *back, struct be_counters *sum)
 
 void run_back_destroy(struct run_back *back)
 {
+    HASH_CLEAR(hh, back->by_key);
     while (back->devices) {
         struct device *device = back->devices;
         back->devices = device->next;

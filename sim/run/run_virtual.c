@@ -7,19 +7,12 @@
 #include "ringlib/err.h"
 #include "sim/run/run_virtual_private.h"
 
-/* TCP on loopback as Linux has it by default: 64 KiB segments, tcp_rmem's 128 KiB to receive, four
- * times as much to send, and TCP_RTO_MIN. Its delay is the CPU time and the wake-ups of the model.
- */
-static const struct net_link loopback = {.retransmit_ns = 200000000,
-                                         .segment_bytes = 65536,
-                                         .send_buffer_bytes = 524288,
-                                         .receive_buffer_bytes = 131072};
-
 enum {
     PORTS_FIFO = 131072, /* of the FIFO ABI, where the 2-level ABI's are too few */
     PORTS_2LEVEL = 4096, /* 64-bit */
     PAGES_LEAST = 1024,  /* of the machine */
-    LOOK_EVERY = 1024,   /* events, for progress */
+    LOOK_EVERY = 1024,   /* events, for progress, */
+    LOOK_GUEST = 64,     /* or so many a guest: a look is at each of them */
 };
 
 static void report_error(struct run_virtual *run, const char *who, const char *text)
@@ -129,13 +122,14 @@ static bool open_machine(struct run_virtual *run)
     uint64_t pages, ports;
 
     run->clock = vclock_create();
-    run->vcpus = vcpus_create(&(struct vcpus_config){.clock = run->clock,
-                                                     .costs = run->config.costs,
-                                                     .seed = run->scenario.seed,
-                                                     .preempt = false});
+    run->vcpus = vcpus_create(
+        &(struct vcpus_config){.clock = run->clock,
+                               .costs = run->config.costs,
+                               .seed = run->scenario.seed,
+                               .preempt = run->scenario.scheduling == SCENARIO_PREEMPT_ON_WAKE});
     run->world = net_virtual_create(&(struct net_virtual_config){.clock = run->clock,
                                                                  .seed = run->scenario.seed,
-                                                                 .link = loopback,
+                                                                 .link = scenario_link_preset(),
                                                                  .trace = run->config.trace});
     machine_needs(run, &pages, &ports);
     run->machine = hv_virtual_create(&(struct hv_virtual_config){
@@ -281,6 +275,15 @@ static bool open_peer(struct run_virtual *run, uint32_t i, json_t **error)
     return true;
 }
 
+static void lay_links(struct run_virtual *run)
+{
+    for (uint32_t i = 0; i < run->scenario.link_count; i++) {
+        const struct scenario_link *link = &run->scenario.links[i];
+        net_virtual_set_link(domain_virtual_net(run->backend),
+                             peer_virtual_net(run->peers[link->peer]), &link->link);
+    }
+}
+
 struct run_virtual *run_virtual_create(const struct run_virtual_config *config, json_t **error)
 {
     struct run_virtual *run = calloc(1, sizeof(*run));
@@ -291,7 +294,6 @@ struct run_virtual *run_virtual_create(const struct run_virtual_config *config, 
     run->config = *config;
     run->scenario = *config->scenario;
     run->errors = json_array();
-    run->patience_ns = 1000000000;
     for (uint32_t i = 0; i < run->scenario.host_count; i++)
         run->guest_count +=
             run->scenario.hosts[i].role == SCENARIO_FRONTEND ? run->scenario.hosts[i].count : 0;
@@ -305,6 +307,7 @@ struct run_virtual *run_virtual_create(const struct run_virtual_config *config, 
         return NULL;
     }
     open_backend(run);
+    lay_links(run);
     open_guests(run);
     return run;
 }
@@ -381,29 +384,43 @@ static bool is_waited_for(const struct run_virtual *run)
     return busy;
 }
 
+/* A leap of the clock is looked at before it is made. */
+static bool is_time_to_look(const struct run_virtual *run)
+{
+    return vclock_fired(run->clock) >= run->look_at ||
+           vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= RUN_VIRTUAL_PATIENCE_NS;
+}
+
+/* Time counts as lost only between two looks that both found nothing to hope for: what comes after
+ * a long silence of the network, or of workloads that wait for their time, is to have its effect
+ * first. */
 static enum run_virtual_status look(struct run_virtual *run)
 {
     uint64_t now_ns = vclock_now_ns(run->clock), progress = progress_of(run);
-    bool waited_for = is_waited_for(run);
+    /* while the network has something under way it is not over, however long that takes */
+    bool waited_for = net_virtual_under_way(run->world) == 0 && is_waited_for(run);
+    bool stuck = progress == run->progress && waited_for;
+    uint32_t events = LOOK_GUEST * run->guest_count;
+
+    run->look_at = vclock_fired(run->clock) + (events > LOOK_EVERY ? events : LOOK_EVERY);
 
     if (now_ns >= run->scenario.timeout_ns)
         return RUN_VIRTUAL_TIMEOUT;
-    if (progress != run->progress || !waited_for) {
-        run->progress = progress;
+    if (!stuck || !run->stuck)
         run->progress_ns = now_ns;
-    }
+    run->progress = progress;
+    run->stuck = stuck;
     /* what is waited for will not have come when its time is over, either */
-    if (waited_for && vclock_next_ns(run->clock) - now_ns >= run->patience_ns)
+    if (waited_for && vclock_next_ns(run->clock) - now_ns >= RUN_VIRTUAL_PATIENCE_NS)
         return RUN_VIRTUAL_STALLED;
-    return now_ns - run->progress_ns >= run->patience_ns ? RUN_VIRTUAL_STALLED : RUN_VIRTUAL_GOING;
+    return now_ns - run->progress_ns >= RUN_VIRTUAL_PATIENCE_NS ? RUN_VIRTUAL_STALLED
+                                                                : RUN_VIRTUAL_GOING;
 }
 
 enum run_virtual_status run_virtual_go(struct run_virtual *run, uint32_t events)
 {
     for (uint32_t i = 0; i < events && run->status == RUN_VIRTUAL_GOING; i++) {
-        /* a long leap of the clock is looked at before it is made */
-        bool leap = vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= run->patience_ns;
-        if (leap || vclock_fired(run->clock) % LOOK_EVERY == 0)
+        if (is_time_to_look(run))
             run->status = look(run);
         if (is_through(run))
             run->status = RUN_VIRTUAL_DONE;
@@ -438,6 +455,15 @@ uint64_t run_virtual_bytes(const struct run_virtual *run)
 
     run_back_counters(run->back, &back);
     return back.sent_bytes + back.received_bytes;
+}
+
+uint64_t run_virtual_protocol_events(const struct run_virtual *run)
+{
+    uint64_t events = exec_protocol_events(exec_counters(domain_virtual_exec(run->backend)));
+
+    for (uint32_t i = 0; i < run->guest_count; i++)
+        events += exec_protocol_events(exec_counters(domain_virtual_exec(run->guests[i].domain)));
+    return events;
 }
 
 bool run_virtual_entity(const struct scenario *scenario, uint32_t i, uint16_t *who,

@@ -4,8 +4,8 @@
  *
  * Every guest, the backend and each peer has a vCPU; the network and the hypervisor are models.
  * Nothing here knows the host's time. A run ends by itself, or when it stalls: nothing is scheduled
- * any more, or nothing has moved for a virtual second (longer on slow links), and not because the
- * workloads wait for their time.
+ * any more, or nothing has moved for a virtual second in which nothing was under way in the network
+ * and the workloads did not wait for their time.
  * Source: architecture 9.
  */
 #ifndef XENSOCK_SIM_RUN_RUN_VIRTUAL_H
@@ -48,6 +48,9 @@ void run_virtual_interrupt(struct run_virtual *run);
 uint64_t run_virtual_now_ns(const struct run_virtual *run);
 uint64_t run_virtual_events(const struct run_virtual *run);
 uint64_t run_virtual_bytes(const struct run_virtual *run);
+
+/* exec_protocol_events of all domains, since the beginning. */
+uint64_t run_virtual_protocol_events(const struct run_virtual *run);
 
 /* What the parts report, as launch.h has it; the caller's. Once. */
 json_t *run_virtual_reports(struct run_virtual *run);

@@ -199,7 +199,7 @@ static void add_reason(struct text *text, const struct run_virtual *run)
         add(text, "the run had not ended at its timeout\n");
     else if (next_ns == VCLOCK_NEVER)
         add(text, "nothing can happen any more\n");
-    else if (next_ns - now_ns >= run->patience_ns)
+    else if (next_ns - now_ns >= RUN_VIRTUAL_PATIENCE_NS)
         add(text, "nothing happens before " SECONDS "\n", SECONDS_OF(next_ns));
     else
         add(text, "nothing has moved since " SECONDS "\n", SECONDS_OF(run->progress_ns));

@@ -266,9 +266,9 @@ void swarm_peer_open(struct swarm *swarm)
 {
     swarm->peer_vcpu = vcpu_add(
         swarm->vcpus, &(struct vcpu_config){.name = "peer", .cpu = -1, .self = swarm, .run = run});
-    swarm->peer_net = net_virtual_host(
-        swarm->world, &(struct net_virtual_host_config){
-                          .name = "peer", .who = TRACE_PEER_BASE, .vcpu = swarm->peer_vcpu});
+    struct net_virtual_host_config host = {
+        .name = "peer", .who = TRACE_PEER_BASE, .vcpu = swarm->peer_vcpu};
+    swarm->peer_net = net_virtual_host(swarm->world, &host);
     prng_init(&swarm->peer_prng, swarm->config.seed, "peer", 7);
     for (uint32_t i = 0; i < SWARM_CONNS; i++) {
         struct call_addr addr = address(SWARM_PORT_PEER + i);

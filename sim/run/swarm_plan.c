@@ -87,9 +87,13 @@ static void add_end(struct draw *draw, uint32_t conn, uint64_t from_ns)
 
     if (one_in(draw, 3))
         return;            /* the quiet ends it */
-    if (one_in(draw, 2)) { /* last words */
+    if (one_in(draw, 2)) { /* last words, and the guest is about to look */
         add(draw, SWARM_PEER_SEND, conn, at_ns);
         last(draw)->amount = scaled(draw, draw->bytes_scale);
+        for (uint32_t n = below(draw, 4); n > 0; n--) {
+            add(draw, SWARM_GUEST_SEND, conn, at_ns + draw->plan->delay_ns + below(draw, 40000));
+            last(draw)->amount = 1;
+        }
     }
     add(draw, ends[below(draw, draw->resets ? 5 : 4)], conn, at_ns);
 }
@@ -168,7 +172,7 @@ void swarm_plan_make(struct swarm_plan *plan, const struct scenario *scenario, u
         plan->order += below(&draw, scenario->protocol.order - dialect->order_min + 1);
     plan->costs = below(&draw, 3);
     plan->guests = 1 + one_in(&draw, 3);
-    plan->every = one_in(&draw, 3) ? 0 : 1 + scaled(&draw, 64);
+    plan->every = one_in(&draw, 4) ? 0 : 1u << below(&draw, 7);
     plan->rest_ns = 100000 + scaled(&draw, 5000000);
     draw.bytes_scale = 16u << below(&draw, 13);
     draw.resets = one_in(&draw, 3);

@@ -38,7 +38,7 @@ struct vcpu {
     bool in_turn;              /* `run` is being called */
     uint64_t turn_ns;          /* when the turn under way began, */
     uint64_t cost_ps;          /* what it cost so far; outside a turn, what the next one owes */
-    uint64_t ahead_ns;         /* of the clock, in a turn that intrudes */
+    bool intrudes;             /* the turn under way does */
     uint64_t stalled_until_ns; /* VCLOCK_NEVER: it has retired */
     struct prng prng;
     struct vcpu_counters counters;
@@ -228,10 +228,10 @@ bool vcpu_intrude(struct vcpu *vcpu)
     vcpu->counters.turns++;
     vcpu->turn_ns = now_ns;
     vcpu->in_turn = true;
-    vcpu->ahead_ns = vcpu->cost_ps / 1000;
+    vcpu->intrudes = true;
     bool left = vcpu->config.run(vcpu->config.self, now_ns);
     vcpu->in_turn = false;
-    vcpu->ahead_ns = 0;
+    vcpu->intrudes = false;
     if (left)
         vcpu_wake(vcpu, now_ns);
     return true;
@@ -260,7 +260,7 @@ uint64_t vcpu_now_ns(const struct vcpu *vcpu)
 
 uint64_t vcpu_horizon_ns(const struct vcpu *vcpu)
 {
-    return vclock_now_ns(clock_of(vcpu->cpu)) + vcpu->ahead_ns;
+    return vcpu->intrudes ? VCLOCK_NEVER : vclock_now_ns(clock_of(vcpu->cpu));
 }
 
 enum vcpu_state vcpu_state(const struct vcpu *vcpu, uint64_t *idle_ns)

@@ -222,6 +222,53 @@ static void the_same_watch_twice_is_refused(void **state)
     watch(store, OTHER, "/a", 1);
 }
 
+static void watches_fire_in_the_order_in_which_they_came(void **state)
+{
+    struct store *store = *state;
+
+    assert_int_equal(store_write(store, "/a/b/c", "1"), 0);
+    watch(store, DOMID, "/a/b/c", 1);
+    watch(store, OTHER, "/", 2);
+    watch(store, DOMID, "/a", 3);
+    watch(store, OTHER, "/a/b/c", 4);
+    watch(store, DOMID, "/a/bb", 5);
+    watch(store, OTHER, "/a/b", 6);
+
+    assert_int_equal(store_write(store, "/a/b/c", "2"), 0);
+    expect(store, DOMID, 1, "/a/b/c");
+    expect(store, OTHER, 2, "/a/b/c");
+    expect(store, DOMID, 3, "/a/b/c");
+    expect(store, OTHER, 4, "/a/b/c");
+    expect(store, OTHER, 6, "/a/b/c");
+    expect_none(store);
+
+    assert_int_equal(store_remove(store, "/a/b"), 0);
+    expect(store, DOMID, 1, "/a/b/c");
+    expect(store, OTHER, 2, "/a/b");
+    expect(store, DOMID, 3, "/a/b");
+    expect(store, OTHER, 4, "/a/b/c");
+    expect(store, OTHER, 6, "/a/b");
+    expect_none(store);
+}
+
+static void a_cookie_ends_its_watches_of_all_paths_and_no_others(void **state)
+{
+    struct store *store = *state;
+
+    watch(store, DOMID, "/a", 1);
+    watch(store, DOMID, "/b", 1);
+    watch(store, DOMID, "/a", 2);
+    watch(store, OTHER, "/a", 1);
+    assert_int_equal(store_unwatch(store, DOMID, 1), 2);
+    assert_int_equal(store_unwatch(store, DOMID, 1), 0);
+    assert_int_equal(store_watches(store), 2);
+    assert_int_equal(store_write(store, "/a", "1"), 0);
+    expect(store, DOMID, 2, "/a");
+    expect(store, OTHER, 1, "/a");
+    assert_int_equal(store_write(store, "/b", "1"), 0);
+    expect_none(store);
+}
+
 static void special_names_fire_their_own_watches_only(void **state)
 {
     struct store *store = *state;
@@ -248,6 +295,8 @@ int main(void)
         TREE_TEST(several_nodes_are_all_there_at_the_first_event),
         TREE_TEST(an_ended_watch_takes_its_events_along),
         TREE_TEST(the_same_watch_twice_is_refused),
+        TREE_TEST(watches_fire_in_the_order_in_which_they_came),
+        TREE_TEST(a_cookie_ends_its_watches_of_all_paths_and_no_others),
         TREE_TEST(special_names_fire_their_own_watches_only),
     };
 

@@ -226,6 +226,33 @@ static void test_every_attempt_is_lost(void **state)
     expect_quiet(client);
 }
 
+/* What comes by itself is counted until it has come, a long silence through; what waits for the
+ * other side is not. */
+static void test_what_is_under_way(void **state)
+{
+    struct world *world = *state;
+    struct host *client = &world->hosts[CLIENT], *server = &world->hosts[SERVER];
+    struct net_link link = plain_link;
+
+    connect_pair(world);
+    assert_int_equal(net_virtual_under_way(world->net), 0);
+    send_bytes(client, A, "abc", 3);
+    assert_int_equal(net_virtual_under_way(world->net), 1);
+    run_until(world, vclock_now_ns(world->clock) + 50 * US);
+    assert_int_equal(net_virtual_under_way(world->net), 1); /* what acknowledges it */
+    expect_text(server, B, "abc");
+    assert_int_equal(net_virtual_under_way(world->net), 2); /* and the window */
+    settle(world);
+    assert_int_equal(net_virtual_under_way(world->net), 0);
+    link.loss_ppm = 1000000;
+    net_virtual_set_link(client->net, server->net, &link);
+    start_connect(client, B, PORT);
+    run_until(world, vclock_now_ns(world->clock) + 126 * SECOND);
+    assert_int_equal(net_virtual_under_way(world->net), 1); /* the last attempt's end */
+    expect(client, EV_NET_CONNECT, B, -ERR_TIMEDOUT);
+    assert_int_equal(net_virtual_under_way(world->net), 0);
+}
+
 static void test_accepts_in_order(void **state)
 {
     struct world *world = *state;
@@ -396,6 +423,7 @@ static const struct CMUnitTest tests[] = {
     VIRTUAL_TEST(test_a_listener_that_comes_or_goes_meanwhile),
     VIRTUAL_TEST(test_backlog),
     VIRTUAL_TEST(test_every_attempt_is_lost),
+    VIRTUAL_TEST(test_what_is_under_way),
     VIRTUAL_TEST(test_accepts_in_order),
     VIRTUAL_TEST(test_poll_takes_nothing_and_yields_to_accept),
     VIRTUAL_TEST(test_cancel_of_accept_and_listener),

@@ -107,6 +107,8 @@ static void bad_overrides(void **state)
     static const char *const sets[] = {"protocol.ordr=6",
                                        "workload.bulk.bytes=64KB",
                                        "workload.bulc.bytes=1",
+                                       "topology.links.ecko.delay=1ms",
+                                       "topology.links.echo.delay=1",
                                        "topology.peers.ext.address=1.2.3.4",
                                        "name.x=1",
                                        "=5",
@@ -167,7 +169,7 @@ static void hostile_files(void **state)
     assert_int_equal(diags.dropped, diags.errors - DIAG_MAX);
 }
 
-/* One more host, peer or workload than there is room for. */
+/* One more host, peer, link or workload than there is room for. */
 static void too_many(void **state)
 {
     static char text[8192];
@@ -180,6 +182,9 @@ static void too_many(void **state)
     used += (size_t)sprintf(text + used, "  hosts:\n    b: {role: backend}\n");
     for (uint32_t i = 0; i < SCENARIO_HOSTS_MAX; i++)
         used += (size_t)sprintf(text + used, "    h%u: {role: frontend}\n", i);
+    used += (size_t)sprintf(text + used, "  links:\n");
+    for (uint32_t i = 0; i <= SCENARIO_LINKS_MAX; i++)
+        used += (size_t)sprintf(text + used, "    - {to: p%u}\n", i);
     used += (size_t)sprintf(text + used, "workload:\n");
     for (uint32_t i = 0; i <= SCENARIO_WORKLOADS_MAX; i++)
         used += (size_t)sprintf(text + used, "  - {name: w%u, kind: stream, connect_to: p0}\n", i);
@@ -187,7 +192,8 @@ static void too_many(void **state)
     used = 0;
     for (uint32_t i = 0; i < diags.count; i++)
         used += diags.entries[i].severity == DIAG_ERROR && diags.entries[i].code == DIAG_TOO_MANY;
-    assert_int_equal(used, 3);
+    assert_int_equal(used, 4);
+    assert_int_equal(scenario.link_count, SCENARIO_LINKS_MAX);
     assert_int_equal(scenario.peer_count, SCENARIO_PEERS_MAX);
     assert_int_equal(scenario.host_count, SCENARIO_HOSTS_MAX);
     assert_int_equal(scenario.workload_count, SCENARIO_WORKLOADS_MAX);
@@ -199,8 +205,11 @@ static void full(void **state)
 
     (void)state;
     assert_int_equal(load("good-full.yaml"), 0);
-    assert_int_equal(diags.count, 0);
+    assert_int_equal(diags.errors, 0);
+    assert_printed("good-full.txt");
     assert_int_equal(scenario.peers[4].workload, 4); /* caller -> srv */
+    assert_int_equal(scenario.links[0].peer, 0);
+    assert_int_equal(scenario.links[1].peer, 4);
     assert_int_equal(scenario.workloads[2].peer, 3); /* two-way -> ext */
     assert_int_equal(scenario.workloads[0].host, 1);
     assert_int_equal(scenario.backend, 0);
