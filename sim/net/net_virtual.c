@@ -198,7 +198,8 @@ static void leave(struct virtual_socket *socket, bool abort)
     socket->side = NULL;
 }
 
-/* When the last of what a token completed, and nobody has taken yet, is due; 0: there is nothing. */
+/* When the last of what a token completed, and nobody has taken yet, is due; 0: there is nothing.
+ */
 static uint64_t last_due_ns(const struct virtual_host *host, uint64_t token)
 {
     uint64_t due_ns = 0;

@@ -43,7 +43,7 @@ struct swarm_conn {
     uint32_t port; /* of the data ring, when it was released */
     bool broke;    /* an error was told to the guest */
     struct swarm_side peer;
-    bool numbered;                     /* passive: its number was sent, or received */
+    bool numbered; /* passive: its number was sent, or received */
     bool reading, writing, shut;
     bool to_shut; /* when all is sent */
     bool left;    /* closed or reset before all was over */

@@ -60,8 +60,8 @@ uint64_t vcpu_draw_ns(struct vcpu *vcpu, enum cost_row row);
 /* The time at which the next action of the turn under way takes effect; outside one, now. */
 uint64_t vcpu_now_ns(const struct vcpu *vcpu);
 
-/* Until when what is due may be taken: now; in a turn that intrudes whatever there is, as by one that
- * looks all the time. */
+/* Until when what is due may be taken: now; in a turn that intrudes whatever there is, as by one
+ * that looks all the time. */
 uint64_t vcpu_horizon_ns(const struct vcpu *vcpu);
 
 /* What it does now, and for an idle one since when its CPU has been. */
