@@ -123,6 +123,13 @@ reproduced masked
 grep -Eq "last notified at $at, arrived at $at, and is not taken" out.log ||
     fail "nothing is said of a notification that nobody takes"
 
+# A bus that never says that there is a device.
+plant blind_bus backend/bus.c '/^static void saw/,/^}/s/tell(bus, ACT_DEVICE_NEW, device, out);/;/'
+expect 5 blind_bus/xensock run --trace first.trace up.yaml
+reproduced blind_bus
+says "error\[E0501\]: stalled at virtual $at: nothing can happen any more" \
+    "web +waits: for its device to connect" "web +device: state 1; at dom0 there is none"
+
 # What a run whose steps are atomic cannot show: the look after arming finds nothing that the one
 # before did not, so without it the run is the very same. (The swarm interleaves; tests/swarm.)
 plant no_recheck backend/be_ring.c '/^void be_ring_port/,/^}/s/^    while (pass/    if (pass/'
