@@ -77,6 +77,7 @@ static bool add_core(struct run_front *front)
                                                               .guest = config->guest,
                                                               .name = config->name,
                                                               .max_sockets = fe_config.max_sockets,
+                                                              .times = config->times,
                                                               .self = config->self,
                                                               .phase = config->phase});
     if (!front->workloads)
