@@ -71,6 +71,7 @@ struct workload_result {
 /* How many slots the workloads of a guest of this host need of the frontend at most. */
 uint32_t workload_slots(const struct scenario *scenario, uint32_t host);
 
+/* Frees what was made in it. */
 void workload_times_destroy(struct workload_times *times);
 
 /* Make the set; NULL when out of memory. */
