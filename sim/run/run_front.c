@@ -57,6 +57,7 @@ static bool open_workloads(struct run_front *front, uint32_t max_sockets)
                                                               .guest = config->guest,
                                                               .name = config->name,
                                                               .max_sockets = max_sockets,
+                                                              .times = config->times,
                                                               .self = config->self,
                                                               .phase = config->phase});
     if (!front->workloads)

@@ -17,6 +17,7 @@ struct run_front_config {
     uint32_t host;                   /* of the scenario's */
     uint32_t guest;                  /* its number among all guests, from 0 */
     const char *name;                /* the guest's; outlives it */
+    struct workload_times *times;    /* as in workload_env; or NULL */
     void *self;
     /* Phases of the workloads, see workload.h. */
     void (*phase)(void *self, enum workload_phase phase, bool listening);

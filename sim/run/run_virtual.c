@@ -204,6 +204,7 @@ static void open_guest(struct run_virtual *run, struct guest *guest)
                                                     .host = guest->host,
                                                     .guest = guest->number,
                                                     .name = guest->name,
+                                                    .times = run->times,
                                                     .self = guest,
                                                     .phase = phase,
                                                     .report = report_backend});
@@ -338,6 +339,8 @@ void run_virtual_destroy(struct run_virtual *run)
     vcpus_destroy(run->vcpus);
     vclock_destroy(run->clock);
     json_decref(run->errors);
+    for (uint32_t i = 0; i < run->scenario.workload_count; i++)
+        workload_times_destroy(&run->times[i]);
     free(run->guests);
     free(run);
 }

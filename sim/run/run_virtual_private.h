@@ -41,7 +41,8 @@ struct run_virtual {
     struct domain_virtual *backend;
     struct run_back *back;
     struct metrics_counters back_from, back_to;
-    struct peer_virtual *peers[SCENARIO_PEERS_MAX]; /* NULL: not of this run */
+    struct peer_virtual *peers[SCENARIO_PEERS_MAX];      /* NULL: not of this run */
+    struct workload_times times[SCENARIO_WORKLOADS_MAX]; /* of all guests */
     struct guest *guests;
     uint32_t guest_count;
     uint32_t listening, measuring, ended, through; /* how many guests */

@@ -40,19 +40,8 @@ static json_t *part(const char *name, const struct metrics_counters *from,
 
 /* ---- guests, as one ---- */
 
-static void merge_hist(const struct metrics_hist *from, struct metrics_hist **into)
-{
-    if (!from)
-        return;
-    if (!*into)
-        *into = metrics_hist_create(METRICS_HIST_HIGHEST_NS);
-    assert(*into);
-    int ret = metrics_hist_merge(*into, from);
-    assert(ret == 0);
-}
-
-/* The longest of the times, the first of the errors, the sum of all else; the histograms are
- * merged beside it. */
+/* The longest of the times, the first of the errors, the sum of all else; the histograms are those
+ * of all guests anyhow. */
 static void merge_result(struct workload_result *sum, const struct workload_result *one)
 {
     if (sum->errors + sum->mismatches == 0) {
@@ -70,6 +59,8 @@ static void merge_result(struct workload_result *sum, const struct workload_resu
     sum->errors += one->errors;
     sum->connections += one->connections;
     sum->backlog += one->backlog;
+    sum->latency = one->latency;
+    sum->service = one->service;
     memcpy(sum->received_xxh128, one->received_xxh128, sizeof(sum->received_xxh128));
 }
 
@@ -77,23 +68,14 @@ static json_t *workload(const struct run_virtual *run, uint32_t index)
 {
     const struct scenario_workload *spec = &run->scenario.workloads[index];
     struct workload_result sum = {0}, one;
-    struct metrics_hist *latency = NULL, *service = NULL;
 
     for (uint32_t i = 0; i < run->guest_count; i++) {
-        if (!workload_result(run_front_workloads(run->guests[i].front), index, &one))
-            continue;
-        merge_result(&sum, &one);
-        merge_hist(one.latency, &latency);
-        merge_hist(one.service, &service);
+        if (workload_result(run_front_workloads(run->guests[i].front), index, &one))
+            merge_result(&sum, &one);
     }
     if (run->scenario.hosts[spec->host].count > 1)
         sum.received_xxh128[0] = '\0'; /* of one guest it would be nobody's */
-    sum.latency = latency;
-    sum.service = service;
-    json_t *json = report_workload(spec->name, &sum);
-    metrics_hist_destroy(latency);
-    metrics_hist_destroy(service);
-    return json;
+    return report_workload(spec->name, &sum);
 }
 
 static json_t *front(struct run_virtual *run)

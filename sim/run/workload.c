@@ -55,6 +55,19 @@ static uint32_t buffer_bytes(const struct scenario *scenario)
     return bytes;
 }
 
+static bool hist_make(struct metrics_hist **hist)
+{
+    if (!*hist)
+        *hist = metrics_hist_create(METRICS_HIST_HIGHEST_NS);
+    return *hist != NULL;
+}
+
+void workload_times_destroy(struct workload_times *times)
+{
+    metrics_hist_destroy(times->latency);
+    metrics_hist_destroy(times->service);
+}
+
 static bool wl_init(struct workload_set *set, uint32_t index)
 {
     const struct scenario *scenario = set->env.scenario;
@@ -63,16 +76,11 @@ static bool wl_init(struct workload_set *set, uint32_t index)
     wl->set = set;
     wl->index = index;
     wl->spec = &scenario->workloads[index];
-    if (wl->spec->kind == SCENARIO_REQUEST_RESPONSE) {
-        wl->latency = metrics_hist_create(METRICS_HIST_HIGHEST_NS);
-        if (!wl->latency)
-            return false;
-    }
-    if (wl->spec->arrivals.per_s != 0) {
-        wl->service = metrics_hist_create(METRICS_HIST_HIGHEST_NS);
-        if (!wl->service)
-            return false;
-    }
+    wl->times = set->env.times ? &set->env.times[index] : &wl->own;
+    if (wl->spec->kind == SCENARIO_REQUEST_RESPONSE && !hist_make(&wl->times->latency))
+        return false;
+    if (wl->spec->arrivals.per_s != 0 && !hist_make(&wl->times->service))
+        return false;
     if (wl->spec->kind != SCENARIO_SERVE) {
         wl->peer = &scenario->peers[wl->spec->peer];
         wl->conns = calloc(wl->spec->sockets, sizeof(struct conn));
@@ -112,8 +120,7 @@ void workload_destroy(struct workload_set *set)
 {
     for (uint32_t i = 0; i < set->count; i++) {
         struct wl *wl = &set->wls[i];
-        metrics_hist_destroy(wl->latency);
-        metrics_hist_destroy(wl->service);
+        workload_times_destroy(&wl->own);
         if (wl->digesting)
             payload_digest_fini(&wl->digest);
         workload_serve_free(wl);

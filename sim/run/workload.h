@@ -27,6 +27,12 @@ enum workload_phase {
     WORKLOAD_DONE,
 };
 
+/* How long requests of a workload took, as far as its kind has it; else NULL. */
+struct workload_times {
+    struct metrics_hist *latency; /* from the intended start */
+    struct metrics_hist *service; /* from the actual start, of an open loop */
+};
+
 struct workload_env {
     const struct scenario *scenario; /* outlives the set */
     struct exec *exec;
@@ -36,6 +42,9 @@ struct workload_env {
     uint32_t guest;       /* its number among all guests, from 0 */
     const char *name;     /* the guest's: with a workload's it keys random numbers; outlives it */
     uint32_t max_sockets; /* of the frontend */
+    /* Where the times of several guests come together, by the scenario's workload; made here as
+     * needed, the caller's to destroy. NULL: the set has its own. */
+    struct workload_times *times;
     void *self;
     /* Told at each change of phase, and once with `listening` when every serve listens. */
     void (*phase)(void *self, enum workload_phase phase, bool listening);
@@ -54,13 +63,16 @@ struct workload_result {
     int32_t bind_error;                  /* serve: why it could not bind or listen */
     char first_error_text[160];
     char received_xxh128[40]; /* of all received bytes, one socket and external peers only */
-    const struct metrics_hist *latency; /* from the intended start; NULL: the kind has none */
-    const struct metrics_hist *service; /* from the actual start; NULL: no open loop */
-    uint64_t backlog;                   /* open loop: due, but not begun at the end */
+    const struct metrics_hist *latency; /* as in workload_times: of all guests that share them */
+    const struct metrics_hist *service;
+    uint64_t backlog; /* open loop: due, but not begun at the end */
 };
 
 /* How many slots the workloads of a guest of this host need of the frontend at most. */
 uint32_t workload_slots(const struct scenario *scenario, uint32_t host);
+
+/* Frees what was made in it. */
+void workload_times_destroy(struct workload_times *times);
 
 /* Make the set; NULL when out of memory. */
 struct workload_set *workload_create(const struct workload_env *env);

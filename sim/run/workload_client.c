@@ -205,9 +205,9 @@ static void answered(struct conn *conn)
     note(conn, TRACE_ANSWER, wl->set->now_ns - conn->intended_ns);
     if (wl->set->phase != WORKLOAD_MEASURE)
         return;
-    metrics_hist_record(wl->latency, wl->set->now_ns - conn->intended_ns);
-    if (wl->service)
-        metrics_hist_record(wl->service, wl->set->now_ns - conn->asked_ns);
+    metrics_hist_record(wl->times->latency, wl->set->now_ns - conn->intended_ns);
+    if (wl->times->service)
+        metrics_hist_record(wl->times->service, wl->set->now_ns - conn->asked_ns);
 }
 
 static void received(struct conn *conn, uint32_t bytes)

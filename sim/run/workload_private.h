@@ -55,8 +55,9 @@ struct wl {
     const struct scenario_workload *spec;
     const struct scenario_peer *peer; /* NULL: serve */
     uint32_t index;
-    struct conn *conns; /* client: spec->sockets of them */
-    struct metrics_hist *latency, *service;
+    struct conn *conns;           /* client: spec->sockets of them */
+    struct workload_times *times; /* `own`, or all guests' */
+    struct workload_times own;
     /* open loop */
     struct arrivals arrivals;
     struct conn *idle, *idle_last; /* idle for longest first */

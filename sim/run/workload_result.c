@@ -36,8 +36,8 @@ bool workload_result(const struct workload_set *set, uint32_t i, struct workload
         .connections = wl->connections,
         .first_error = wl->first_error,
         .bind_error = wl->bind_error,
-        .latency = wl->latency,
-        .service = wl->service,
+        .latency = wl->times->latency,
+        .service = wl->times->service,
         .backlog = wl->backlog};
     memcpy(result->first_error_text, wl->first_error_text, sizeof(result->first_error_text));
     if (wl->digesting)
