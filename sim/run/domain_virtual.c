@@ -28,13 +28,25 @@ static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
     return a_ns < b_ns ? a_ns : b_ns;
 }
 
+static void trace_turn(const struct domain_virtual *domain, uint64_t now_ns, uint64_t steps)
+{
+    trace_put(domain->config.trace,
+              &(struct trace_record){.now_ns = now_ns,
+                                     .who = domain->config.domid,
+                                     .point = TRACE_TURN,
+                                     .extra = (uint32_t)steps,
+                                     .value = vcpu_now_ns(domain->vcpu) - now_ns});
+}
+
 static bool run(void *self, uint64_t now_ns)
 {
     struct domain_virtual *domain = self;
+    uint64_t steps = exec_counters(domain->exec)->steps;
 
     vcpu_charge(domain->vcpu, COST_TURN, 1);
     bool more = exec_turn(domain->exec, now_ns);
     uint64_t due_ns = domain->config.turned(domain->config.self, now_ns);
+    trace_turn(domain, now_ns, exec_counters(domain->exec)->steps - steps);
     due_ns = earlier(due_ns, exec_deadline_ns(domain->exec));
     due_ns = earlier(due_ns, hv_virtual_due_ns(domain->hv));
     if (more || exec_called(domain->exec) || due_ns <= now_ns)
