@@ -1,7 +1,7 @@
 #!/bin/bash
 # A run in virtual time that stalls says who waits for what, and how to see it again. The stalls are
 # planted: xensock is built with a core that forgets something (tests/plants/build.sh).
-# shellcheck source=SCRIPTDIR/common.sh
+# shellcheck disable=SC1091,SC2154
 . "$SOURCE/tests/run/common.sh"
 
 build=$(dirname "$XENSOCK")
