@@ -79,6 +79,20 @@ void be_look(const struct be *be, struct be_look *look)
     look->port = be->ring_port;
 }
 
+bool be_look_sock(const struct be *be, uint64_t id, struct be_sock_look *look)
+{
+    for (uint32_t slot = 0; slot < be->config.max_sockets; slot++) {
+        const struct be_sock *sock = &be->socks[slot];
+        if (sock->state != BE_SOCK_OPEN || sock->id != id)
+            continue;
+        *look = (struct be_sock_look){.reading = sock->reading || sock->in_ended || sock->broken,
+                                      .writing = sock->writing || sock->out_ended || sock->broken,
+                                      .port = sock->port};
+        return true;
+    }
+    return false;
+}
+
 enum xenbus_state be_state(const struct be *be)
 {
     return be->published;

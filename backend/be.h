@@ -68,6 +68,14 @@ struct be_look {
 };
 void be_look(const struct be *be, struct be_look *look);
 
+/* The same of the guest's open socket `id`; false for any other id. */
+struct be_sock_look {
+    bool reading,
+        writing; /* an operation of its socket is under way, or that direction has ended */
+    uint32_t port;
+};
+bool be_look_sock(const struct be *be, uint64_t id, struct be_sock_look *look);
+
 /* The xenbus state this side published last. */
 enum xenbus_state be_state(const struct be *be);
 

@@ -71,6 +71,8 @@ void fe_look(const struct fe *fe, struct fe_look *look)
     look->rsp_event = shared_load(&fe->ring.page, CMDRING_RSP_EVENT);
     look->queued = fe->waiting;
     look->port = fe->ring_port;
+    look->page = fe->ring.page;
+    look->slots = fe->ring.size;
     for (uint32_t id = 0; id < CMDRING_SIZE_MAX; id++) {
         const struct fe_inflight *inflight = &fe->inflight[id];
         if (inflight->used && look->outstanding++ == 0) {
@@ -86,6 +88,21 @@ uint32_t fe_port(const struct fe *fe, uint64_t id)
     const struct fe_sock *sock = slot < fe->config.max_sockets ? &fe->socks[slot] : NULL;
 
     return sock && sock->generation == step_generation(id) && sock->ported ? sock->port : 0;
+}
+
+bool fe_data(const struct fe *fe, uint64_t id, struct fe_data *data)
+{
+    uint32_t slot = step_slot(id);
+    const struct fe_sock *sock = slot < fe->config.max_sockets ? &fe->socks[slot] : NULL;
+
+    if (!sock || sock->generation != step_generation(id) || sock->state != FE_SOCK_OPEN)
+        return false;
+    *data = (struct fe_data){.area = sock->in.area,
+                             .in = sock->in.at,
+                             .out = sock->out.at,
+                             .wants_bytes = sock->arm_read,
+                             .wants_room = sock->arm_write};
+    return true;
 }
 
 enum xenbus_state fe_state(const struct fe *fe)

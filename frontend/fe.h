@@ -14,6 +14,7 @@
 #ifndef XENSOCK_FRONTEND_FE_H
 #define XENSOCK_FRONTEND_FE_H
 
+#include "ringlib/bytering.h"
 #include "ringlib/step.h"
 #include "ringlib/xenbus.h"
 
@@ -76,12 +77,22 @@ struct fe_look {
     uint32_t queued;             /* requests that wait for a slot */
     enum call_kind first;        /* of the outstanding, the one of lowest id; CALL_KINDS: none */
     uint32_t first_id;
-    uint32_t port; /* of the device */
+    uint32_t port;           /* of the device */
+    struct shared_area page; /* the ring's; no pages: it has none */
+    uint32_t slots;
 };
 void fe_look(const struct fe *fe, struct fe_look *look);
 
 /* The port of a socket with a data ring, 0 for any other id. */
 uint32_t fe_port(const struct fe *fe, uint64_t sock);
+
+/* The data ring of an open socket, to look at; false for any other id. */
+struct fe_data {
+    struct shared_area area;
+    struct bytering_layout in, out;
+    bool wants_bytes, wants_room; /* the application waits to be told of them */
+};
+bool fe_data(const struct fe *fe, uint64_t sock, struct fe_data *data);
 
 /* Open a socket to `addr`: its id (>= 0), then DONE(CONNECT). On DONE with an error the id is
  * dead. -ERR_NOTCONN before UP or after GONE, -ERR_MFILE without a free slot, -ERR_INVAL,

@@ -25,8 +25,9 @@
     X(WAKE, "wake", "a port's event arrived: 0, port, 0")                                          \
     X(LINK, "link", "a segment left: times sent again, bytes, ns until it arrives")                \
     X(SOCKET, "socket", "of a host: enum trace_socket, port, the other side's number")             \
-    X(ARRIVAL, "arrival", "a request is to begin: 0, workload, its number")                        \
-    X(ANSWER, "answer", "a request was answered: 0, workload, its latency in ns")                  \
+    X(ARRIVAL, "arrival",                                                                          \
+      "a request began: 0, workload, its number; token: when it was to, in ns")                    \
+    X(ANSWER, "answer", "one was answered: 0, workload, its latency in ns; token: as of arrival")  \
     X(PHASE, "phase", "of a guest's workloads: enum workload_phase, 0, 0")                         \
     X(PEER, "peer", "took or sent payload: 0 took, 1 sent, 2 ended; bytes, offset")                \
     X(FAULT, "fault", "a disturbance of the swarm: which, 0, its length in ns")
@@ -63,7 +64,7 @@ enum trace_socket {
 
 struct trace_record {
     uint64_t now_ns; /* the turn's, or the event's */
-    uint64_t token;  /* of a core's event or action; a socket id; 0 */
+    uint64_t token;  /* of a core's event or action; a socket id; a time in ns; 0 */
     uint64_t value;
     uint32_t extra;
     uint16_t who;

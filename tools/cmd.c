@@ -98,13 +98,15 @@ bool cmd_set(struct cmd_sets *sets, const char *text)
     return true;
 }
 
-bool cmd_scenario(struct scenario *scenario, const char *path, const struct cmd_sets *sets)
+bool cmd_scenario(struct scenario *scenario, const char *path, const struct cmd_sets *sets,
+                  bool notes)
 {
     static struct diag_list diags;
 
     diag_init(&diags);
     int ret = scenario_load(scenario, path, sets->list, sets->count, &diags);
-    diag_print(&diags, stderr, false);
+    if (ret < 0 || notes)
+        diag_print(&diags, stderr, false);
     diag_fini(&diags);
     return ret == 0;
 }

@@ -25,6 +25,8 @@ int cmd_hypervisor(int argc, char **argv);
 int cmd_payload(int argc, char **argv);
 int cmd_peer(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_shrink(int argc, char **argv);
+int cmd_swarm(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 
 /* Print a help text to stdout and return 0. */
@@ -60,7 +62,9 @@ bool cmd_set(struct cmd_sets *sets, const char *text);
 
 struct scenario;
 
-/* Load and check a scenario, printing every diagnostic to stderr; false if it cannot be used. */
-bool cmd_scenario(struct scenario *scenario, const char *path, const struct cmd_sets *sets);
+/* Load and check a scenario; false if it cannot be used. Prints every diagnostic to stderr, those
+ * of a good one, which are notes, only with `notes`. */
+bool cmd_scenario(struct scenario *scenario, const char *path, const struct cmd_sets *sets,
+                  bool notes);
 
 #endif

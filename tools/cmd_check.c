@@ -35,7 +35,7 @@ int cmd_check(int argc, char **argv)
     if (optind == argc)
         return cmd_usage(help);
     for (int i = optind; i < argc; i++) {
-        if (!cmd_scenario(&scenario, argv[i], &sets)) {
+        if (!cmd_scenario(&scenario, argv[i], &sets, !quiet)) {
             code = CMD_SCENARIO;
         } else if (!quiet) {
             json_t *resolved = scenario_json(&scenario);

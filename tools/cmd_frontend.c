@@ -307,7 +307,7 @@ int cmd_frontend(int argc, char **argv)
     }
     if (!options.runtime || optind != argc - 1 || options.domid == options.backend)
         return cmd_usage(help);
-    if (!cmd_scenario(&frontend.scenario, argv[optind], &options.sets))
+    if (!cmd_scenario(&frontend.scenario, argv[optind], &options.sets, false))
         return CMD_SCENARIO;
     frontend.process.name = frontend.scenario.hosts[frontend.scenario.frontend].name;
     frontend.process.loop = uv_default_loop();

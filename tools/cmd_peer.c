@@ -241,7 +241,7 @@ int cmd_peer(int argc, char **argv)
     }
     if (optind != argc - 2)
         return cmd_usage(help);
-    if (!cmd_scenario(&scenario, argv[optind], &options.sets))
+    if (!cmd_scenario(&scenario, argv[optind], &options.sets, false))
         return CMD_SCENARIO;
     peer.spec = find(&scenario, argv[optind + 1]);
     if (!peer.spec) {

@@ -109,6 +109,7 @@ static int output(const struct run_options *options, const char *out, json_t *re
     } else if (diags->errors > 0) {
         diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR"));
     } else if (!options->quiet) {
+        diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR")); /* notes */
         record_print_table(stdout, result);
         if (ret == 0)
             printf("result: %s/result.json\n", out);
@@ -134,6 +135,9 @@ static int run(struct run_options *options, const struct scenario *scenario,
     }
     snprintf(options->profile_prefix, sizeof(options->profile_prefix), "%s/profile.", out);
     options->launch.profile_prefix = options->profile ? options->profile_prefix : NULL;
+    options->launch.sets = &options->sets;
+    options->launch.allow = options->allow;
+    options->launch.progress = !options->quiet && !options->json && isatty(2) && !getenv("CI");
     if (scenario->mode == SCENARIO_VIRTUAL)
         simulate_run(scenario, &options->model, &options->launch, &outcome);
     else
@@ -202,6 +206,17 @@ static bool suits_mode(const struct run_options *options, enum scenario_mode mod
     return option == NULL;
 }
 
+/* The scenario, and the cost model of one in virtual time. */
+static bool load(struct run_options *options, struct scenario *scenario, const char *file,
+                 struct diag_list *diags)
+{
+    diag_init(diags);
+    if (scenario_load(scenario, file, options->sets.list, options->sets.count, diags) < 0)
+        return false;
+    return scenario->mode != SCENARIO_VIRTUAL ||
+           model_load(&options->model, scenario->cost_model, file, diags) == 0;
+}
+
 int cmd_run(int argc, char **argv)
 {
     static const struct option long_options[] = {{"set", required_argument, NULL, 's'},
@@ -231,18 +246,11 @@ int cmd_run(int argc, char **argv)
     profile_configure(NULL);
     if (!is_regular(argv[optind]))
         return CMD_SCENARIO;
-    diag_init(&diags);
-    if (scenario_load(&scenario, argv[optind], options.sets.list, options.sets.count, &diags) < 0)
-        return bad_scenario(&diags, options.json);
-    if (scenario.mode == SCENARIO_VIRTUAL &&
-        model_load(&options.model, scenario.cost_model, argv[optind], &diags) < 0)
+    if (!load(&options, &scenario, argv[optind], &diags))
         return bad_scenario(&diags, options.json);
     if (!suits_mode(&options, scenario.mode))
         return CMD_USAGE;
     options.launch.file = argv[optind];
-    options.launch.sets = &options.sets;
-    options.launch.allow = options.allow;
-    options.launch.progress = !options.quiet && !options.json && isatty(2) && !getenv("CI");
     int code = run(&options, &scenario, &diags);
     diag_fini(&diags);
     return code;

@@ -22,6 +22,8 @@ static const char help[] =
     "  frontend FILE       the guest's process with the workloads of a scenario\n"
     "  peer FILE NAME      a built-in peer of a scenario\n"
     "  trace             show what happened in a virtual run, or where two of them part\n"
+    "  swarm FILE        random calls and disturbances in virtual time, everything checked\n"
+    "  shrink FILE       reduce a seed of the swarm that fails to the fewest events\n"
     "  payload           write the bytes a stream carries, to compare them elsewhere\n"
     "\n"
     "xensock COMMAND --help tells more; xensock(1) and xensock-scenario(5) tell all.\n";
@@ -32,7 +34,8 @@ static const struct {
 } commands[] = {
     {"run", cmd_run},         {"check", cmd_check},       {"hypervisor", cmd_hypervisor},
     {"backend", cmd_backend}, {"frontend", cmd_frontend}, {"peer", cmd_peer},
-    {"trace", cmd_trace},     {"payload", cmd_payload},
+    {"trace", cmd_trace},     {"payload", cmd_payload},   {"swarm", cmd_swarm},
+    {"shrink", cmd_shrink},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -99,39 +100,75 @@ static void progress(const struct simulation *sim)
             units_format_rate(run_virtual_bytes(sim->run) * 1000 / (wall_ns / 1000000 + 1)).text);
 }
 
-/* The command that shows it again. */
-static json_t *reproduce(const struct simulation *sim)
+/* A word of a command line, so that a shell takes it as it is. */
+static void put_word(FILE *to, const char *word)
 {
-    json_t *text = json_sprintf("xensock run --set mode=virtual --set seed=%llu",
-                                (unsigned long long)sim->scenario->seed);
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:=,+@%-";
 
-    for (uint32_t i = 0; i < sim->options->sets->count; i++) {
-        json_t *longer =
-            json_sprintf("%s --set '%s'", json_string_value(text), sim->options->sets->list[i]);
-        json_decref(text);
-        text = longer;
+    if (word[0] && strspn(word, plain) == strlen(word)) {
+        fprintf(to, " %s", word);
+        return;
     }
-    json_t *whole =
-        json_sprintf("%s --trace stall.trace %s", json_string_value(text), sim->options->file);
-    json_decref(text);
-    return whole;
+    fputs(" '", to);
+    for (; *word; word++) {
+        if (*word == '\'')
+            fputs("'\\''", to);
+        else
+            fputc(*word, to);
+    }
+    fputc('\'', to);
 }
 
-static void tell_stall(struct simulation *sim, enum run_virtual_status status)
+static bool sets_seed(const struct cmd_sets *sets)
+{
+    bool found = false;
+
+    for (uint32_t i = 0; i < sets->count; i++)
+        found |= strncmp(sets->list[i], "seed=", 5) == 0;
+    return found;
+}
+
+/* The command that shows it again: all that the run depended on, and a trace. Its own is itself.
+ * For free(). */
+static char *reproduce(const struct simulation *sim)
+{
+    const struct launch_options *options = sim->options;
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+
+    assert(to);
+    fputs("xensock run", to);
+    if (!sets_seed(options->sets))
+        fprintf(to, " --set seed=%llu", (unsigned long long)sim->scenario->seed);
+    for (uint32_t i = 0; i < options->sets->count; i++) {
+        fputs(" --set", to);
+        put_word(to, options->sets->list[i]);
+    }
+    for (uint32_t i = 0; i < options->allow_count; i++) {
+        fputs(" --allow", to);
+        put_word(to, options->allow[i]);
+    }
+    fputs(options->immediate ? " --notify immediate --trace stall.trace" : " --trace stall.trace",
+          to);
+    put_word(to, options->file);
+    fclose(to);
+    assert(text);
+    return text;
+}
+
+static void tell_stall(struct simulation *sim)
 {
     uint64_t now_ns = run_virtual_now_ns(sim->run);
     char *who = run_virtual_stall(sim->run);
-    json_t *command = reproduce(sim);
+    char *command = reproduce(sim);
 
     add_error(sim, "E0501",
-              json_sprintf("stalled at virtual %llu.%09llu s: %s\n%s   reproduce: %s",
+              json_sprintf("stalled at virtual %llu.%09llu s: %s   reproduce: %s",
                            (unsigned long long)(now_ns / 1000000000),
-                           (unsigned long long)(now_ns % 1000000000),
-                           status == RUN_VIRTUAL_TIMEOUT
-                               ? "the run had not ended at its timeout"
-                               : "nothing can happen any more, or nothing has for a second",
-                           who, json_string_value(command)));
-    json_decref(command);
+                           (unsigned long long)(now_ns % 1000000000), who, command));
+    free(command);
     free(who);
     sim->outcome->complete = false;
     sim->outcome->code = CMD_BROKEN;
@@ -177,7 +214,7 @@ static void go(struct simulation *sim)
         }
     }
     if (status == RUN_VIRTUAL_STALLED || status == RUN_VIRTUAL_TIMEOUT)
-        tell_stall(sim, status);
+        tell_stall(sim);
     if (sim->options->progress)
         fputs("\r\033[K", stderr);
     for (int i = 0; i < 2; i++)

@@ -26,9 +26,16 @@ static void insert(struct mem_domain *d, struct queued *entry)
         DL_PREPEND(d->queue, entry);
 }
 
-static struct queued *enqueue(struct mem_domain *d, enum ev_kind kind, uint64_t token)
+/* When an event of what `by` does now is due. */
+static uint64_t due_ns(const struct mem_domain *d, uint16_t by, enum ev_kind kind)
 {
     const struct hv_mem_time *time = d->machine->time;
+
+    return time ? time->due_ns(time->self, d->hv.domid, by, kind) : 0;
+}
+
+static struct queued *enqueue(struct mem_domain *d, uint16_t by, enum ev_kind kind, uint64_t token)
+{
     struct queued *entry = d->machine->spare;
 
     if (entry)
@@ -39,7 +46,7 @@ static struct queued *enqueue(struct mem_domain *d, enum ev_kind kind, uint64_t 
     memset(entry, 0, sizeof(*entry));
     entry->ev.kind = kind;
     entry->ev.token = token;
-    entry->due_ns = time ? time->due_ns(time->self, d->hv.domid, kind) : 0;
+    entry->due_ns = due_ns(d, by, kind);
     insert(d, entry);
     return entry;
 }
@@ -55,7 +62,7 @@ void hv_mem_spend(const struct mem_domain *d, enum ev_kind kind, uint32_t pages)
 struct ev *hv_mem_complete(struct mem_domain *d, enum ev_kind kind, uint64_t token, int ret,
                            void *payload)
 {
-    struct queued *entry = enqueue(d, kind, token);
+    struct queued *entry = enqueue(d, d->hv.domid, kind, token);
 
     entry->ev.ret = ret;
     entry->payload = payload;
@@ -71,8 +78,8 @@ static void discard(struct hv_mem *machine, struct queued *entry)
     machine->spare = entry;
 }
 
-/* Move the tree's events to the queues of those who watch. */
-static void pump_store(struct hv_mem *machine)
+/* Move the tree's events, of what `by` did, to the queues of those who watch. */
+static void pump_store(struct hv_mem *machine, uint16_t by)
 {
     struct store_event event;
 
@@ -84,7 +91,7 @@ static void pump_store(struct hv_mem *machine)
             HASH_FIND(hh, d->watches, &event.cookie, sizeof(event.cookie), watch);
         if (!watch)
             continue;
-        struct queued *entry = enqueue(d, EV_STORE, watch->token);
+        struct queued *entry = enqueue(d, by, EV_STORE, watch->token);
         entry->ev.store = (struct ev_store){
             .side = watch->tag.side, .key = watch->tag.key, .domid = watch->tag.domid};
         if (machine->time)
@@ -97,14 +104,14 @@ struct mem_domain *hv_mem_enter(struct hv *hv)
     struct mem_domain *d = (struct mem_domain *)hv;
 
     pthread_mutex_lock(&d->machine->lock);
-    pump_store(d->machine);
+    pump_store(d->machine, hv->domid);
     return d;
 }
 
 void hv_mem_leave(struct mem_domain *d)
 {
     if (d->machine->time)
-        pump_store(d->machine); /* who watches may be asleep, and nobody else enters */
+        pump_store(d->machine, d->hv.domid); /* who watches may be asleep, and nobody else enters */
     pthread_mutex_unlock(&d->machine->lock);
 }
 
@@ -161,8 +168,9 @@ static void port_raise(struct mem_domain *d, struct mem_port *port)
         port->pending = true;
     } else if (!port->queued) {
         const struct hv_mem_time *time = d->machine->time;
+        uint64_t now_ns = time ? time->now_ns(time->self, d->hv.domid) : 0;
         port->queued = true;
-        port->entry.due_ns = time ? time->now_ns(time->self) : 0;
+        port->entry.due_ns = now_ns > port->born_ns ? now_ns : port->born_ns;
         insert(d, &port->entry);
     }
 }
@@ -218,6 +226,7 @@ static struct mem_port *port_open(struct mem_domain *d, enum ev_kind kind, uint6
     port->entry.port = port;
     port->entry.ev = (struct ev){.kind = EV_PORT, .token = token, .port = port->port};
     hv_count_ports(&d->hv, 1);
+    port->born_ns = due_ns(d, d->hv.domid, kind);
     hv_mem_complete(d, kind, token, 0, NULL)->port = port->port;
     return port;
 }
@@ -318,7 +327,8 @@ static bool mem_next(struct hv *hv, struct ev *ev)
 
     discard(d->machine, d->taken);
     d->taken = NULL;
-    if (head && head->due_ns > 0 && head->due_ns > d->machine->time->now_ns(d->machine->time->self))
+    const struct hv_mem_time *time = d->machine->time;
+    if (head && time && head->due_ns > time->now_ns(time->self, hv->domid))
         head = NULL;
     if (head) {
         DL_DELETE(d->queue, head);

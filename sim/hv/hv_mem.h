@@ -30,10 +30,10 @@ struct hv_mem_time {
     void *self;
     /* A domain has an op carried out that concerns so many pages (0: none). */
     void (*spend)(void *self, uint16_t domid, enum ev_kind kind, uint32_t pages);
-    /* When a completion or an EV_STORE of this kind, of what happens now, is due. */
-    uint64_t (*due_ns)(void *self, uint16_t domid, enum ev_kind kind);
-    /* What is due until then may be taken. */
-    uint64_t (*now_ns)(void *self);
+    /* When a completion or an EV_STORE of this kind, of what `by` does now, is due. */
+    uint64_t (*due_ns)(void *self, uint16_t domid, uint16_t by, enum ev_kind kind);
+    /* What is due until then may be taken by a domain. */
+    uint64_t (*now_ns)(void *self, uint16_t domid);
     /* `domid` notified its port, bound to a port of `to`: hv_mem_raise is owed. */
     void (*notify)(void *self, uint16_t domid, uint16_t to, uint64_t signal);
     /* Something came to wait for a domain that does not run. */

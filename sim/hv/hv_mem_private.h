@@ -33,10 +33,11 @@ struct queued {
 
 struct mem_port {
     uint32_t port;
-    bool queued;     /* its entry is in the queue */
-    bool masked;     /* delivered and not unmasked yet */
-    bool pending;    /* notified while masked */
-    uint32_t serial; /* tells it from an earlier port of the same number */
+    bool queued;      /* its entry is in the queue */
+    bool masked;      /* delivered and not unmasked yet */
+    bool pending;     /* notified while masked */
+    uint32_t serial;  /* tells it from an earlier port of the same number */
+    uint64_t born_ns; /* its domain knows of it from then on: none of its events is due before */
     struct queued entry;
 };
 

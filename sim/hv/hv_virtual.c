@@ -1,4 +1,9 @@
-/* hv_mem in virtual time. See hv_virtual.h. */
+/*
+ * hv_mem in virtual time. See hv_virtual.h.
+ *
+ * A notification is two events of the clock: the send takes effect, and it arrives. Each names its
+ * port so that a later one of the same number is not taken for it, and looks whether that is there.
+ */
 #include "sim/hv/hv_virtual.h"
 
 #include "ringlib/err.h"
@@ -21,6 +26,7 @@ struct domain {
     uint16_t domid;
     bool backend;
     uint64_t delay_ns;
+    uint64_t store_ns; /* when the last that xenstore said is due */
     struct port *ports;
     uint32_t port_count;
 };
@@ -32,11 +38,11 @@ struct hv_virtual {
     struct domain *domains[DOMAINS_MAX];
 };
 
-static uint64_t now_ns(void *self)
+static uint64_t now_ns(void *self, uint16_t domid)
 {
     const struct hv_virtual *machine = self;
 
-    return vclock_now_ns(machine->config.clock);
+    return vcpu_horizon_ns(machine->domains[domid]->vcpu);
 }
 
 static void spend(void *self, uint16_t domid, enum ev_kind kind, uint32_t pages)
@@ -62,12 +68,19 @@ static bool is_store(enum ev_kind kind)
     return (kind >= EV_STORE_READ && kind <= EV_STORE_UNWATCH) || kind == EV_STORE;
 }
 
-static uint64_t due_ns(void *self, uint16_t domid, enum ev_kind kind)
+/* What xenstore says to a domain comes in the order in which it is said. */
+static uint64_t due_ns(void *self, uint16_t domid, uint16_t by, enum ev_kind kind)
 {
     const struct hv_virtual *machine = self;
-    struct vcpu *vcpu = machine->domains[domid]->vcpu;
+    struct domain *domain = machine->domains[domid];
+    uint64_t at_ns = vcpu_now_ns(machine->domains[by]->vcpu);
 
-    return vcpu_now_ns(vcpu) + (is_store(kind) ? vcpu_draw_ns(vcpu, COST_STORE_REQUEST) : 0);
+    if (!is_store(kind))
+        return at_ns;
+    at_ns += vcpu_draw_ns(domain->vcpu, COST_STORE_REQUEST);
+    if (at_ns > domain->store_ns)
+        domain->store_ns = at_ns;
+    return domain->store_ns;
 }
 
 static void arrived(void *self, uint16_t domid, uint64_t at_ns)
@@ -105,9 +118,10 @@ static void on_arrival(void *self, uint64_t signal)
     struct hv_virtual *machine = domain->machine;
     struct port *port = &domain->ports[hv_mem_signal_port(signal)];
     uint64_t at_ns = vclock_now_ns(machine->config.clock);
+    bool raised;
 
-    if (port->signal != signal)
-        return; /* closed meanwhile, and its number given again */
+    if (!hv_mem_signal_live(machine->mem, domain->domid, signal, &raised))
+        return; /* closed meanwhile, and perhaps its number given again */
     port->under_way = false;
     port->last.arrived_ns = at_ns;
     hv_mem_raise(machine->mem, domain->domid, signal);
@@ -243,9 +257,13 @@ bool hv_virtual_last_signal(const struct hv_virtual *machine, uint16_t domid, ui
                             struct hv_virtual_signal *signal)
 {
     const struct domain *domain = machine->domains[domid];
+    const struct port *port = domain && number < domain->port_count ? &domain->ports[number] : NULL;
+    bool waiting;
 
-    if (!domain || number >= domain->port_count || domain->ports[number].last.count == 0)
+    if (!port || port->last.count == 0 ||
+        !hv_mem_signal_live(machine->mem, domid, port->signal, &waiting))
         return false;
-    *signal = domain->ports[number].last;
+    *signal = port->last;
+    signal->waiting = waiting;
     return true;
 }

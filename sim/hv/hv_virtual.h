@@ -45,10 +45,13 @@ uint64_t hv_virtual_due_ns(struct hv *hv);
 /* Delay notifications to a domain that are sent from now on: a disturbance. 0: no more. */
 void hv_virtual_delay(struct hv_virtual *machine, uint16_t domid, uint64_t delay_ns);
 
-/* What became of the last notification to a port of a domain; false if there never was one. */
+/* What became of the last notification to a port of a domain; false if the port is none, or there
+ * never was one. A coalesced one arrives with the one that was under way, or had before it was sent
+ * (arrived_ns 0), if that was pending. */
 struct hv_virtual_signal {
-    uint64_t sent_ns, arrived_ns; /* arrived 0: it is under way, or was not delivered */
+    uint64_t sent_ns, arrived_ns; /* arrived 0: not yet */
     enum trace_fate fate;
+    bool waiting;   /* one has arrived and is not taken yet */
     uint64_t count; /* sent to this port so far */
 };
 bool hv_virtual_last_signal(const struct hv_virtual *machine, uint16_t domid, uint32_t port,

@@ -6,7 +6,7 @@
  * own result when the call is paid for, for the network's at once or, if that finds the vCPU idle,
  * when it is awake. Whatever else the network brings until then is found awake with it.
  * Invariants:
- * - The completions of a host are in order of due_ns; none overtakes another of its socket.
+ * - Completions are taken in order of due_ns, then of completing; CLOSE is the last of its socket.
  * - A socket lives while a token names it and while a completion of it is queued; completions lie
  *   in it, so queueing one allocates nothing.
  * Source: net_virtual.h, net_virtual_private.h.
@@ -96,17 +96,19 @@ static uint64_t network_due_ns(struct virtual_host *host)
     return host->awake_ns;
 }
 
-/* Behind all that are due no later. Those due later are of the last turn, hence few. */
-static void enqueue(struct virtual_host *host, struct virtual_completion *done)
+/* Behind all of its cause that are due no later: at the end, but for a CLOSE that waits for others
+ * of its socket, since what calls complete is due ever later, and so is what the network brings. */
+static void enqueue(struct virtual_host *host, struct virtual_completion *done,
+                    enum virtual_cause cause)
 {
-    struct virtual_completion *at = host->done == NULL ? NULL : host->done->prev;
+    struct virtual_completion *at = host->done[cause] == NULL ? NULL : host->done[cause]->prev;
 
     while (at != NULL && at->due_ns > done->due_ns)
-        at = at == host->done ? NULL : at->prev;
+        at = at == host->done[cause] ? NULL : at->prev;
     if (at == NULL)
-        DL_PREPEND(host->done, done);
+        DL_PREPEND(host->done[cause], done);
     else
-        DL_APPEND_ELEM(host->done, at, done);
+        DL_APPEND_ELEM(host->done[cause], at, done);
 }
 
 uint64_t net_virtual_complete(struct virtual_completion *done, int32_t ret,
@@ -117,35 +119,53 @@ uint64_t net_virtual_complete(struct virtual_completion *done, int32_t ret,
     uint64_t due_ns = cause == VIRTUAL_BY_CALL ? vcpu_now_ns(host->vcpu) : network_due_ns(host);
 
     assert(done->prev == NULL);
-    if (due_ns < socket->due_ns)
+    if (socket->due_ns < due_ns)
+        socket->due_ns = due_ns;
+    if (done->kind == EV_NET_CLOSE)
         due_ns = socket->due_ns;
-    socket->due_ns = due_ns;
     done->due_ns = due_ns;
+    done->number = host->completions++;
     done->ret = ret;
     socket->holds++;
-    enqueue(host, done);
+    enqueue(host, done, cause);
     vcpu_wake(host->vcpu, due_ns);
     return due_ns;
 }
 
-static struct virtual_socket *dequeue(struct virtual_host *host)
+static bool before(const struct virtual_completion *a, const struct virtual_completion *b)
 {
-    struct virtual_completion *done = host->done;
+    return a->due_ns < b->due_ns || (a->due_ns == b->due_ns && a->number < b->number);
+}
 
-    DL_DELETE(host->done, done);
+/* The cause whose first completion is the host's first. */
+static enum virtual_cause first_cause(const struct virtual_host *host)
+{
+    const struct virtual_completion *call = host->done[VIRTUAL_BY_CALL];
+    const struct virtual_completion *network = host->done[VIRTUAL_BY_NETWORK];
+    bool is_network = network != NULL && (call == NULL || before(network, call));
+
+    return is_network ? VIRTUAL_BY_NETWORK : VIRTUAL_BY_CALL;
+}
+
+static void dequeue(struct virtual_host *host, enum virtual_cause cause)
+{
+    struct virtual_completion *done = host->done[cause];
+
+    DL_DELETE(host->done[cause], done);
     done->prev = NULL;
-    return done->socket;
+    drop(done->socket);
 }
 
 static bool virtual_next(struct net *net, struct ev *ev)
 {
     struct virtual_host *host = net_virtual_host_of(net);
-    const struct virtual_completion *done = host->done;
+    enum virtual_cause cause = first_cause(host);
+    const struct virtual_completion *done = host->done[cause];
 
-    if (done == NULL || done->due_ns > net_virtual_now_ns(host->world))
+    if (done == NULL || done->due_ns > vcpu_horizon_ns(host->vcpu))
         return false;
     *ev = (struct ev){.kind = done->kind, .ret = done->ret, .token = done->socket->token};
-    drop(dequeue(host));
+    dequeue(host, cause);
     return true;
 }
 
@@ -164,7 +184,6 @@ static void cancel_pending(struct virtual_socket *socket)
 
         if (transfer->posted)
             net_virtual_complete(&transfer->done, -ERR_CANCELED, VIRTUAL_BY_CALL);
-        transfer->posted = false;
     }
 }
 
@@ -179,7 +198,24 @@ static void leave(struct virtual_socket *socket, bool abort)
     socket->side = NULL;
 }
 
-/* A token that names nothing (its CONNECT failed meanwhile) completes like any other. */
+/* When the last of what a token completed, and nobody has taken yet, is due; 0: there is nothing.
+ */
+static uint64_t last_due_ns(const struct virtual_host *host, uint64_t token)
+{
+    uint64_t due_ns = 0;
+
+    for (enum virtual_cause cause = VIRTUAL_BY_CALL; cause <= VIRTUAL_BY_NETWORK; cause++) {
+        const struct virtual_completion *done;
+
+        DL_FOREACH (host->done[cause], done)
+            if (done->socket->token == token && done->due_ns > due_ns)
+                due_ns = done->due_ns;
+    }
+    return due_ns;
+}
+
+/* A token that names nothing any more (its CONNECT has failed, its POLL is over) completes like any
+ * other, and after that. */
 static void close_token(struct virtual_host *host, uint64_t token, bool abort)
 {
     struct virtual_socket *socket = net_virtual_find(host, token);
@@ -187,6 +223,7 @@ static void close_token(struct virtual_host *host, uint64_t token, bool abort)
     vcpu_charge(host->vcpu, COST_SOCKET_OPEN, 1);
     if (socket == NULL) {
         socket = alloc_socket(host, token, EV_NET_CLOSE);
+        socket->due_ns = last_due_ns(host, token);
         net_virtual_complete(&socket->closed, 0, VIRTUAL_BY_CALL);
         drop(socket);
         return;
@@ -212,8 +249,9 @@ static void virtual_destroy(struct net *net)
     struct virtual_host *host = net_virtual_host_of(net);
     struct virtual_socket *socket, *next;
 
-    while (host->done != NULL)
-        drop(dequeue(host));
+    for (enum virtual_cause cause = VIRTUAL_BY_CALL; cause <= VIRTUAL_BY_NETWORK; cause++)
+        while (host->done[cause] != NULL)
+            dequeue(host, cause);
     HASH_ITER (hh, host->named, socket, next) {
         if (socket->listener != NULL)
             net_virtual_listen_stop_waiting(socket);
@@ -338,6 +376,11 @@ const struct net_link *net_virtual_link(const struct net *a, const struct net *b
 }
 
 /* ---- for reports and the trace ---- */
+
+uint64_t net_virtual_under_way(const struct net_virtual *world)
+{
+    return world->under_way;
+}
 
 void net_virtual_queued(const struct net *net, uint64_t token, uint64_t *out_bytes,
                         uint64_t *in_bytes)

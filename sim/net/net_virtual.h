@@ -15,22 +15,10 @@
 
 #include "ringlib/trace.h"
 #include "sim/net/net.h"
+#include "sim/net/net_link.h"
 #include "sim/time/vcpu.h"
 
 struct net_virtual;
-
-/* What lies between two hosts, each way. */
-struct net_link {
-    uint64_t delay_ns;
-    uint64_t jitter_ns;         /* up to so much is added; order is kept */
-    uint64_t rate_bytes_per_s;  /* 0: unlimited */
-    uint32_t loss_ppm;          /* of segments, and of attempts to connect */
-    uint64_t retransmit_ns;     /* what a loss costs; doubled each time the same segment is lost */
-    uint64_t connect_ns;        /* of the handshake, beside the delay there and back */
-    uint32_t segment_bytes;     /* largest segment, 1.. */
-    uint32_t send_buffer_bytes; /* 1.. */
-    uint32_t receive_buffer_bytes;
-};
 
 struct net_virtual_config {
     struct vclock *clock; /* outlives it */
@@ -42,7 +30,7 @@ struct net_virtual_config {
 /* A world without hosts; asserts that there is memory. */
 struct net_virtual *net_virtual_create(const struct net_virtual_config *config);
 
-/* Frees it; every host must have been destroyed (net_destroy). */
+/* Frees it; every host must have been destroyed (net_destroy), and the clock fires no more. */
 void net_virtual_destroy(struct net_virtual *world);
 
 struct net_virtual_host_config {
@@ -63,12 +51,18 @@ const struct net_link *net_virtual_link(const struct net *a, const struct net *b
  * last byte. No completion. Once per socket; writing afterwards gives -ERR_PIPE. */
 void net_virtual_shutdown(struct net *host, uint64_t token);
 
-/* Close as net_close does, but with a reset: what is in flight is lost, the other side's reads and
- * writes fail with -ERR_CONNRESET (bytes it has received can be read before). EV_NET_CLOSE. */
+/* Close as net_close does, but with a reset: what is in flight is lost; of the other side's reads
+ * one fails with -ERR_CONNRESET, after the bytes it has received, and the rest give 0; of its
+ * writes one fails so and the rest with -ERR_PIPE. EV_NET_CLOSE. */
 void net_virtual_reset(struct net *host, uint64_t token);
 
 /* Where a bound or listening socket of a host is; asserts that it is one. */
 struct call_addr net_virtual_address(const struct net *host, uint64_t token);
+
+/* How many events of the network are still to come: segments, ends, resets, acknowledgements,
+ * windows, attempts to connect and what becomes of them. While there are any, nobody waits in vain
+ * yet: each comes by itself, and none comes for ever. */
+uint64_t net_virtual_under_way(const struct net_virtual *world);
 
 /* Bytes a connected socket's pipes hold: written and not yet read by the other side, and the other
  * way round; for stall reports and for leak checks. */

@@ -316,7 +316,7 @@ static void on_refused(void *self, uint64_t arg)
     (void)arg;
     if (client->open)
         fail(client, -ERR_CONNREFUSED);
-    net_virtual_stream_drop(client->conn);
+    net_virtual_stream_fired(client->conn);
 }
 
 static void on_connected(void *self, uint64_t arg)
@@ -330,7 +330,7 @@ static void on_connected(void *self, uint64_t arg)
         net_virtual_trace(client, TRACE_SOCKET_CONNECTED);
         net_virtual_complete(&client->socket->opened, 0, VIRTUAL_BY_NETWORK);
     }
-    net_virtual_stream_drop(client->conn);
+    net_virtual_stream_fired(client->conn);
 }
 
 static void on_try_again(void *self, uint64_t arg);
@@ -368,7 +368,7 @@ static void on_try_again(void *self, uint64_t arg)
         fail(client, -ERR_TIMEDOUT);
     else if (client->open)
         attempt(client, net_virtual_now_ns(client->conn->world));
-    net_virtual_stream_drop(client->conn);
+    net_virtual_stream_fired(client->conn);
 }
 
 /* An attempt finds room at a listener. Whatever the server sends arrives after its answer. */
@@ -387,18 +387,14 @@ static void enter_queue(struct virtual_side *client, struct virtual_socket *list
     serve(listener, VIRTUAL_BY_NETWORK);
 }
 
-static void on_attempt(void *self, uint64_t arg)
+static void arrive(struct virtual_side *client)
 {
-    struct virtual_side *client = self;
     struct virtual_conn *conn = client->conn;
     struct virtual_socket *listener = find_bound(conn->world, &conn->to, true);
+    uint64_t now_ns = net_virtual_now_ns(conn->world);
 
-    (void)arg;
-    if (!client->open) {
-        /* closed meanwhile: the attempt is answered to nobody */
-    } else if (listener == NULL) {
-        net_virtual_stream_at(client, net_virtual_now_ns(conn->world) + conn->link->link.delay_ns,
-                              on_refused, 0);
+    if (listener == NULL) {
+        net_virtual_stream_at(client, now_ns + conn->link->link.delay_ns, on_refused, 0);
     } else if (listener->queued > listener->backlog) {
         lose_attempt(client);
     } else {
@@ -406,7 +402,16 @@ static void on_attempt(void *self, uint64_t arg)
             set_link(conn, listener->host);
         enter_queue(client, listener);
     }
-    net_virtual_stream_drop(conn);
+}
+
+static void on_attempt(void *self, uint64_t arg)
+{
+    struct virtual_side *client = self;
+
+    (void)arg;
+    if (client->open)
+        arrive(client);
+    net_virtual_stream_fired(client->conn);
 }
 
 static struct virtual_conn *new_conn(struct virtual_socket *socket, const struct virtual_place *to)

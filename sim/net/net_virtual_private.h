@@ -62,6 +62,9 @@ struct virtual_pipe {
     struct prng prng;
 };
 
+/* What makes something complete: a call of the host itself, or the network. */
+enum virtual_cause { VIRTUAL_BY_CALL, VIRTUAL_BY_NETWORK };
+
 enum virtual_direction { VIRTUAL_IN, VIRTUAL_OUT };
 
 /* One end of a connection. */
@@ -98,6 +101,7 @@ struct virtual_completion {
     struct virtual_completion *prev, *next; /* in the host's; prev is NULL while not queued */
     struct virtual_socket *socket;
     uint64_t due_ns;
+    uint64_t number; /* of the host's completions */
     enum ev_kind kind;
     int32_t ret;
 };
@@ -113,7 +117,7 @@ struct virtual_socket {
     struct virtual_host *host;
     uint64_t token;
     uint32_t holds;                         /* 1 while named, 1 a queued completion */
-    uint64_t due_ns;                        /* of its latest completion: none overtakes another */
+    uint64_t due_ns;                        /* of its last completion: CLOSE comes behind */
     struct virtual_side *side;              /* of a connecting or connected one */
     bool open;                              /* counted in sockets_now */
     bool connecting;                        /* CONNECT has not completed */
@@ -141,9 +145,10 @@ struct virtual_host {
     uint32_t number; /* from 0, never used again */
     uint16_t who;
     struct vcpu *vcpu;
-    uint64_t awake_ns;               /* until then it is being woken */
-    struct virtual_socket *named;    /* by token */
-    struct virtual_completion *done; /* by due_ns */
+    uint64_t awake_ns;                  /* until then it is being woken */
+    struct virtual_socket *named;       /* by token */
+    struct virtual_completion *done[2]; /* by cause; in order of due_ns */
+    uint64_t completions;               /* so far */
 };
 
 struct net_virtual {
@@ -153,10 +158,8 @@ struct net_virtual {
     struct virtual_link *links;
     struct virtual_port *ports;
     struct virtual_conn *conns;
+    uint64_t under_way; /* events that are scheduled */
 };
-
-/* What makes something complete: a call of the host itself, or the network. */
-enum virtual_cause { VIRTUAL_BY_CALL, VIRTUAL_BY_NETWORK };
 
 static inline struct virtual_host *net_virtual_host_of(struct net *net)
 {
@@ -205,8 +208,9 @@ struct virtual_link *net_virtual_link_between(struct net_virtual *world,
                                               const struct virtual_host *a,
                                               const struct virtual_host *b);
 
-/* ---- net_virtual_listen.c: operations of net_ops, and: ---- */
+/* ---- net_virtual_listen.c ---- */
 
+/* Operations of net_ops. */
 void net_virtual_listen_connect(struct net *net, uint64_t token, const struct call_addr *addr);
 void net_virtual_listen_bind(struct net *net, uint64_t token, const struct call_addr *addr);
 void net_virtual_listen_listen(struct net *net, uint64_t token, uint32_t backlog);
@@ -219,8 +223,9 @@ void net_virtual_listen_stop_waiting(struct virtual_socket *socket);
 /* A bound socket leaves its port, and a listener resets what nobody took. */
 void net_virtual_listen_close(struct virtual_socket *socket);
 
-/* ---- net_virtual_stream.c: operations of net_ops, and: ---- */
+/* ---- net_virtual_stream.c ---- */
 
+/* Operations of net_ops. */
 void net_virtual_stream_read(struct net *net, uint64_t token, const struct shared_iov *iov,
                              uint32_t count);
 void net_virtual_stream_write(struct net *net, uint64_t token, const struct shared_iov *iov,
@@ -233,9 +238,12 @@ void net_virtual_stream_open(struct virtual_side *side, struct virtual_host *hos
 void net_virtual_stream_close(struct virtual_side *side, uint64_t at_ns, bool abort);
 
 /* Schedule an event of a side, which holds its conn until it has fired: `fire` ends with
- * net_virtual_stream_drop. */
+ * net_virtual_stream_fired. */
 void net_virtual_stream_at(struct virtual_side *side, uint64_t at_ns,
                            void (*fire)(void *side, uint64_t arg), uint64_t arg);
+
+/* An event has fired: it is not under way any more, and gives up its hold. */
+void net_virtual_stream_fired(struct virtual_conn *conn);
 
 /* Give up one hold. */
 void net_virtual_stream_drop(struct virtual_conn *conn);
@@ -251,6 +259,7 @@ void net_virtual_pipe_get(struct virtual_pipe *pipe, const struct shared_iov *io
 /* Lose what has not arrived, for good. */
 void net_virtual_pipe_cut(struct virtual_pipe *pipe);
 
+/* Free what it holds. */
 void net_virtual_pipe_free(struct virtual_pipe *pipe);
 
 /* Asserts that each member of a link is in its range. */

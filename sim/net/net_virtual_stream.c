@@ -30,7 +30,15 @@ void net_virtual_stream_at(struct virtual_side *side, uint64_t at_ns,
                            void (*fire)(void *side, uint64_t arg), uint64_t arg)
 {
     side->conn->holds++;
+    side->conn->world->under_way++;
     vclock_at(side->conn->world->config.clock, at_ns, &(struct vclock_event){fire, side, arg});
+}
+
+void net_virtual_stream_fired(struct virtual_conn *conn)
+{
+    assert(conn->world->under_way > 0);
+    conn->world->under_way--;
+    net_virtual_stream_drop(conn);
 }
 
 void net_virtual_stream_open(struct virtual_side *side, struct virtual_host *host)
@@ -198,7 +206,7 @@ static void on_window(void *self, uint64_t bytes)
 
     side->out.window += bytes;
     push(side, net_virtual_now_ns(side->conn->world));
-    net_virtual_stream_drop(side->conn);
+    net_virtual_stream_fired(side->conn);
 }
 
 /* Returns false if the read has to wait. */
@@ -283,7 +291,7 @@ static void on_acknowledged(void *self, uint64_t bytes)
 
     side->out.acked += bytes;
     go_on(side, VIRTUAL_OUT);
-    net_virtual_stream_drop(side->conn);
+    net_virtual_stream_fired(side->conn);
 }
 
 static void receive(struct virtual_side *to, struct virtual_side *from, uint64_t bytes)
@@ -307,7 +315,7 @@ static void on_segment(void *self, uint64_t bytes)
 
     if (!side->out.cut)
         receive(net_virtual_other(side), side, bytes);
-    net_virtual_stream_drop(side->conn);
+    net_virtual_stream_fired(side->conn);
 }
 
 static void on_end(void *self, uint64_t arg)
@@ -316,12 +324,12 @@ static void on_end(void *self, uint64_t arg)
     struct virtual_side *to = net_virtual_other(side);
 
     (void)arg;
-    if (!side->out.cut && to->open && !to->reset) {
+    if (!side->out.cut && to->open) {
         to->ended = true;
         net_virtual_trace(to, TRACE_SOCKET_ENDED);
         go_on(to, VIRTUAL_IN);
     }
-    net_virtual_stream_drop(side->conn);
+    net_virtual_stream_fired(side->conn);
 }
 
 /* As Linux has it: one that knew the end of the stream already keeps reading that, and its writes
@@ -332,15 +340,14 @@ static void on_reset(void *self, uint64_t arg)
     struct virtual_side *to = net_virtual_other(side);
 
     (void)arg;
-    if (!to->reset) {
-        to->reset = true;
-        to->told[VIRTUAL_IN] = to->told[VIRTUAL_OUT] = to->ended ? 0 : -ERR_CONNRESET;
-        net_virtual_pipe_cut(&to->out);
+    to->reset = true;
+    to->told[VIRTUAL_IN] = to->told[VIRTUAL_OUT] = to->ended ? 0 : -ERR_CONNRESET;
+    net_virtual_pipe_cut(&to->out);
+    if (to->open)
         net_virtual_trace(to, TRACE_SOCKET_RESET);
-        go_on(to, VIRTUAL_IN);
-        go_on(to, VIRTUAL_OUT);
-    }
-    net_virtual_stream_drop(side->conn);
+    go_on(to, VIRTUAL_IN);
+    go_on(to, VIRTUAL_OUT);
+    net_virtual_stream_fired(side->conn);
 }
 
 /* ---- ends ---- */

@@ -28,13 +28,25 @@ static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
     return a_ns < b_ns ? a_ns : b_ns;
 }
 
+static void trace_turn(const struct domain_virtual *domain, uint64_t now_ns, uint64_t steps)
+{
+    trace_put(domain->config.trace,
+              &(struct trace_record){.now_ns = now_ns,
+                                     .who = domain->config.domid,
+                                     .point = TRACE_TURN,
+                                     .extra = (uint32_t)steps,
+                                     .value = vcpu_now_ns(domain->vcpu) - now_ns});
+}
+
 static bool run(void *self, uint64_t now_ns)
 {
     struct domain_virtual *domain = self;
+    uint64_t steps = exec_counters(domain->exec)->steps;
 
     vcpu_charge(domain->vcpu, COST_TURN, 1);
     bool more = exec_turn(domain->exec, now_ns);
     uint64_t due_ns = domain->config.turned(domain->config.self, now_ns);
+    trace_turn(domain, now_ns, exec_counters(domain->exec)->steps - steps);
     due_ns = earlier(due_ns, exec_deadline_ns(domain->exec));
     due_ns = earlier(due_ns, hv_virtual_due_ns(domain->hv));
     if (more || exec_called(domain->exec) || due_ns <= now_ns)
@@ -49,21 +61,22 @@ struct domain_virtual *domain_virtual_open(const struct domain_virtual_config *c
 
     assert(domain);
     domain->config = *config;
-    domain->vcpu = vcpu_add(
-        config->vcpus, &(struct vcpu_config){
-                           .name = config->name, .cpu = config->cpu, .self = domain, .run = run});
+    const struct vcpu_config vcpu = {
+        .name = config->name, .cpu = config->cpu, .self = domain, .run = run};
+    domain->vcpu = vcpu_add(config->vcpus, &vcpu);
+    const struct net_virtual_host_config host = {
+        .name = config->name, .who = config->domid, .vcpu = domain->vcpu};
+    if (config->world)
+        domain->net = net_virtual_host(config->world, &host);
     domain->hv =
         hv_virtual_domain(config->machine, config->domid, domain->vcpu, config->world != NULL);
-    if (config->world)
-        domain->net = net_virtual_host(
-            config->world, &(struct net_virtual_host_config){
-                               .name = config->name, .who = config->domid, .vcpu = domain->vcpu});
-    domain->exec = exec_create(&(struct exec_config){.hv = domain->hv,
-                                                     .net = domain->net,
-                                                     .notify = config->notify,
-                                                     .max_devices = config->max_devices,
-                                                     .trace = config->trace,
-                                                     .vcpu = domain->vcpu});
+    const struct exec_config exec = {.hv = domain->hv,
+                                     .net = domain->net,
+                                     .notify = config->notify,
+                                     .max_devices = config->max_devices,
+                                     .trace = config->trace,
+                                     .vcpu = domain->vcpu};
+    domain->exec = exec_create(&exec);
     assert(domain->exec);
     domain->config.name = NULL;
     return domain;
@@ -71,6 +84,7 @@ struct domain_virtual *domain_virtual_open(const struct domain_virtual_config *c
 
 void domain_virtual_close(struct domain_virtual *domain)
 {
+    vcpu_retire(domain->vcpu);
     if (domain->net)
         net_destroy(domain->net);
     exec_destroy(domain->exec);

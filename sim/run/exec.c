@@ -60,7 +60,8 @@ int exec_add(struct exec *exec, const struct exec_core *core)
 
     if (device->used)
         return -ERR_NOSPC;
-    *device = (struct exec_device){.used = true, .core = *core};
+    /* it may still be listed for the one that had its index */
+    *device = (struct exec_device){.used = true, .listed = device->listed, .core = *core};
     device->channels = calloc(core->slots + 1, sizeof(struct exec_channel));
     if (!device->channels) {
         device->used = false;
@@ -258,8 +259,7 @@ static bool serve_devices(struct exec *exec)
     for (uint32_t i = 0; i < exec->business_count; i++) {
         uint16_t index = exec->business[i];
         struct exec_device *device = &exec->devices[index];
-        if (device->used)
-            any |= serve_device(exec, index);
+        any |= serve_device(exec, index); /* nothing, if it was removed */
         device->listed = has_business(device);
         if (device->listed)
             exec->business[kept++] = index;
@@ -345,6 +345,15 @@ void exec_call_was(struct exec *exec, const struct exec_call *call)
                                                              .token = call->sock,
                                                              .extra = call->bytes,
                                                              .value = (uint64_t)call->ret});
+}
+
+void exec_note(struct exec *exec, const struct trace_record *note)
+{
+    struct trace_record record = *note;
+
+    record.now_ns = exec->now_ns;
+    record.who = exec->config.hv->domid;
+    trace_put(exec->config.trace, &record);
 }
 
 void exec_call_end(struct exec *exec, uint16_t device)

@@ -93,6 +93,9 @@ struct exec_call {
 /* Trace the call just made and pay for it; between exec_call and exec_call_end. */
 void exec_call_was(struct exec *exec, const struct exec_call *call);
 
+/* Trace something else of the application: `note`, at the turn's time and as this domain's. */
+void exec_note(struct exec *exec, const struct trace_record *note);
+
 /* Carry out what the call wrote; outside a turn also notifies. */
 void exec_call_end(struct exec *exec, uint16_t device);
 

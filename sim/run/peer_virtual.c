@@ -48,7 +48,6 @@ struct peer_virtual {
     uint64_t tokens;    /* given so far */
     uint64_t now_ns;    /* of the turn */
     bool begun;
-    bool dropped; /* in this turn a connection has ended */
 };
 
 /* Exactly so much room, of no contents; 0: none. */
@@ -103,7 +102,6 @@ static void free_conn(struct conn *conn)
 static void drop(struct conn *conn)
 {
     peer_stream_closed(&conn->stream);
-    conn->peer->dropped = true;
     free_conn(conn);
 }
 
@@ -284,14 +282,11 @@ static bool run(void *self, uint64_t now_ns)
     struct ev ev;
 
     peer->now_ns = now_ns;
-    peer->dropped = false;
     vcpu_charge(peer->vcpu, COST_TURN, 1);
     for (; taken < EVENTS_MAX && net_next(peer->net, &ev); taken++)
         take(peer, &ev);
     if (peer->begun)
         open_more(peer);
-    if (peer->dropped && peer->streams.counters.open == 0 && peer->config.finished)
-        peer->config.finished(peer->config.self);
     return taken == EVENTS_MAX;
 }
 
@@ -323,19 +318,17 @@ static int listen_on(struct peer_virtual *peer, const struct call_addr *addr)
 
 struct peer_virtual *peer_virtual_start(const struct peer_virtual_config *config, int *error)
 {
-    struct peer_virtual *peer = calloc(1, sizeof(*peer));
     const struct scenario_peer *spec = config->peer;
+    struct peer_virtual *peer = calloc(1, sizeof(*peer));
+    struct vcpu_config vcpu = {.name = spec->name, .cpu = spec->cpu, .self = peer, .run = run};
+    struct net_virtual_host_config host = {.name = spec->name, .who = config->who};
 
     assert(peer);
     peer->config = *config;
     peer->config.peer = NULL;
     peer_streams_init(&peer->streams, spec, config->seed, config->stream_base);
-    peer->vcpu = vcpu_add(
-        config->vcpus,
-        &(struct vcpu_config){.name = spec->name, .cpu = spec->cpu, .self = peer, .run = run});
-    peer->net = net_virtual_host(config->world,
-                                 &(struct net_virtual_host_config){
-                                     .name = spec->name, .who = config->who, .vcpu = peer->vcpu});
+    host.vcpu = peer->vcpu = vcpu_add(config->vcpus, &vcpu);
+    peer->net = net_virtual_host(config->world, &host);
     *error = spec->kind == SCENARIO_PEER_CLIENT ? 0 : listen_on(peer, &spec->addr.addr);
     if (*error == 0)
         return peer;
@@ -367,13 +360,9 @@ struct net *peer_virtual_net(const struct peer_virtual *peer)
     return peer->net;
 }
 
-bool peer_virtual_is_idle(const struct peer_virtual *peer)
-{
-    return peer->streams.counters.open == 0 && peer->streams.opened == peer->streams.connections;
-}
-
 void peer_virtual_stop(struct peer_virtual *peer)
 {
+    vcpu_retire(peer->vcpu);
     net_destroy(peer->net);
     while (peer->conns)
         free_conn(peer->conns);

@@ -27,10 +27,6 @@ struct peer_virtual_config {
     struct net_virtual *world;
     const struct trace_sink *trace; /* or NULL */
     uint16_t who;                   /* in trace records */
-    /* Called at the end of a turn in which the last open connection has ended; a client's has then
-     * done all it had to do. Must not stop the peer. May be NULL. */
-    void (*finished)(void *self);
-    void *self;
     /* client: */
     struct call_addr connect_to;
     uint64_t seed;
@@ -49,14 +45,12 @@ struct call_addr peer_virtual_address(const struct peer_virtual *peer);
  * PEER_UNANSWERED_MAX wait at a time for the other side to answer. */
 void peer_virtual_begin(struct peer_virtual *peer);
 
-/* What was counted until now; valid until the peer is stopped. */
+/* What was counted until now; valid until the peer is stopped. From its first turn on a client has
+ * connections open until it has done all it had to do. */
 const struct peer_counters *peer_virtual_counters(const struct peer_virtual *peer);
 
 /* Its host, for links. */
 struct net *peer_virtual_net(const struct peer_virtual *peer);
-
-/* Whether no connection is open and a client has none left to open. */
-bool peer_virtual_is_idle(const struct peer_virtual *peer);
 
 /* Reset what is open and free the peer. Its vCPU lives on and would run it: the clock must fire no
  * more. */

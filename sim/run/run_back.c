@@ -205,6 +205,14 @@ const struct be *run_back_core(const struct run_back *back, uint16_t front)
     return NULL;
 }
 
+int32_t run_back_front(const struct run_back *back, uint64_t token)
+{
+    for (const struct device *device = back->devices; device; device = device->next)
+        if (device->index == step_device(token))
+            return device->front;
+    return -1;
+}
+
 static void add_counters(struct be_counters *sum, const struct be_counters *one)
 {
     sum->requests += one->requests;

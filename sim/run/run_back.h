@@ -39,6 +39,9 @@ bool run_back_idle(const struct run_back *back);
 /* The core that serves a guest, to look at; NULL if none does. */
 const struct be *run_back_core(const struct run_back *back, uint16_t front);
 
+/* Which guest the device of a token serves, or -1. */
+int32_t run_back_front(const struct run_back *back, uint64_t token);
+
 /* Sums over all devices, those that are gone too. */
 void run_back_counters(const struct run_back *back, struct be_counters *sum);
 

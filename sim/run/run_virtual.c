@@ -7,14 +7,6 @@
 #include "ringlib/err.h"
 #include "sim/run/run_virtual_private.h"
 
-/* TCP on loopback as Linux has it by default: 64 KiB segments, tcp_rmem's 128 KiB to receive, four
- * times as much to send, and TCP_RTO_MIN. Its delay is the CPU time and the wake-ups of the model.
- */
-static const struct net_link loopback = {.retransmit_ns = 200000000,
-                                         .segment_bytes = 65536,
-                                         .send_buffer_bytes = 524288,
-                                         .receive_buffer_bytes = 131072};
-
 enum {
     PORTS_FIFO = 131072, /* of the FIFO ABI, where the 2-level ABI's are too few */
     PORTS_2LEVEL = 4096, /* 64-bit */
@@ -130,13 +122,14 @@ static bool open_machine(struct run_virtual *run)
     uint64_t pages, ports;
 
     run->clock = vclock_create();
-    run->vcpus = vcpus_create(&(struct vcpus_config){.clock = run->clock,
-                                                     .costs = run->config.costs,
-                                                     .seed = run->scenario.seed,
-                                                     .preempt = false});
+    run->vcpus = vcpus_create(
+        &(struct vcpus_config){.clock = run->clock,
+                               .costs = run->config.costs,
+                               .seed = run->scenario.seed,
+                               .preempt = run->scenario.scheduling == SCENARIO_PREEMPT_ON_WAKE});
     run->world = net_virtual_create(&(struct net_virtual_config){.clock = run->clock,
                                                                  .seed = run->scenario.seed,
-                                                                 .link = loopback,
+                                                                 .link = scenario_link_preset(),
                                                                  .trace = run->config.trace});
     machine_needs(run, &pages, &ports);
     run->machine = hv_virtual_create(&(struct hv_virtual_config){
@@ -283,6 +276,15 @@ static bool open_peer(struct run_virtual *run, uint32_t i, json_t **error)
     return true;
 }
 
+static void lay_links(struct run_virtual *run)
+{
+    for (uint32_t i = 0; i < run->scenario.link_count; i++) {
+        const struct scenario_link *link = &run->scenario.links[i];
+        net_virtual_set_link(domain_virtual_net(run->backend),
+                             peer_virtual_net(run->peers[link->peer]), &link->link);
+    }
+}
+
 struct run_virtual *run_virtual_create(const struct run_virtual_config *config, json_t **error)
 {
     struct run_virtual *run = calloc(1, sizeof(*run));
@@ -293,7 +295,6 @@ struct run_virtual *run_virtual_create(const struct run_virtual_config *config, 
     run->config = *config;
     run->scenario = *config->scenario;
     run->errors = json_array();
-    run->patience_ns = 1000000000;
     for (uint32_t i = 0; i < run->scenario.host_count; i++)
         run->guest_count +=
             run->scenario.hosts[i].role == SCENARIO_FRONTEND ? run->scenario.hosts[i].count : 0;
@@ -307,6 +308,7 @@ struct run_virtual *run_virtual_create(const struct run_virtual_config *config, 
         return NULL;
     }
     open_backend(run);
+    lay_links(run);
     open_guests(run);
     return run;
 }
@@ -389,23 +391,33 @@ static bool is_waited_for(const struct run_virtual *run)
 static bool is_time_to_look(const struct run_virtual *run)
 {
     return vclock_fired(run->clock) >= run->look_at ||
-           vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= run->patience_ns;
+           vclock_next_ns(run->clock) - vclock_now_ns(run->clock) >= RUN_VIRTUAL_PATIENCE_NS;
 }
 
+/* Time counts as lost only between two looks that both found nothing to hope for: what comes after
+ * a long silence of the network, or of workloads that wait for their time, is to have its effect
+ * first. */
 static enum run_virtual_status look(struct run_virtual *run)
 {
     uint64_t now_ns = vclock_now_ns(run->clock), progress = progress_of(run);
+    /* while the network has something under way it is not over, however long that takes */
+    bool waited_for = net_virtual_under_way(run->world) == 0 && is_waited_for(run);
+    bool stuck = progress == run->progress && waited_for;
     uint32_t events = LOOK_GUEST * run->guest_count;
 
     run->look_at = vclock_fired(run->clock) + (events > LOOK_EVERY ? events : LOOK_EVERY);
 
     if (now_ns >= run->scenario.timeout_ns)
         return RUN_VIRTUAL_TIMEOUT;
-    if (progress != run->progress || !is_waited_for(run)) {
-        run->progress = progress;
+    if (!stuck || !run->stuck)
         run->progress_ns = now_ns;
-    }
-    return now_ns - run->progress_ns >= run->patience_ns ? RUN_VIRTUAL_STALLED : RUN_VIRTUAL_GOING;
+    run->progress = progress;
+    run->stuck = stuck;
+    /* what is waited for will not have come when its time is over, either */
+    if (waited_for && vclock_next_ns(run->clock) - now_ns >= RUN_VIRTUAL_PATIENCE_NS)
+        return RUN_VIRTUAL_STALLED;
+    return now_ns - run->progress_ns >= RUN_VIRTUAL_PATIENCE_NS ? RUN_VIRTUAL_STALLED
+                                                                : RUN_VIRTUAL_GOING;
 }
 
 enum run_virtual_status run_virtual_go(struct run_virtual *run, uint32_t events)

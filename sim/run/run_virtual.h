@@ -4,8 +4,8 @@
  *
  * Every guest, the backend and each peer has a vCPU; the network and the hypervisor are models.
  * Nothing here knows the host's time. A run ends by itself, or when it stalls: nothing is scheduled
- * any more, or nothing has moved for a virtual second (longer on slow links), and not because the
- * workloads wait for their time.
+ * any more, or nothing has moved for a virtual second in which nothing was under way in the network
+ * and the workloads did not wait for their time.
  * Source: architecture 9.
  */
 #ifndef XENSOCK_SIM_RUN_RUN_VIRTUAL_H
@@ -58,7 +58,7 @@ json_t *run_virtual_reports(struct run_virtual *run);
 /* Faults that cores reported of their peers: [{"code", "message"}]; the caller's. */
 json_t *run_virtual_errors(struct run_virtual *run);
 
-/* Who waits for what, several lines, each indented; for free(). */
+/* Why it was ended, a line, and who waits for what, several lines, each indented; for free(). */
 char *run_virtual_stall(const struct run_virtual *run);
 
 /* The i-th entity of the trace: its number in records, its name; false behind the last. */

@@ -13,6 +13,9 @@
 #include "sim/run/run_front.h"
 #include "sim/run/run_virtual.h"
 
+/* Without progress, and with nothing to come from the network, it is a stall after so long. */
+#define RUN_VIRTUAL_PATIENCE_NS UINT64_C(1000000000)
+
 enum { RUN_VIRTUAL_BACKEND_DOMID = 0, RUN_VIRTUAL_GUEST_DOMID = 1 };
 
 struct guest {
@@ -45,9 +48,10 @@ struct run_virtual {
     uint32_t listening, measuring, ended, through; /* how many guests */
     json_t *errors;
     bool interrupted;
-    uint64_t patience_ns; /* without progress it is a stall after so long */
-    uint64_t progress, progress_ns;
-    uint64_t look_at; /* the events fired by then, for progress */
+    uint64_t progress; /* as of the last look, which found nothing to hope for */
+    bool stuck;
+    uint64_t progress_ns; /* until then there was hope */
+    uint64_t look_at;     /* the events fired by then, for progress */
     enum run_virtual_status status;
 };
 

@@ -1,10 +1,11 @@
 /*
  * Who waits for what, when a run in virtual time has stalled. See run_virtual.h.
  *
- * For each guest that waits (the first few of them): its workloads, both ends of its command ring,
- * and what became of the last notification each way; for a socket's data ring the same. What is
- * likely is said where it can be read off: requests that lie in the ring while the backend has
- * nothing pending, say.
+ * For each guest that waits (the first few of them): its workloads, both ends of its command ring
+ * and of the data ring of the socket that is waited for, and of each end what became of the last
+ * notification to it. What can be read off is said: that the peer of an index has not acted on it,
+ * say. Why is not known here: it was not told, or did not look when it was; the notification beside
+ * it tells which.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -44,112 +45,175 @@ static void add_signal(struct text *text, const struct run_virtual *run, uint16_
     struct hv_virtual_signal last;
 
     if (port == 0 || !hv_virtual_last_signal(run->machine, domid, port, &last)) {
-        add(text, "never notified");
+        add(text, "port %u, never notified\n", port);
         return;
     }
-    add(text, "last notified at " SECONDS, SECONDS_OF(last.sent_ns));
+    add(text, "port %u, notified %" PRIu64 " times, last notified at " SECONDS, port, last.count,
+        SECONDS_OF(last.sent_ns));
     if (last.fate == TRACE_FATE_COALESCED)
-        add(text, ", coalesced with one before");
-    else if (last.arrived_ns == 0)
-        add(text, ", still under way");
-    else
+        add(text, last.arrived_ns == 0 && last.waiting ? " while one was pending"
+                                                       : " while one was under way");
+    if (last.arrived_ns > 0)
         add(text, ", arrived at " SECONDS, SECONDS_OF(last.arrived_ns));
+    else if (!last.waiting)
+        add(text, ", not arrived yet");
+    add(text, last.waiting ? ", and is not taken\n" : "\n");
 }
 
-static void add_rings(struct text *text, const struct run_virtual *run, const struct guest *guest)
+static void add_likely(struct text *text, uint64_t count, const char *what)
 {
-    const struct be *be = run_back_core(run->back, guest->domid);
+    if (count > 0)
+        add(text, "   likely   %" PRIu64 " %s\n", count, what);
+}
+
+/* Whether a notification was owed for what lies in the ring: the event is in (cons, prod]. */
+static bool is_crossed(uint32_t prod, uint32_t event, uint32_t cons)
+{
+    return (uint32_t)(prod - event) < (uint32_t)(prod - cons);
+}
+
+static const char *backend_name(const struct run_virtual *run)
+{
+    return run->scenario.hosts[run->scenario.backend].name;
+}
+
+static void add_command_ring(struct text *text, const struct run_virtual *run,
+                             const struct guest *guest, const struct be *be)
+{
     struct fe_look front;
-    struct be_look back = {0};
+    struct be_look back;
 
     fe_look(run_front_core(guest->front), &front);
-    if (be)
-        be_look(be, &back);
+    be_look(be, &back);
     add(text, "   %-8s command ring: req_prod %u rsp_cons %u rsp_prod %u rsp_event %u; ",
         guest->name, front.req_prod, front.rsp_cons, front.rsp_prod, front.rsp_event);
     if (front.first != CALL_KINDS)
         add(text, "%u unanswered, %s id=%u among them; ", front.outstanding, call_name(front.first),
             front.first_id);
-    add(text, "%u wait for a slot; port %u: ", front.queued, front.port);
+    if (front.queued > 0)
+        add(text, "%u wait for a slot; ", front.queued);
     add_signal(text, run, guest->domid, front.port);
-    add(text,
-        "\n   %-8s for %s: req_cons %u rsp_prod %u req_prod %u req_event %u; %u taken and "
-        "unanswered; port %u: ",
-        run->scenario.hosts[run->scenario.backend].name, guest->name, back.req_cons, back.rsp_prod,
-        back.req_prod, back.req_event, back.unanswered, back.port);
+    add(text, "   %-8s its other end: req_cons %u rsp_prod %u req_prod %u req_event %u; ",
+        backend_name(run), back.req_cons, back.rsp_prod, back.req_prod, back.req_event);
     add_signal(text, run, RUN_VIRTUAL_BACKEND_DOMID, back.port);
-    add(text, "\n");
-    if (back.req_prod != back.req_cons)
-        add(text,
-            "   likely   the backend was not told of %u requests, or did not look again after "
-            "it asked to be\n",
-            back.req_prod - back.req_cons);
-    else if (front.rsp_prod != front.rsp_cons)
-        add(text,
-            "   likely   the guest was not told of %u responses, or did not look again after "
-            "it asked to be\n",
-            front.rsp_prod - front.rsp_cons);
+    add_likely(text, back.req_prod - back.req_cons,
+               is_crossed(back.req_prod, back.req_event, back.req_cons)
+                   ? "requests in the ring: the backend was not told of them, or did not look"
+                   : "requests in the ring, which the backend did not ask to be told of");
+    add_likely(text, front.rsp_prod - front.rsp_cons,
+               is_crossed(front.rsp_prod, front.rsp_event, front.rsp_cons)
+                   ? "responses in the ring: the guest was not told of them, or did not look"
+                   : "responses in the ring, which the guest did not ask to be told of");
+    add_likely(text, back.unanswered,
+               "requests taken by the backend and not answered: it waits for what they ask for, or "
+               "has forgotten them");
 }
 
-static void add_socket(struct text *text, const struct run_virtual *run, const struct guest *guest,
-                       uint64_t sock)
-{
-    uint32_t port = fe_port(run_front_core(guest->front), sock), back_port;
-    uint16_t back;
+/* What one direction of a data ring holds, and its index of each end. */
+struct direction {
+    uint32_t prod, cons, error;
+};
 
-    if (port == 0)
+static struct direction direction(const struct fe_data *data, const struct bytering_layout *at)
+{
+    return (struct direction){.prod = shared_load(&data->area, at->prod),
+                              .cons = shared_load(&data->area, at->cons),
+                              .error = shared_load(&data->area, at->error)};
+}
+
+static void add_data_ring(struct text *text, const struct run_virtual *run,
+                          const struct guest *guest, uint64_t sock)
+{
+    struct be_sock_look back = {0};
+    struct fe_data data;
+
+    if (!fe_data(run_front_core(guest->front), sock, &data))
         return;
-    add(text, "   %-8s data ring of that socket: port %u: ", guest->name, port);
-    add_signal(text, run, guest->domid, port);
-    if (hypervisor_port_peer(hv_virtual_tables(run->machine), guest->domid, port, &back,
-                             &back_port)) {
-        add(text, "; the backend's port %u: ", back_port);
-        add_signal(text, run, back, back_port);
-    } else {
-        add(text, "; not bound by the backend");
-    }
-    add(text, "\n");
+    struct direction in = direction(&data, &data.in), out = direction(&data, &data.out);
+    bool open = be_look_sock(run_back_core(run->back, guest->domid), sock, &back);
+    add(text,
+        "   %-8s data ring of that socket: out_prod %u out_cons %u error %d; in_prod %u in_cons %u "
+        "error %d; ",
+        guest->name, out.prod, out.cons, (int32_t)out.error, in.prod, in.cons, (int32_t)in.error);
+    add_signal(text, run, guest->domid, fe_port(run_front_core(guest->front), sock));
+    add(text, "   %-8s its other end: %s; ", backend_name(run),
+        !open                          ? "not open any more"
+        : back.writing && back.reading ? "reads and writes its socket"
+        : back.writing                 ? "writes its socket and does not read it"
+        : back.reading                 ? "reads its socket and does not write it"
+                                       : "neither reads nor writes its socket");
+    add_signal(text, run, RUN_VIRTUAL_BACKEND_DOMID, back.port);
+    uint32_t room = data.out.size - (out.prod - out.cons);
+    add_likely(text, data.wants_room && room >= data.out.size / 2 ? room : 0,
+               "bytes of room: the guest was not told of it, or did not look");
+    add_likely(text, data.wants_bytes ? in.prod - in.cons : 0,
+               "bytes to read: the guest was not told of them, or did not look");
+    add_likely(text, open && !back.writing ? out.prod - out.cons : 0,
+               "bytes to write: the backend was not told of them, or did not look");
+    add_likely(text, open && !back.reading ? data.in.size - (in.prod - in.cons) : 0,
+               "bytes of room to read into: the backend was not told of it, or did not look");
 }
 
-static bool add_guest(struct text *text, const struct run_virtual *run, const struct guest *guest)
+static void add_guest(struct text *text, const struct run_virtual *run, const struct guest *guest)
 {
+    const struct fe *fe = run_front_core(guest->front);
+    const struct be *be = run_back_core(run->back, guest->domid);
     uint64_t sock = UINT64_MAX;
     char waits[512];
 
-    if (guest->through)
-        return false;
     workload_waits(run_front_workloads(guest->front), waits, sizeof(waits), &sock);
-    if (guest->phase == WORKLOAD_IDLE)
-        add(text, "   %-8s waits for its device to connect (state %d)\n", guest->name,
-            (int)fe_state(run_front_core(guest->front)));
-    else if (waits[0])
-        add(text, "   %-8s waits: %s\n", guest->name, waits);
-    else
-        add(text, "   %-8s waits for its device to close (state %d)\n", guest->name,
-            (int)fe_state(run_front_core(guest->front)));
-    if (fe_state(run_front_core(guest->front)) == XENBUS_CONNECTED) {
-        add_rings(text, run, guest);
-        if (sock != UINT64_MAX)
-            add_socket(text, run, guest, sock);
+    add(text, "   %-8s waits: %s\n", guest->name,
+        guest->phase == WORKLOAD_IDLE   ? "for its device to connect"
+        : waits[0]                      ? waits
+        : guest->phase < WORKLOAD_DRAIN ? "for its time"
+                                        : "for its device to close");
+    if (fe_state(fe) != XENBUS_CONNECTED || !be || be_state(be) != XENBUS_CONNECTED) {
+        add(text, "   %-8s device: state %d; at %s ", guest->name, (int)fe_state(fe),
+            backend_name(run));
+        add(text, be ? "state %d\n" : "there is none\n", be ? (int)be_state(be) : 0);
+        return;
     }
-    return true;
+    add_command_ring(text, run, guest, be);
+    if (sock != UINT64_MAX)
+        add_data_ring(text, run, guest, sock);
+}
+
+static void add_guests(struct text *text, const struct run_virtual *run)
+{
+    uint32_t waiting = 0;
+
+    for (uint32_t i = 0; i < run->guest_count; i++)
+        if (!run->guests[i].through && waiting++ < GUESTS_TOLD)
+            add_guest(text, run, &run->guests[i]);
+    if (waiting > GUESTS_TOLD)
+        add(text, "   and %u more guests\n", waiting - GUESTS_TOLD);
+    if (waiting == 0 && !run_back_idle(run->back))
+        add(text, "   %-8s waits for devices to close\n", backend_name(run));
+}
+
+static void add_reason(struct text *text, const struct run_virtual *run)
+{
+    uint64_t now_ns = vclock_now_ns(run->clock), next_ns = vclock_next_ns(run->clock);
+
+    if (run->status == RUN_VIRTUAL_TIMEOUT)
+        add(text, "the run had not ended at its timeout\n");
+    else if (next_ns == VCLOCK_NEVER)
+        add(text, "nothing can happen any more\n");
+    else if (next_ns - now_ns >= RUN_VIRTUAL_PATIENCE_NS)
+        add(text, "nothing happens before " SECONDS "\n", SECONDS_OF(next_ns));
+    else
+        add(text, "nothing has moved since " SECONDS "\n", SECONDS_OF(run->progress_ns));
 }
 
 char *run_virtual_stall(const struct run_virtual *run)
 {
     char *memory = malloc(TEXT_BYTES);
     struct text text = {memory, TEXT_BYTES};
-    uint32_t told = 0, waiting = 0;
 
     assert(memory);
     memory[0] = '\0';
-    for (uint32_t i = 0; i < run->guest_count; i++) {
-        waiting += run->guests[i].through ? 0u : 1u;
-        if (told < GUESTS_TOLD && add_guest(&text, run, &run->guests[i]))
-            told++;
-    }
-    if (waiting > told)
-        add(&text, "   and %u more guests\n", waiting - told);
+    add_reason(&text, run);
+    add_guests(&text, run);
     for (uint32_t i = 0; i < run->scenario.peer_count; i++) {
         const struct peer_counters *peer =
             run->peers[i] ? peer_virtual_counters(run->peers[i]) : NULL;

@@ -33,7 +33,7 @@ static char *sets_join(const char *const *sets, uint32_t count)
     return text;
 }
 
-/* The hosts, the peers or the workloads of a draft. */
+/* The hosts, the peers, the links or the workloads of a draft. */
 struct parts {
     const char *word;
     struct scenario_map *maps;
@@ -41,22 +41,12 @@ struct parts {
     uint32_t most;
 };
 
-/* The name an item of a list gives itself, "" if it has none; for messages. */
-static const char *item_name(const struct scenario_yaml *yaml, int item)
-{
-    int name = 0;
-
-    if (scenario_yaml_type(yaml, item) == YAML_MAPPING_NODE)
-        name = scenario_yaml_find(yaml, item, "name");
-    return name ? scenario_yaml_text(yaml, name) : "";
-}
-
 /* Take one part into the draft, named for messages; NULL if it is reported instead. */
 static struct scenario_map *part_take(struct scenario_draft *draft, const struct parts *parts,
                                       int key, int node)
 {
     struct scenario_yaml *yaml = &draft->yaml;
-    const char *name = key ? scenario_yaml_text(yaml, key) : item_name(yaml, node);
+    const char *name = key ? scenario_yaml_text(yaml, key) : scenario_yaml_item_name(yaml, node);
     struct scenario_map map = {.yaml = yaml, .node = node, .key = key};
     char *what = draft->names[draft->name_count];
 
@@ -131,14 +121,45 @@ static void read_peers(struct scenario_draft *draft)
     }
 }
 
+/* The list behind a key of a mapping; 0 if there is none. */
+static int find_list(const struct scenario_map *map, const char *name)
+{
+    int list = map->node ? scenario_yaml_find(map->yaml, map->node, name) : 0;
+
+    return list && scenario_yaml_type(map->yaml, list) == YAML_SEQUENCE_NODE ? list : 0;
+}
+
+static void read_links(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+    int list = find_list(&draft->topology, "links"), node;
+    struct parts parts = {"link", draft->links, &scenario->link_count, SCENARIO_LINKS_MAX};
+
+    for (uint32_t i = 0; list && (node = scenario_yaml_item(&draft->yaml, list, i)); i++) {
+        struct scenario_link *link = &scenario->links[scenario->link_count];
+        struct scenario_map *map = part_take(draft, &parts, 0, node);
+
+        if (map)
+            scenario_keys_read(&scenario_keys_link, map, link);
+    }
+}
+
+struct net_link scenario_link_preset(void)
+{
+    struct scenario_link link = {.from = ""};
+
+    scenario_keys_presets(&scenario_keys_link, 0, &link);
+    return link.link;
+}
+
 static void read_workloads(struct scenario_draft *draft)
 {
     struct scenario *scenario = draft->scenario;
-    int list = scenario_yaml_find(&draft->yaml, draft->root.node, "workload"), node;
+    int list = find_list(&draft->root, "workload"), node;
     struct parts parts = {"workload", draft->workloads, &scenario->workload_count,
                           SCENARIO_WORKLOADS_MAX};
 
-    if (!list || scenario_yaml_type(&draft->yaml, list) != YAML_SEQUENCE_NODE)
+    if (!list)
         return;
     if (!scenario_yaml_item(&draft->yaml, list, 0))
         diag_error(draft->yaml.diags, DIAG_MISSING_KEY, scenario_yaml_place(&draft->yaml, list),
@@ -175,6 +196,7 @@ static void read_draft(struct scenario_draft *draft)
         scenario->protocol.order = UINT32_MAX; /* the dialect's default */
     read_hosts(draft);
     read_peers(draft);
+    read_links(draft);
     read_workloads(draft);
     scenario_check(draft);
 }

@@ -10,6 +10,7 @@
 #define XENSOCK_SIM_RUN_SCENARIO_H
 
 #include "ringlib/call.h"
+#include "sim/net/net_link.h"
 #include "sim/run/diag.h"
 
 #include <jansson.h>
@@ -19,6 +20,7 @@
 enum {
     SCENARIO_HOSTS_MAX = 8,
     SCENARIO_PEERS_MAX = 16,
+    SCENARIO_LINKS_MAX = 16,
     SCENARIO_WORKLOADS_MAX = 16,
     SCENARIO_GUESTS_MAX = 4096,  /* of one host; several only in virtual mode */
     SCENARIO_SOCKETS_MAX = 4096, /* concurrent sockets of a workload, connections of a client */
@@ -38,6 +40,9 @@ enum {
 #define SCENARIO_MODES(X)                                                                          \
     X(EMULATED, "emulated")                                                                        \
     X(VIRTUAL, "virtual")
+#define SCENARIO_SCHEDULINGS(X)                                                                    \
+    X(RUN_UNTIL_BLOCK, "run-until-block")                                                          \
+    X(PREEMPT_ON_WAKE, "preempt-on-wake")
 #define SCENARIO_ROLES(X)                                                                          \
     X(BACKEND, "backend")                                                                          \
     X(FRONTEND, "frontend")
@@ -61,6 +66,7 @@ enum {
 
 #define X(constant, word) SCENARIO_##constant,
 enum scenario_mode { SCENARIO_MODES(X) };
+enum scenario_scheduling { SCENARIO_SCHEDULINGS(X) };
 enum scenario_role { SCENARIO_ROLES(X) };
 enum scenario_peer_kind { SCENARIO_PEER_KINDS(X) };
 enum scenario_workload_kind { SCENARIO_WORKLOAD_KINDS(X) };
@@ -92,6 +98,14 @@ struct scenario_peer {
     uint32_t workload;
     uint32_t connections; /* 1 to SCENARIO_SOCKETS_MAX */
     uint64_t bytes;       /* sent, and expected back, by each connection */
+};
+
+/* What lies between the backend and a peer; only in virtual mode. */
+struct scenario_link {
+    char from[SCENARIO_NAME_BYTES]; /* the backend's name */
+    char to[SCENARIO_NAME_BYTES];   /* the name of peers[peer], which no other link leads to */
+    uint32_t peer;
+    struct net_link link;
 };
 
 struct scenario_workload {
@@ -142,19 +156,26 @@ struct scenario {
     uint32_t frontend; /* the first of hosts[] that is one; the only one in emulated mode */
     struct scenario_peer peers[SCENARIO_PEERS_MAX];
     uint32_t peer_count;
+    struct scenario_link links[SCENARIO_LINKS_MAX];
+    uint32_t link_count;
+    enum scenario_scheduling scheduling; /* of host CPUs in virtual mode */
     struct scenario_workload workloads[SCENARIO_WORKLOADS_MAX];
     uint32_t workload_count; /* at least 1 */
 };
 
 /* Read and check the file `path`, with `set_count` overrides "path=value" of --set applied before
  * it is checked, in order. Returns 0, or -1 with every fault found in `diags`, sorted; `out` is
- * then not to be used. `diags` is a fresh list: the file becomes its first source, the overrides,
- * a line each, its second. */
+ * then not to be used; a note may say what has no effect. `diags` is a fresh list: the file becomes
+ * its first source, the overrides, a line each, its second. */
 int scenario_load(struct scenario *out, const char *path, const char *const *sets,
                   uint32_t set_count, struct diag_list *diags);
 
+/* What a link is where the file says nothing: TCP on loopback as Linux has it by default, its delay
+ * being the CPU time and the wake-ups of the cost model. Also between hosts without a link. */
+struct net_link scenario_link_preset(void);
+
 /* A loaded scenario as a JSON object in the shape of the file, every default filled in, units in
- * the names (duration_ns, request_bytes), null for what is absent by choice (cpu, bytes,
+ * the names (duration_ns, request_bytes), null for what is absent by choice (cpu, rate, bytes,
  * operations, arrivals, accepts). Owned by the caller; NULL without memory. */
 json_t *scenario_json(const struct scenario *scenario);
 

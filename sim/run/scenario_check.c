@@ -203,26 +203,71 @@ static void check_peer_kind(struct scenario_draft *draft, uint32_t index)
               scenario_yaml_text(peer->yaml, scenario_yaml_find(peer->yaml, peer->node, "kind")));
 }
 
+/* The peer that a key leads to, by its `name`; false if there is none, which is reported. */
+static bool find_peer(const struct scenario_draft *draft, const struct scenario_map *map,
+                      const char *key, const char *name, uint32_t *index)
+{
+    const struct scenario *scenario = draft->scenario;
+    const char *names[SCENARIO_PEERS_MAX];
+
+    for (uint32_t i = 0; i < scenario->peer_count; i++) {
+        names[i] = scenario->peers[i].name;
+        if (strcmp(names[i], name) == 0) {
+            *index = i;
+            return true;
+        }
+    }
+    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, key), "there is no peer '%s'",
+               name);
+    diag_suggest(map->yaml->diags, name, "peers", names, scenario->peer_count);
+    return false;
+}
+
 static void check_target(struct scenario_draft *draft, uint32_t index)
 {
-    struct scenario *scenario = draft->scenario;
-    struct scenario_workload *workload = &scenario->workloads[index];
+    struct scenario_workload *workload = &draft->scenario->workloads[index];
     const struct scenario_map *map = &draft->workloads[index];
-    const char *names[SCENARIO_PEERS_MAX];
 
     if (workload->kind == SCENARIO_SERVE || !is_given(map, "connect_to", workload->connect_to))
         return;
-    for (uint32_t i = 0; i < scenario->peer_count; i++) {
-        names[i] = scenario->peers[i].name;
-        if (strcmp(names[i], workload->connect_to) == 0) {
-            workload->peer = i;
-            check_peer_kind(draft, index);
-            return;
-        }
+    if (find_peer(draft, map, "connect_to", workload->connect_to, &workload->peer))
+        check_peer_kind(draft, index);
+}
+
+static void check_from(struct scenario_draft *draft, uint32_t index)
+{
+    struct scenario *scenario = draft->scenario;
+    const struct scenario_host *backend = &scenario->hosts[scenario->backend];
+    struct scenario_link *link = &scenario->links[index];
+    const struct scenario_map *map = &draft->links[index];
+
+    if (!has_key(map, "from"))
+        memcpy(link->from, backend->name, sizeof(link->from));
+    if (backend->role != SCENARIO_BACKEND || !is_given(map, "from", link->from) ||
+        strcmp(link->from, backend->name) == 0)
+        return;
+    diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "from"),
+               "'%s' is not the backend, '%s': links lead from there to peers", link->from,
+               backend->name);
+}
+
+static void check_link(struct scenario_draft *draft, uint32_t index)
+{
+    struct scenario *scenario = draft->scenario;
+    struct scenario_link *link = &scenario->links[index];
+    const struct scenario_map *map = &draft->links[index];
+
+    check_from(draft, index);
+    if (!is_given(map, "to", link->to) || !find_peer(draft, map, "to", link->to, &link->peer))
+        return;
+    for (uint32_t i = 0; i < index; i++) {
+        if (strcmp(scenario->links[i].to, link->to) != 0)
+            continue;
+        diag_error(map->yaml->diags, DIAG_DUPLICATE_KEY, value_place(map, "to"),
+                   "two links lead to peer '%s'", link->to);
+        diag_note(map->yaml->diags, value_place(&draft->links[i], "to"), "the first one");
+        return;
     }
-    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "connect_to"),
-               "there is no peer '%s'", workload->connect_to);
-    diag_suggest(map->yaml->diags, workload->connect_to, "peers", names, scenario->peer_count);
 }
 
 /* A client connects to a workload of kind serve. */
@@ -316,6 +361,18 @@ static void check_timeout(struct scenario_draft *draft)
                units_format_duration(least_ns).text);
 }
 
+/* A scenario without faults is told what of it a mode leaves out. */
+static void note_no_effect(struct scenario_draft *draft, const char *key)
+{
+    const struct scenario_yaml *yaml = &draft->yaml;
+    int name, value;
+
+    for (uint32_t i = 0; scenario_yaml_pair(yaml, draft->topology.node, i, &name, &value); i++)
+        if (strcmp(scenario_yaml_text(yaml, name), key) == 0)
+            diag_note(yaml->diags, scenario_yaml_place(yaml, name),
+                      "'%s' has no effect in mode 'emulated'", key);
+}
+
 void scenario_check(struct scenario_draft *draft)
 {
     struct scenario *scenario = draft->scenario;
@@ -329,7 +386,13 @@ void scenario_check(struct scenario_draft *draft)
         check_client(draft, i);
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         check_peer_mode(draft, i);
+    for (uint32_t i = 0; i < scenario->link_count; i++)
+        check_link(draft, i);
     for (uint32_t i = 0; i < scenario->workload_count; i++)
         check_workload(draft, i);
     check_timeout(draft);
+    if (scenario->mode == SCENARIO_EMULATED && draft->yaml.diags->errors == 0) {
+        note_no_effect(draft, "links");
+        note_no_effect(draft, "scheduling");
+    }
 }

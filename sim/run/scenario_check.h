@@ -13,9 +13,11 @@ struct scenario_draft {
     int hosts_node;                               /* 0: no usable `hosts` */
     struct scenario_map hosts[SCENARIO_HOSTS_MAX];
     struct scenario_map peers[SCENARIO_PEERS_MAX];
+    struct scenario_map links[SCENARIO_LINKS_MAX];
     struct scenario_map workloads[SCENARIO_WORKLOADS_MAX];
-    char names[SCENARIO_HOSTS_MAX + SCENARIO_PEERS_MAX + SCENARIO_WORKLOADS_MAX]
-              [SCENARIO_NAME_BYTES + 16]; /* what the maps' `what` points to */
+    char
+        names[SCENARIO_HOSTS_MAX + SCENARIO_PEERS_MAX + SCENARIO_LINKS_MAX + SCENARIO_WORKLOADS_MAX]
+             [SCENARIO_NAME_BYTES + 16]; /* what the maps' `what` points to */
     uint32_t name_count;
 };
 

@@ -16,6 +16,10 @@ static void json_put(json_t *object, const struct scenario_key *key, json_t *val
         unit = "_bytes";
     else if (key->type == SCENARIO_RATE)
         unit = "_per_s";
+    else if (key->type == SCENARIO_BANDWIDTH)
+        unit = "_bytes_per_s";
+    else if (key->type == SCENARIO_SHARE)
+        unit = "_ppm";
     snprintf(name, sizeof(name), "%s%s", key->name, unit);
     json_object_set_new(object, name, value);
 }
@@ -48,7 +52,9 @@ static json_t *value_json(const struct scenario_key *key, const void *in)
     case SCENARIO_FINE_DURATION:
     case SCENARIO_DECIMAL:
     case SCENARIO_SIZE:
-    case SCENARIO_RATE: return number_json(key, in);
+    case SCENARIO_RATE:
+    case SCENARIO_BANDWIDTH:
+    case SCENARIO_SHARE: return number_json(key, in);
     case SCENARIO_ADDR:
     case SCENARIO_ADDR_ANY_PORT:
         return json_string(((const struct scenario_addr *)(const void *)member)->text);
@@ -72,7 +78,8 @@ static json_t *table_json(const struct scenario_table *table, const void *in, ui
 
 static json_t *topology_json(const struct scenario *scenario)
 {
-    json_t *topology = json_object(), *hosts = json_object(), *peers = json_object();
+    json_t *topology = table_json(&scenario_keys_topology, scenario, 0);
+    json_t *hosts = json_object(), *peers = json_object(), *links = json_array();
 
     for (uint32_t i = 0; i < scenario->host_count; i++)
         json_object_set_new(hosts, scenario->hosts[i].name,
@@ -83,6 +90,9 @@ static json_t *topology_json(const struct scenario *scenario)
             table_json(&scenario_keys_peer, &scenario->peers[i], scenario->peers[i].kind));
     json_object_set_new(topology, "hosts", hosts);
     json_object_set_new(topology, "peers", peers);
+    for (uint32_t i = 0; i < scenario->link_count; i++)
+        json_array_append_new(links, table_json(&scenario_keys_link, &scenario->links[i], 0));
+    json_object_set_new(topology, "links", links);
     return topology;
 }
 

@@ -5,6 +5,7 @@
 
 #define WORD(constant, word) word,
 static const char *const modes[] = {SCENARIO_MODES(WORD)};
+static const char *const schedulings[] = {SCENARIO_SCHEDULINGS(WORD)};
 static const char *const roles[] = {SCENARIO_ROLES(WORD)};
 static const char *const peer_kinds[] = {SCENARIO_PEER_KINDS(WORD)};
 static const char *const workload_kinds[] = {SCENARIO_WORKLOAD_KINDS(WORD)};
@@ -14,7 +15,8 @@ static const char *const arrivals[] = {SCENARIO_ARRIVALS(WORD)};
 _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 4 &&
                    sizeof(enum scenario_peer_kind) == 4 &&
                    sizeof(enum scenario_workload_kind) == 4 &&
-                   sizeof(enum scenario_direction) == 4 && sizeof(enum scenario_arrivals) == 4,
+                   sizeof(enum scenario_direction) == 4 && sizeof(enum scenario_arrivals) == 4 &&
+                   sizeof(enum scenario_scheduling) == 4,
                "words are stored as 32-bit numbers");
 
 /* clang-format off */
@@ -48,6 +50,8 @@ static const struct scenario_key root_keys[] = {
 static const struct scenario_key topology_keys[] = {
     {"hosts", SCENARIO_MAP, ALL, .required = ALL},
     {"peers", SCENARIO_MAP, ALL, .required = 0},
+    {"links", SCENARIO_LIST, ALL, .required = 0},
+    {"scheduling", SCENARIO_WORD, ALL, AT(scenario, scheduling), WORDS(schedulings), .preset = SCENARIO_RUN_UNTIL_BLOCK},
 };
 /* the range and default of `order` are the dialect's: see scenario_check.c */
 static const struct scenario_key protocol_keys[] = {
@@ -67,6 +71,21 @@ static const struct scenario_key peer_keys[] = {
     {"connections", SCENARIO_COUNT, ON(PEER_CLIENT), AT(scenario_peer, connections), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
     {"bytes", SCENARIO_SIZE, ON(PEER_CLIENT), AT(scenario_peer, bytes), .min = 1, .max = TIB, .preset = MIB},
     {"cpu", SCENARIO_CPU, SERVED | ON(PEER_CLIENT), AT(scenario_peer, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
+};
+/* the default of `from` is the backend: see scenario_check.c; of the others as Linux has it: 64 KiB
+ * segments, tcp_rmem's 128 KiB to receive, four times as much to send, and TCP_RTO_MIN */
+static const struct scenario_key link_keys[] = {
+    {"from", SCENARIO_NAME, ALL, AT(scenario_link, from)},
+    {"to", SCENARIO_NAME, ALL, .required = ALL, AT(scenario_link, to)},
+    {"delay", SCENARIO_DURATION, ALL, AT(scenario_link, link.delay_ns), .max = 10 * SECOND},
+    {"jitter", SCENARIO_DURATION, ALL, AT(scenario_link, link.jitter_ns), .max = 10 * SECOND},
+    {"rate", SCENARIO_BANDWIDTH, ALL, AT(scenario_link, link.rate_bytes_per_s), .min = 1000, .max = UINT64_C(1000000000000), .nullable = true},
+    {"loss", SCENARIO_SHARE, ALL, AT(scenario_link, link.loss_ppm), .max = 500000},
+    {"retransmit", SCENARIO_DURATION, ALL, AT(scenario_link, link.retransmit_ns), .max = 10 * SECOND, .preset = 200 * MS},
+    {"connect", SCENARIO_DURATION, ALL, AT(scenario_link, link.connect_ns), .max = 10 * SECOND},
+    {"segment", SCENARIO_SIZE, ALL, AT(scenario_link, link.segment_bytes), .min = 1, .max = MIB, .preset = MIB / 16},
+    {"send_buffer", SCENARIO_SIZE, ALL, AT(scenario_link, link.send_buffer_bytes), .min = 1, .max = 64 * MIB, .preset = MIB / 2},
+    {"receive_buffer", SCENARIO_SIZE, ALL, AT(scenario_link, link.receive_buffer_bytes), .min = 1, .max = 64 * MIB, .preset = MIB / 8},
 };
 /* the default of `where` is the frontend: see scenario_check.c */
 static const struct scenario_key workload_keys[] = {
@@ -97,6 +116,7 @@ const struct scenario_table scenario_keys_topology = TABLE(topology_keys);
 const struct scenario_table scenario_keys_protocol = TABLE(protocol_keys);
 const struct scenario_table scenario_keys_host = TABLE(host_keys);
 const struct scenario_table scenario_keys_peer = TABLE(peer_keys);
+const struct scenario_table scenario_keys_link = TABLE(link_keys);
 const struct scenario_table scenario_keys_workload = TABLE(workload_keys);
 const struct scenario_table scenario_keys_arrivals = TABLE(arrivals_keys);
 

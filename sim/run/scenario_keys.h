@@ -24,8 +24,10 @@ enum scenario_type {
     SCENARIO_FINE_DURATION,  /* with a fraction, in ps */
     SCENARIO_DECIMAL,        /* in millionths */
     SCENARIO_SIZE,
-    SCENARIO_RATE, /* how often, in 1/s */
-    SCENARIO_ADDR, /* struct scenario_addr with a port */
+    SCENARIO_RATE,      /* how often, in 1/s */
+    SCENARIO_BANDWIDTH, /* in bytes/s, or "unlimited", 0 */
+    SCENARIO_SHARE,     /* in ppm */
+    SCENARIO_ADDR,      /* struct scenario_addr with a port */
     SCENARIO_ADDR_ANY_PORT,
 };
 
@@ -53,11 +55,12 @@ struct scenario_table {
     uint32_t count;
 };
 
-/* Of struct scenario: the root, `topology` (members are maps only) and `protocol`. */
+/* Of struct scenario: the root, `topology` and `protocol`. */
 extern const struct scenario_table scenario_keys_root, scenario_keys_topology,
     scenario_keys_protocol;
-/* Of struct scenario_host, scenario_peer, scenario_workload. */
-extern const struct scenario_table scenario_keys_host, scenario_keys_peer, scenario_keys_workload;
+/* Of struct scenario_host, scenario_peer, scenario_link, scenario_workload. */
+extern const struct scenario_table scenario_keys_host, scenario_keys_peer, scenario_keys_link,
+    scenario_keys_workload;
 /* Of struct scenario_workload: its `arrivals`. */
 extern const struct scenario_table scenario_keys_arrivals;
 
@@ -71,6 +74,9 @@ uint64_t scenario_keys_number(const struct scenario_key *key, const void *in);
  * what everything else means: if it is wrong, nothing else is to be looked at. `noun` is what the
  * file is: "scenario". */
 int scenario_keys_schema(struct scenario_yaml *yaml, const char *noun, const char *schema);
+
+/* Fill `out` with the defaults of a kind (0 where a table knows none); else it is zeroed before. */
+void scenario_keys_presets(const struct scenario_table *table, uint32_t kind, void *out);
 
 /* Fill `out` from a mapping: defaults first, then what the file says. Every fault is reported, and
  * the member it concerns keeps its default (of an unknown kind: zero). Notes the kind in the map.

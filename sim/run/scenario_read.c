@@ -21,6 +21,8 @@ static const char *const type_names[] = {
     [SCENARIO_DECIMAL] = "a number such as 0.5 or 2",
     [SCENARIO_SIZE] = "a size such as 64KiB",
     [SCENARIO_RATE] = "a rate such as 5000/s",
+    [SCENARIO_BANDWIDTH] = "a bandwidth such as 10Gbit/s, or unlimited",
+    [SCENARIO_SHARE] = "a share such as 0.1% or 250ppm",
     [SCENARIO_ADDR] = "an address such as \"127.0.0.1:9000\" or \"[::1]:9000\"",
     [SCENARIO_ADDR_ANY_PORT] = "an address such as \"127.0.0.1:0\" or \"[::1]:9000\"",
 };
@@ -79,6 +81,10 @@ static struct units_text format(enum scenario_type type, uint64_t number)
         return units_format_decimal(number);
     if (type == SCENARIO_SIZE)
         return units_format_size(number);
+    if (type == SCENARIO_BANDWIDTH)
+        return units_format_bandwidth(number);
+    if (type == SCENARIO_SHARE)
+        return units_format_share(number);
     snprintf(out.text, sizeof(out.text), "%" PRIu64 "%s", number,
              type == SCENARIO_RATE ? UNITS_OF_RATE : "");
     return out;
@@ -91,6 +97,10 @@ static const char *units_of(enum scenario_type type)
         return UNITS_OF_SIZE;
     if (type == SCENARIO_RATE)
         return UNITS_OF_RATE;
+    if (type == SCENARIO_BANDWIDTH)
+        return UNITS_OF_BANDWIDTH;
+    if (type == SCENARIO_SHARE)
+        return UNITS_OF_SHARE;
     return type == SCENARIO_FINE_DURATION ? UNITS_OF_FINE_DURATION : UNITS_OF_DURATION;
 }
 
@@ -117,8 +127,7 @@ static void fail_units(const struct reading *reading, enum units_fault fault)
         break;
     case UNITS_OVERFLOW: fail_range(reading); break;
     case UNITS_TOO_FINE:
-        diag_hint(fail(reading, DIAG_MALFORMED),
-                  "too many digits behind the point: the least is %s",
+        diag_hint(fail(reading, DIAG_MALFORMED), "too fine: the least step is %s",
                   format(reading->key->type, 1).text);
         break;
     }
@@ -133,6 +142,8 @@ static enum units_fault parse_number(const struct reading *reading, uint64_t *nu
     case SCENARIO_DECIMAL: return units_parse_decimal(reading->text, number);
     case SCENARIO_SIZE: return units_parse_size(reading->text, number);
     case SCENARIO_RATE: return units_parse_rate(reading->text, number);
+    case SCENARIO_BANDWIDTH: return units_parse_bandwidth(reading->text, number);
+    case SCENARIO_SHARE: return units_parse_share(reading->text, number);
     case SCENARIO_COUNT:
     case SCENARIO_CPU: return units_parse_count(reading->text, number);
     case SCENARIO_MAP:
@@ -147,16 +158,28 @@ static enum units_fault parse_number(const struct reading *reading, uint64_t *nu
     return UNITS_MALFORMED;
 }
 
+/* A word in place of a number. */
+static bool is_word_for(const struct reading *reading, uint64_t *number)
+{
+    if (reading->key->type == SCENARIO_DURATION_NEVER && strcmp(reading->text, "never") == 0) {
+        *number = UINT64_MAX;
+        return true;
+    }
+    *number = 0;
+    return reading->key->type == SCENARIO_BANDWIDTH && strcmp(reading->text, "unlimited") == 0;
+}
+
 static void read_number(const struct reading *reading, void *out)
 {
     const struct scenario_key *key = reading->key;
+    enum units_fault fault;
     uint64_t number;
-    enum units_fault fault = parse_number(reading, &number);
 
-    if (key->type == SCENARIO_DURATION_NEVER && strcmp(reading->text, "never") == 0) {
-        number_put(key, UINT64_MAX, out);
+    if (is_word_for(reading, &number)) {
+        number_put(key, number, out);
         return;
     }
+    fault = parse_number(reading, &number);
     if (fault != UNITS_OK)
         fail_units(reading, fault);
     else if (number < key->min || number > key->max)
@@ -265,7 +288,9 @@ static void read_scalar(const struct reading *reading, void *out)
     case SCENARIO_FINE_DURATION:
     case SCENARIO_DECIMAL:
     case SCENARIO_SIZE:
-    case SCENARIO_RATE: read_number(reading, out); break;
+    case SCENARIO_RATE:
+    case SCENARIO_BANDWIDTH:
+    case SCENARIO_SHARE: read_number(reading, out); break;
     case SCENARIO_ADDR:
     case SCENARIO_ADDR_ANY_PORT: read_addr(reading, out); break;
     }
@@ -304,7 +329,9 @@ static void preset_put(const struct scenario_key *key, void *out)
     case SCENARIO_FINE_DURATION:
     case SCENARIO_DECIMAL:
     case SCENARIO_SIZE:
-    case SCENARIO_RATE: number_put(key, key->preset, out); break;
+    case SCENARIO_RATE:
+    case SCENARIO_BANDWIDTH:
+    case SCENARIO_SHARE: number_put(key, key->preset, out); break;
     case SCENARIO_ADDR:
     case SCENARIO_ADDR_ANY_PORT:
         if (key->text) {
@@ -410,16 +437,22 @@ int scenario_keys_schema(struct scenario_yaml *yaml, const char *noun, const cha
     return -1;
 }
 
+void scenario_keys_presets(const struct scenario_table *table, uint32_t kind, void *out)
+{
+    for (uint32_t i = 0; i < table->count; i++)
+        if (kind != SCENARIO_KIND_UNKNOWN && scenario_keys_applies(&table->keys[i], kind))
+            preset_put(&table->keys[i], out);
+}
+
 void scenario_keys_read(const struct scenario_table *table, struct scenario_map *map, void *out)
 {
     int name, value;
 
     map->kind = map_kind(table, map);
+    scenario_keys_presets(table, map->kind, out);
     for (uint32_t i = 0; i < table->count; i++) {
         const struct scenario_key *key = &table->keys[i];
 
-        if (map->kind != SCENARIO_KIND_UNKNOWN && scenario_keys_applies(key, map->kind))
-            preset_put(key, out);
         if (key_is_required(key, map->kind) && !scenario_yaml_find(map->yaml, map->node, key->name))
             report_missing(map, key);
     }

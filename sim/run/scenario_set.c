@@ -107,7 +107,7 @@ static int map_enter(struct walk *walk, int map)
     return value_put(walk, map, node) ? 0 : node;
 }
 
-/* The item of a list whose `name` is the one walked to; 0 on a fault. */
+/* The item of a list that is called as walked to; 0 on a fault. */
 static int list_enter(struct walk *walk, int list)
 {
     const char *names[SCENARIO_YAML_KEYS_MAX];
@@ -115,16 +115,12 @@ static int list_enter(struct walk *walk, int list)
     int item;
 
     for (uint32_t i = 0; (item = scenario_yaml_item(walk->yaml, list, i)); i++) {
-        int name = 0;
+        const char *name = scenario_yaml_item_name(walk->yaml, item);
 
-        if (scenario_yaml_type(walk->yaml, item) == YAML_MAPPING_NODE)
-            name = scenario_yaml_find(walk->yaml, item, "name");
-        if (!name)
-            continue;
-        if (strcmp(scenario_yaml_text(walk->yaml, name), walk->name) == 0)
+        if (strcmp(name, walk->name) == 0)
             return item;
-        if (count < SCENARIO_YAML_KEYS_MAX)
-            names[count++] = scenario_yaml_text(walk->yaml, name);
+        if (name[0] && count < SCENARIO_YAML_KEYS_MAX)
+            names[count++] = name;
     }
     walk_fail(walk, "is not the name of an item of this list");
     diag_suggest(walk->yaml->diags, walk->name, "names", names, count);

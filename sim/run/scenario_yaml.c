@@ -215,6 +215,17 @@ int scenario_yaml_item(const struct scenario_yaml *yaml, int list, uint32_t i)
     return at->data.sequence.items.start[i];
 }
 
+const char *scenario_yaml_item_name(const struct scenario_yaml *yaml, int item)
+{
+    int name = 0;
+
+    if (scenario_yaml_type(yaml, item) == YAML_MAPPING_NODE)
+        name = scenario_yaml_find(yaml, item, "name");
+    if (!name && scenario_yaml_type(yaml, item) == YAML_MAPPING_NODE)
+        name = scenario_yaml_find(yaml, item, "to");
+    return name ? scenario_yaml_text(yaml, name) : "";
+}
+
 int scenario_yaml_find(const struct scenario_yaml *yaml, int map, const char *name)
 {
     int key, value;

@@ -44,7 +44,7 @@ int scenario_yaml_load(struct scenario_yaml *yaml, const char *text, struct diag
 /* Free the tree. */
 void scenario_yaml_fini(struct scenario_yaml *yaml);
 
-/* Apply "path=value": a path of keys, and of names for the items of a list, joined by dots. A
+/* Apply "path=value": a path of keys, and of what the items of a list are called, joined by dots. A
  * missing mapping or key is made; a list item is not. `line` is that of the override in
  * set_source. Returns 0, or -1 with the fault reported. */
 int scenario_yaml_set(struct scenario_yaml *yaml, const char *override, uint32_t line);
@@ -67,6 +67,10 @@ bool scenario_yaml_pair(const struct scenario_yaml *yaml, int map, uint32_t i, i
 
 /* The i-th item of a list, 0 behind the last. */
 int scenario_yaml_item(const struct scenario_yaml *yaml, int list, uint32_t i);
+
+/* What an item of a list is called: its `name`, else where it leads, `to`; "" if it says neither.
+ */
+const char *scenario_yaml_item_name(const struct scenario_yaml *yaml, int item);
 
 /* The value of a key of a mapping, 0 if it has no such key. */
 int scenario_yaml_find(const struct scenario_yaml *yaml, int map, const char *name);

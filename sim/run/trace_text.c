@@ -129,6 +129,7 @@ static const struct shape {
     struct fields fields;
     struct fields (*fields_of)(uint8_t detail); /* instead of them, where it depends */
     bool is_token;                              /* token 0 is one, too */
+    const char *token_key;                      /* it is a number */
 } shapes[TRACE_POINT_COUNT] = {
     [TRACE_EVENT] = {.word = event_word, .fields_of = event_fields, .is_token = true},
     [TRACE_ACTION] = {.word = action_word, .fields_of = action_fields, .is_token = true},
@@ -142,8 +143,10 @@ static const struct shape {
     [TRACE_LINK] = {.key = "sent_again",
                     .fields = {{"bytes", AS_NUMBER}, {"arrives_in_ns", AS_NUMBER}}},
     [TRACE_SOCKET] = {.word = socket_word, .fields = {{"port", AS_NUMBER}, {"other", AS_NUMBER}}},
-    [TRACE_ARRIVAL] = {.fields = {{"workload", AS_NUMBER}, {"number", AS_NUMBER}}},
-    [TRACE_ANSWER] = {.fields = {{"workload", AS_NUMBER}, {"latency_ns", AS_NUMBER}}},
+    [TRACE_ARRIVAL] = {.fields = {{"workload", AS_NUMBER}, {"number", AS_NUMBER}},
+                       .token_key = "due_ns"},
+    [TRACE_ANSWER] = {.fields = {{"workload", AS_NUMBER}, {"latency_ns", AS_NUMBER}},
+                      .token_key = "due_ns"},
     [TRACE_PHASE] = {.word = phase_word},
     [TRACE_PEER] = {.word = peer_word, .fields = {{"bytes", AS_NUMBER}, {"offset", AS_NUMBER}}},
     [TRACE_FAULT] = {.key = "which", .fields = {{0}, {"length_ns", AS_NUMBER}}},
@@ -261,7 +264,9 @@ void trace_text_detail(const struct trace_record *record, char text[TRACE_TEXT_B
 
     text[0] = '\0';
     add_detail(text, shape, record->detail);
-    if (shape->is_token || record->token > 0)
+    if (shape->token_key)
+        add_number(text, shape->token_key, record->token);
+    else if (shape->is_token || record->token > 0)
         add_token(text, record->token);
     add_field(text, "extra", &fields.extra, record->extra);
     add_field(text, "value", &fields.value, record->value);

@@ -38,6 +38,13 @@ static const struct unit latency_units[] = {
 static const struct unit rate_units[] = {
     {"B/s", 1}, {"kB/s", 1000}, {"MB/s", 1000 * 1000}, {"GB/s", 1000 * 1000 * 1000}, {NULL, 0}};
 
+static const struct unit bit_units[] = {{"bit/s", 1},
+                                        {"kbit/s", 1000},
+                                        {"Mbit/s", 1000 * 1000},
+                                        {"Gbit/s", 1000 * 1000 * 1000},
+                                        {NULL, 0}};
+static const struct unit share_units[] = {{"ppm", 1}, {"%", 10000}, {NULL, 0}};
+
 static const struct unit *unit_find(const struct unit *units, const char *name)
 {
     for (; units->name; units++)
@@ -221,6 +228,51 @@ enum units_fault units_parse_rate(const char *text, uint64_t *per_s)
     return UNITS_OK;
 }
 
+/* A number with a point, directly followed by one of `units` or `more`, in the least of them. Their
+ * signs are not all letters: whatever does not go on with a number is a unit nobody knows. */
+static enum units_fault parse_scaled(const char *text, const struct unit *units,
+                                     const struct unit *more, uint64_t *out)
+{
+    const char *rest;
+    uint64_t number;
+    uint32_t places;
+    enum units_fault fault = parse_point(text, &number, &places, &rest);
+    const struct unit *unit;
+
+    if (fault != UNITS_OK)
+        return fault;
+    if (*rest == '\0')
+        return UNITS_NO_UNIT;
+    if (strpbrk(rest, " .,0123456789"))
+        return UNITS_MALFORMED;
+    unit = unit_find(units, rest);
+    if (!unit && more)
+        unit = unit_find(more, rest);
+    return unit ? scale(number, places, unit->factor, out) : UNITS_UNKNOWN_UNIT;
+}
+
+enum units_fault units_parse_bandwidth(const char *text, uint64_t *bytes_per_s)
+{
+    static const struct unit byte_units[] = {{"B/s", 8},
+                                             {"kB/s", 8 * 1000},
+                                             {"MB/s", 8 * 1000 * 1000},
+                                             {"GB/s", UINT64_C(8) * 1000 * 1000 * 1000},
+                                             {NULL, 0}};
+    uint64_t bits;
+    enum units_fault fault = parse_scaled(text, bit_units, byte_units, &bits);
+
+    if (fault == UNITS_OK && bits % 8 != 0)
+        fault = UNITS_TOO_FINE;
+    if (fault == UNITS_OK)
+        *bytes_per_s = bits / 8;
+    return fault;
+}
+
+enum units_fault units_parse_share(const char *text, uint64_t *share_ppm)
+{
+    return parse_scaled(text, share_units, NULL, share_ppm);
+}
+
 enum units_fault units_parse_addr(const char *text, struct call_addr *addr)
 {
     const char *colon = strrchr(text, ':');
@@ -322,6 +374,20 @@ struct units_text units_format_decimal(uint64_t millionths)
 struct units_text units_format_size(uint64_t size_bytes)
 {
     return format_exact(size_bytes, binary_units);
+}
+
+struct units_text units_format_bandwidth(uint64_t bytes_per_s)
+{
+    return format_exact(bytes_per_s * 8, bit_units);
+}
+
+struct units_text units_format_share(uint64_t share_ppm)
+{
+    struct units_text out = units_format_decimal(share_ppm * 100); /* millionths of a percent */
+
+    out.text[strlen(out.text) + 1] = '\0';
+    out.text[strlen(out.text)] = '%';
+    return out;
 }
 
 struct units_text units_format_latency(uint64_t latency_ns)

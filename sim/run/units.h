@@ -2,9 +2,8 @@
  * Durations, sizes, rates and addresses as people write and read them.
  *
  * Integer arithmetic only, every overflow noticed: what a scenario says never depends on how a
- * compiler rounds. Fractions are refused (1500ms, not 1.5s) but where the name says fine or
- * decimal, and are exact there. The exact formats can be parsed again; the two rounded ones are for
- * tables.
+ * compiler rounds. Fractions are refused (1500ms, not 1.5s) but where a function says otherwise,
+ * and are exact there. The exact formats can be parsed again; the two rounded ones are for tables.
  */
 #ifndef XENSOCK_SIM_RUN_UNITS_H
 #define XENSOCK_SIM_RUN_UNITS_H
@@ -19,7 +18,7 @@ enum units_fault {
     UNITS_NO_UNIT,      /* a bare number where a unit is needed */
     UNITS_UNKNOWN_UNIT, /* a number, then letters that are no unit */
     UNITS_OVERFLOW,     /* does not fit 64 bits; of an address, a port over 65535 */
-    UNITS_TOO_FINE,     /* more digits behind the point than are kept */
+    UNITS_TOO_FINE,     /* not a whole number of what is kept */
 };
 
 enum { UNITS_TEXT_BYTES = 40 };
@@ -34,6 +33,8 @@ struct units_text {
 #define UNITS_OF_FINE_DURATION "ps, ns, us, ms, s"
 #define UNITS_OF_SIZE "B, kB, MB, GB, KiB, MiB, GiB"
 #define UNITS_OF_RATE "/s"
+#define UNITS_OF_BANDWIDTH "bit/s, kbit/s, Mbit/s, Gbit/s, B/s, kB/s, MB/s, GB/s"
+#define UNITS_OF_SHARE "%, ppm"
 
 /* Read a whole number without sign or unit. On a fault nothing is written, here and below. */
 enum units_fault units_parse_count(const char *text, uint64_t *count);
@@ -54,6 +55,12 @@ enum units_fault units_parse_size(const char *text, uint64_t *size_bytes);
 /* Read how often something happens, a whole number directly followed by "/s". */
 enum units_fault units_parse_rate(const char *text, uint64_t *per_s);
 
+/* Read a bandwidth, a number such as 2.5 directly followed by a unit, into whole bytes a second. */
+enum units_fault units_parse_bandwidth(const char *text, uint64_t *bytes_per_s);
+
+/* Read a share, a number such as 0.1 directly followed by "%" or "ppm", into whole millionths. */
+enum units_fault units_parse_share(const char *text, uint64_t *share_ppm);
+
 /* Read "a.b.c.d:port" or "[v6]:port"; port 0 to 65535, no names, no scopes. */
 enum units_fault units_parse_addr(const char *text, struct call_addr *addr);
 
@@ -68,6 +75,12 @@ struct units_text units_format_decimal(uint64_t millionths);
 
 /* A size exactly, in the largest binary unit that divides it: "64KiB", "1500B". */
 struct units_text units_format_size(uint64_t size_bytes);
+
+/* A bandwidth exactly, in the largest unit of bits that divides it: "10Gbit/s". Below 2^61. */
+struct units_text units_format_bandwidth(uint64_t bytes_per_s);
+
+/* A share exactly: "0.1%". */
+struct units_text units_format_share(uint64_t share_ppm);
 
 /* A time in three digits, rounded half up: "17.9 us"; below a microsecond in whole ns. */
 struct units_text units_format_latency(uint64_t latency_ns);

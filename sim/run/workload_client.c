@@ -154,6 +154,14 @@ static void send_payload(struct conn *conn)
     }
 }
 
+static void note(const struct conn *conn, enum trace_point point, uint64_t value)
+{
+    exec_note(conn->wl->set->env.exec, &(struct trace_record){.point = (uint8_t)point,
+                                                              .token = conn->intended_ns,
+                                                              .extra = conn->wl->index,
+                                                              .value = value});
+}
+
 /* Begin a request that was to begin at `intended_ns`. */
 void workload_client_ask(struct conn *conn, uint64_t intended_ns)
 {
@@ -163,6 +171,7 @@ void workload_client_ask(struct conn *conn, uint64_t intended_ns)
     conn->to_send += wl->spec->request_bytes;
     conn->intended_ns = intended_ns;
     conn->asked_ns = wl->set->now_ns;
+    note(conn, TRACE_ARRIVAL, wl->requests - 1);
     send_payload(conn);
 }
 
@@ -193,6 +202,7 @@ static void answered(struct conn *conn)
     if (wl->spec->kind != SCENARIO_REQUEST_RESPONSE || conn->received != conn->to_send)
         return;
     wl->operations++;
+    note(conn, TRACE_ANSWER, wl->set->now_ns - conn->intended_ns);
     if (wl->set->phase != WORKLOAD_MEASURE)
         return;
     metrics_hist_record(wl->times->latency, wl->set->now_ns - conn->intended_ns);

@@ -3,8 +3,7 @@
  *
  * A CPU has at most one event in the clock: the end of what it does, or the moment it is given to
  * the first vCPU of its queue. A vCPU's wake-ups are events of their own; one that finds it running
- * or queued only marks it.
- * Invariant: a vCPU is in its CPU's queue exactly while it is QUEUED.
+ * or queued only marks it. Invariant: a vCPU is in a queue of its CPU exactly while it is QUEUED.
  */
 #include "sim/time/vcpu.h"
 
@@ -15,11 +14,16 @@ enum { STREAM_COSTS = 1 };
 
 enum life { BLOCKED, QUEUED, RUNNING };
 
+struct fifo {
+    struct vcpu *first, *last;
+};
+
 struct cpu {
     struct vcpus *set;
-    int32_t number;       /* as placed, or -1: one vCPU's own */
-    struct vcpu *current; /* that runs, else that ran last */
-    struct vcpu *first, *last;
+    int32_t number;         /* as placed, or -1: one vCPU's own */
+    struct vcpu *current;   /* that runs, else that ran last */
+    struct fifo jumping;    /* those that wait for it: woken with preemption, */
+    struct fifo waiting;    /* and all others */
     bool busy;              /* its event is scheduled */
     uint64_t idle_since_ns; /* while it is not */
     uint64_t slice_end_ns;  /* of the vCPU that runs */
@@ -30,12 +34,12 @@ struct vcpu {
     struct vcpu_config config;
     struct cpu *cpu;
     enum life life;
-    bool again;       /* to be run once more when this turn is over */
-    bool in_turn;     /* `run` is being called */
-    bool jumps;       /* woken with preemption */
-    uint64_t turn_ns; /* when the turn under way began, */
-    uint64_t cost_ps; /* what it cost so far; outside a turn, what the next one owes */
-    uint64_t stalled_until_ns;
+    bool again;                /* to be run once more when this turn is over */
+    bool in_turn;              /* `run` is being called */
+    uint64_t turn_ns;          /* when the turn under way began, */
+    uint64_t cost_ps;          /* what it cost so far; outside a turn, what the next one owes */
+    bool intrudes;             /* the turn under way does */
+    uint64_t stalled_until_ns; /* VCLOCK_NEVER: it has retired */
     struct prng prng;
     struct vcpu_counters counters;
     struct vcpu *next_queued;
@@ -105,37 +109,41 @@ static struct vclock *clock_of(const struct cpu *cpu)
     return cpu->set->config.clock;
 }
 
-/* Into the CPU's queue; one that jumps it runs next, and before the one that has the CPU goes on.
- */
-static void queue(struct vcpu *vcpu, bool jumps)
+static void queue(struct vcpu *vcpu, struct fifo *fifo)
 {
-    struct cpu *cpu = vcpu->cpu;
-
     vcpu->life = QUEUED;
-    vcpu->jumps = jumps;
-    vcpu->next_queued = jumps ? cpu->first : NULL;
-    if (cpu->first && !jumps)
-        cpu->last->next_queued = vcpu;
+    vcpu->next_queued = NULL;
+    if (fifo->first)
+        fifo->last->next_queued = vcpu;
     else
-        cpu->first = vcpu;
-    if (!vcpu->next_queued)
-        cpu->last = vcpu;
+        fifo->first = vcpu;
+    fifo->last = vcpu;
+}
+
+/* Who has waited longest, of those that jumped the queue if there are any; NULL: nobody waits. */
+static struct vcpu *take_queued(struct cpu *cpu)
+{
+    struct fifo *fifo = cpu->jumping.first ? &cpu->jumping : &cpu->waiting;
+    struct vcpu *vcpu = fifo->first;
+
+    if (vcpu)
+        fifo->first = vcpu->next_queued;
+    return vcpu;
 }
 
 static void on_wake(void *self, uint64_t arg);
 
-/* The first vCPU of the queue that may run; one that is held back comes again by itself. */
+/* The first vCPU of the queue that may run; one that is held back comes again by itself, one that
+ * has retired never. */
 static struct vcpu *dequeue(struct cpu *cpu)
 {
     uint64_t now_ns = vclock_now_ns(clock_of(cpu));
     struct vcpu *vcpu;
 
-    while ((vcpu = cpu->first)) {
-        cpu->first = vcpu->next_queued;
-        if (vcpu->stalled_until_ns <= now_ns)
-            break;
+    while ((vcpu = take_queued(cpu)) && vcpu->stalled_until_ns > now_ns) {
         vcpu->life = BLOCKED;
-        vcpu_wake(vcpu, vcpu->stalled_until_ns);
+        if (vcpu->stalled_until_ns != VCLOCK_NEVER)
+            vcpu_wake(vcpu, vcpu->stalled_until_ns);
     }
     return vcpu;
 }
@@ -158,10 +166,8 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
     cpu->current = vcpu;
     cpu->busy = true;
     vcpu->life = RUNNING;
-    vcpu->jumps = false;
     vcpu->in_turn = true;
-    vcpu->again = false;
-    vcpu->again |= vcpu->config.run(vcpu->config.self, now_ns);
+    vcpu->again = vcpu->config.run(vcpu->config.self, now_ns);
     vcpu->in_turn = false;
 
     uint64_t cost_ns = vcpu->cost_ps < 1000 ? 1 : vcpu->cost_ps / 1000;
@@ -175,7 +181,7 @@ static void on_turn_over(void *self, uint64_t arg)
     struct cpu *cpu = self;
     struct vcpu *vcpu = cpu->current;
     uint64_t now_ns = vclock_now_ns(clock_of(cpu));
-    bool leave = cpu->first && (now_ns >= cpu->slice_end_ns || cpu->first->jumps);
+    bool leave = cpu->jumping.first || (cpu->waiting.first && now_ns >= cpu->slice_end_ns);
 
     (void)arg;
     if (vcpu->again && !leave && vcpu->stalled_until_ns <= now_ns) {
@@ -186,7 +192,7 @@ static void on_turn_over(void *self, uint64_t arg)
     cpu->idle_since_ns = now_ns;
     vcpu->life = BLOCKED;
     if (vcpu->again)
-        queue(vcpu, false);
+        queue(vcpu, &cpu->waiting);
     struct vcpu *next = dequeue(cpu);
     if (next)
         run(cpu, next);
@@ -202,7 +208,7 @@ static void on_wake(void *self, uint64_t arg)
         vcpu->again = true;
     if (vcpu->life != BLOCKED)
         return;
-    queue(vcpu, cpu->set->config.preempt);
+    queue(vcpu, cpu->set->config.preempt ? &cpu->jumping : &cpu->waiting);
     struct vcpu *next = cpu->busy ? NULL : dequeue(cpu);
     if (next)
         run(cpu, next);
@@ -211,6 +217,24 @@ static void on_wake(void *self, uint64_t arg)
 void vcpu_wake(struct vcpu *vcpu, uint64_t at_ns)
 {
     vclock_at(clock_of(vcpu->cpu), at_ns, &(struct vclock_event){on_wake, vcpu, 0});
+}
+
+bool vcpu_intrude(struct vcpu *vcpu)
+{
+    uint64_t now_ns = vclock_now_ns(clock_of(vcpu->cpu));
+
+    if (vcpu->in_turn || vcpu->stalled_until_ns == VCLOCK_NEVER)
+        return false;
+    vcpu->counters.turns++;
+    vcpu->turn_ns = now_ns;
+    vcpu->in_turn = true;
+    vcpu->intrudes = true;
+    bool left = vcpu->config.run(vcpu->config.self, now_ns);
+    vcpu->in_turn = false;
+    vcpu->intrudes = false;
+    if (left)
+        vcpu_wake(vcpu, now_ns);
+    return true;
 }
 
 static const struct cost *row_of(const struct vcpu *vcpu, enum cost_row row)
@@ -234,6 +258,11 @@ uint64_t vcpu_now_ns(const struct vcpu *vcpu)
                          : vclock_now_ns(clock_of(vcpu->cpu));
 }
 
+uint64_t vcpu_horizon_ns(const struct vcpu *vcpu)
+{
+    return vcpu->intrudes ? VCLOCK_NEVER : vclock_now_ns(clock_of(vcpu->cpu));
+}
+
 enum vcpu_state vcpu_state(const struct vcpu *vcpu, uint64_t *idle_ns)
 {
     const struct cpu *cpu = vcpu->cpu;
@@ -251,6 +280,12 @@ void vcpu_stall(struct vcpu *vcpu, uint64_t until_ns)
 {
     if (until_ns > vcpu->stalled_until_ns)
         vcpu->stalled_until_ns = until_ns;
+}
+
+void vcpu_retire(struct vcpu *vcpu)
+{
+    assert(!vcpu->in_turn);
+    vcpu->stalled_until_ns = VCLOCK_NEVER;
 }
 
 const struct vcpu_counters *vcpu_counters(const struct vcpu *vcpu)

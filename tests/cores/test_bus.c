@@ -236,6 +236,66 @@ static void reports_devices_beyond_its_table(void **state)
     assert_int_equal(world.told[0].fault.value, 16);
 }
 
+/* By hand: the answer to a listing, names as STORE_LIST has them, and what the bus does then. */
+static const struct act *answer(struct bus *bus, struct step_out *out, const char *names,
+                                int32_t count)
+{
+    uint16_t domid = out->acts[out->count - 1].store.domid;
+    const struct ev ev = {.kind = EV_STORE_LIST,
+                          .ret = count,
+                          .store = {.side = STEP_OWN, .domid = domid, .names = names}};
+
+    assert_int_equal(out->acts[out->count - 1].kind, ACT_STORE_LIST);
+    out->count = 0;
+    bus_step(bus, &ev, out);
+    return &out->acts[0];
+}
+
+static void change(struct bus *bus, struct step_out *out)
+{
+    uint32_t count = out->count;
+
+    bus_step(bus, &(struct ev){.kind = EV_STORE}, out);
+    assert_int_equal(out->count, count); /* a listing is under way */
+}
+
+static void assert_new(const struct act *act, uint16_t domid)
+{
+    assert_int_equal(act->kind, ACT_DEVICE_NEW);
+    assert_int_equal(act->device.domid, domid);
+}
+
+/* Something changes during each listing of a domain: those listed after it are found all the same,
+ * and only then all is listed again. */
+static void changes_do_not_starve_the_last_domains(void **state)
+{
+    static const char three[] = {'7', 0, '2', 0, '9', 0};
+    static struct step_out out;
+
+    (void)state;
+    out.count = 0;
+    bus_step(world.bus, &(struct ev){.kind = EV_STORE}, &out);
+    answer(world.bus, &out, three, 3);
+    for (int i = 0; i < 3; i++) {
+        static const uint16_t domids[] = {7, 2, 9};
+        change(world.bus, &out);
+        assert_int_equal(out.acts[out.count - 1].store.domid, domids[i]);
+        assert_new(answer(world.bus, &out, "0", 1), domids[i]);
+    }
+    assert_int_equal(out.acts[1].store.domid, 0xffff); /* again; who is not met is not gone yet, */
+    change(world.bus, &out);
+    answer(world.bus, &out, "7", 1);
+    answer(world.bus, &out, "0", 1);
+    assert_int_equal(out.count, 1);
+    answer(world.bus, &out, "7", 1); /* but is after one without a change */
+    const struct act *acts = answer(world.bus, &out, "0", 1);
+    assert_int_equal(out.count, 2);
+    assert_int_equal(acts[0].kind, ACT_DEVICE_GONE);
+    assert_int_equal(acts[0].device.domid, 2);
+    assert_int_equal(acts[1].kind, ACT_DEVICE_GONE);
+    assert_int_equal(acts[1].device.domid, 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +308,8 @@ int main(void)
                                         close_world),
         cmocka_unit_test_setup_teardown(passes_over_what_it_cannot_serve, open_world, close_world),
         cmocka_unit_test_setup_teardown(reports_devices_beyond_its_table, open_world, close_world),
+        cmocka_unit_test_setup_teardown(changes_do_not_starve_the_last_domains, open_world,
+                                        close_world),
     };
 
     return !!cmocka_run_group_tests_name("bus", tests, NULL, NULL);

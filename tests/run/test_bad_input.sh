@@ -74,7 +74,10 @@ bad '/name: base/d' "error[E0103]: "
 bad 's/{kind: sink}/{kind: sink/' "error[E0003]: "
 bad 's,scenario/1,scenario/2,' "bad.yaml:1:9: error[E0100]: "
 bad 's/^name:.*/&\nname: again/' "bad.yaml:3:1: error[E0102]: "
-bad 's/^name:.*/&\nmode: virtual/' "bad.yaml:3:7: error[E0190]: "
+bad 's/^name:.*/&\nmode: virtual/; s/{kind: sink}/{kind: external, address: "127.0.0.1:9"}/' \
+    "bad.yaml:9:19: error[E0190]: an external peer cannot be reached in mode 'virtual'"
+bad 's/role: frontend/&, count: 2/' "bad.yaml:6:34: error[E0191]: "
+bad 's/^name:.*/&\ncost_model: xen-amr/' "bad.yaml:3:13: error[E0105]: there is no cost model 'xen-amr'"
 
 # Several at once, in the order of the file.
 sed 's/order: 3/ordr: 3/; s/kind: stream/kind: steam/; s/role: frontend/role: fronted/' \
@@ -133,6 +136,8 @@ rejects 2 "usage: xensock run" run base.yaml base.yaml
 rejects 2 "--format takes text or json, not 'xml'" run --format xml base.yaml
 rejects 2 "--notify takes coalesced or immediate, not 'now'" run --notify now base.yaml
 rejects 2 "--profile takes cpu" run --profile memory base.yaml
+rejects 2 "--trace does not go with mode 'emulated'" run --trace base.trace base.yaml
+rejects 2 "--runtime does not go with mode 'virtual'" run --set mode=virtual --runtime . base.yaml
 rejects 2 "--allow takes IP or IP/BITS, not '300.0.0.1'" run --allow 300.0.0.1 base.yaml
 rejects 2 "usage: xensock check" check
 rejects 2 "usage: xensock backend" backend
@@ -173,6 +178,17 @@ said err.log "serve.yaml:14:13: error[E0115]: bulk cannot listen: EADDRINUSE"
 expect 3 "$XENSOCK" peer taken.yaml drain
 said err.log EADDRINUSE
 kill "$pid"
+
+# A cost model that cannot be read, when a run needs it; a trace that cannot be written, or not whole.
+rejects 3 "none.yaml: error[E0001]: " run --set mode=virtual --set cost_model=none.yaml base.yaml
+expect 2 "$XENSOCK" run --out result --set mode=virtual --trace none/base.trace base.yaml
+said out.log "error[E0704]: cannot write the trace none/base.trace: No such file or directory"
+holds result/result.json 'r["complete"] is False' 'e == ["E0704"]'
+if [ -w /dev/full ]; then
+    expect 1 "$XENSOCK" run --out result --set mode=virtual --trace /dev/full base.yaml
+    said out.log "error[E0704]: the trace /dev/full is not whole: No space left on device"
+    holds result/result.json 'e == ["E0704"]'
+fi
 
 # A runtime directory that is not ours alone.
 mkdir -m 0755 open

@@ -94,6 +94,19 @@ interrupted is_busy --set warmup=40s
 [ -e result/result.json ] || fail "no result"
 holds result/result.json "$partial"
 
+# In virtual time the workloads end, and the domains close in good order.
+is_traced()
+{
+    [ -s run.trace ]
+}
+
+interrupted is_executed --set mode=virtual
+interrupted is_traced --set mode=virtual --trace run.trace
+[ -e result/result.json ] || fail "no result"
+holds result/result.json "$partial" 'c["peer.drain.mismatches"] == c["peer.echo.mismatches"] == 0' \
+    'c["frontend.requests"] == c["backend.requests"] == c["backend.replies"]'
+"$XENSOCK" trace show run.trace | tail -n 1 | grep -q . || fail "the trace cannot be read"
+
 # The whole foreground group, as a terminal does it.
 begun
 within 10 is_busy

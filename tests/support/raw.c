@@ -205,13 +205,7 @@ void raw_assert_ended(struct raw *raw, int fd)
 
 void raw_assert_faults(struct raw *raw, struct peer_counters expected)
 {
-    const struct peer_counters *got = raw_counters(raw);
-
-    assert_int_equal(got->connect_failures, expected.connect_failures);
-    assert_int_equal(got->mismatches, expected.mismatches);
-    assert_int_equal(got->short_streams, expected.short_streams);
-    assert_int_equal(got->protocol_errors, expected.protocol_errors);
-    assert_int_equal(got->resets, expected.resets);
+    peers_assert_faults(raw_counters(raw), expected);
 }
 
 int raw_listen(char text[SCENARIO_ADDR_BYTES])

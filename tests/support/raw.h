@@ -6,13 +6,13 @@
 #ifndef XENSOCK_TESTS_SUPPORT_RAW_H
 #define XENSOCK_TESTS_SUPPORT_RAW_H
 
-#include "sim/run/payload.h"
 #include "sim/run/peer_uv.h"
+#include "tests/support/peers.h"
 
 #include <sys/types.h>
 #include <uv.h>
 
-enum { RAW_SEED = 42, RAW_STREAM = 7 }; /* of every header and payload here */
+enum { RAW_SEED = PEERS_SEED, RAW_STREAM = PEERS_STREAM }; /* of every header and payload here */
 
 struct raw {
     uv_loop_t loop;
@@ -68,8 +68,6 @@ void raw_assert_ended(struct raw *raw, int fd);
 
 /* The peer counted just these faults; the counters of work are not looked at. */
 void raw_assert_faults(struct raw *raw, struct peer_counters expected);
-
-static const struct peer_counters raw_no_faults = {0};
 
 /* Listens at a port of its own and says where; non-blocking. */
 int raw_listen(char text[SCENARIO_ADDR_BYTES]);

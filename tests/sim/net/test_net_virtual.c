@@ -62,6 +62,8 @@ static void test_a_busy_address(void **state)
     start_listener(server, PORT, 1);
     net_listen(client->net, A, 1);
     expect(client, EV_NET_LISTEN, A, -ERR_ADDRINUSE);
+    net_listen(server->net, LISTENER, 5); /* listening, it takes another backlog */
+    expect(server, EV_NET_LISTEN, LISTENER, 0);
     expect_bind(client, B, &one, -ERR_ADDRINUSE);
     expect_bind(client, B, &all, -ERR_ADDRINUSE);
     expect_bind(client, B, &two, 0);
@@ -135,6 +137,7 @@ static void test_connect_to_any_is_loopback(void **state)
     struct world *world = *state;
     struct host *client = &world->hosts[CLIENT], *server = &world->hosts[SERVER];
     struct call_addr all4 = addr4(0, 0, 0, 0, PORT), all6 = addr6(0, PORT), one6 = addr6(1, PORT);
+    struct call_addr two4 = addr4(127, 0, 0, 2, PORT + 1), only4 = addr4(0, 0, 0, 0, PORT + 1);
 
     start_listener(server, PORT, 8);
     net_connect(client->net, A, &all4);
@@ -146,6 +149,11 @@ static void test_connect_to_any_is_loopback(void **state)
     expect(server, EV_NET_LISTEN, A, 0);
     net_connect(client->net, B, &one6);
     expect(client, EV_NET_CONNECT, B, 0);
+    expect_bind(server, P, &two4, 0);
+    net_listen(server->net, P, 1);
+    expect(server, EV_NET_LISTEN, P, 0);
+    net_connect(client->net, P, &only4);
+    expect(client, EV_NET_CONNECT, P, -ERR_CONNREFUSED);
 }
 
 static void test_refused(void **state)
@@ -165,16 +173,19 @@ static void test_refused(void **state)
     expect_quiet(client);
 }
 
-/* Who listens when the attempt arrives answers it. */
+/* Who listens when the attempt arrives answers it, over its own link. */
 static void test_a_listener_that_comes_or_goes_meanwhile(void **state)
 {
     struct world *world = *state;
+    struct net_link link = plain_link;
     struct host *client = &world->hosts[CLIENT], *server = &world->hosts[SERVER];
 
+    link.delay_ns = 90 * US;
+    net_virtual_set_link(client->net, server->net, &link);
     start_connect(client, A, PORT);
     run_until(world, 10 * US);
     start_listener(server, PORT, 1);
-    expect(client, EV_NET_CONNECT, A, 0);
+    assert_int_equal(expect(client, EV_NET_CONNECT, A, 0), 50 * US + 97 * US);
     start_connect(client, B, PORT);
     run_until(world, vclock_now_ns(world->clock) + 10 * US);
     close_socket(server, LISTENER);
@@ -213,6 +224,33 @@ static void test_every_attempt_is_lost(void **state)
     start_connect(client, A, PORT);
     assert_int_equal(expect(client, EV_NET_CONNECT, A, -ERR_TIMEDOUT), 128 * SECOND);
     expect_quiet(client);
+}
+
+/* What comes by itself is counted until it has come, a long silence through; what waits for the
+ * other side is not. */
+static void test_what_is_under_way(void **state)
+{
+    struct world *world = *state;
+    struct host *client = &world->hosts[CLIENT], *server = &world->hosts[SERVER];
+    struct net_link link = plain_link;
+
+    connect_pair(world);
+    assert_int_equal(net_virtual_under_way(world->net), 0);
+    send_bytes(client, A, "abc", 3);
+    assert_int_equal(net_virtual_under_way(world->net), 1);
+    run_until(world, vclock_now_ns(world->clock) + 50 * US);
+    assert_int_equal(net_virtual_under_way(world->net), 1); /* what acknowledges it */
+    expect_text(server, B, "abc");
+    assert_int_equal(net_virtual_under_way(world->net), 2); /* and the window */
+    settle(world);
+    assert_int_equal(net_virtual_under_way(world->net), 0);
+    link.loss_ppm = 1000000;
+    net_virtual_set_link(client->net, server->net, &link);
+    start_connect(client, B, PORT);
+    run_until(world, vclock_now_ns(world->clock) + 126 * SECOND);
+    assert_int_equal(net_virtual_under_way(world->net), 1); /* the last attempt's end */
+    expect(client, EV_NET_CONNECT, B, -ERR_TIMEDOUT);
+    assert_int_equal(net_virtual_under_way(world->net), 0);
 }
 
 static void test_accepts_in_order(void **state)
@@ -309,7 +347,7 @@ static void test_cancel_of_connect(void **state)
 }
 
 /* A result that was there before the close is not taken back, and still comes first, also when the
- * vCPU is up before it is told of it. */
+ * vCPU is up before it is told of it. Other sockets do not wait for that. */
 static void test_close_comes_after_a_result_already_there(void **state)
 {
     struct world *world = *state;
@@ -323,6 +361,10 @@ static void test_close_comes_after_a_result_already_there(void **state)
     run_until(world, vclock_now_ns(world->clock) + 60 * US);
     assert_int_equal(server->count, 0);
     net_close(server->net, B);
+    net_poll(server->net, P, LISTENER);
+    net_close(server->net, P);
+    expect(server, EV_NET_POLL, P, -ERR_CANCELED);
+    expect(server, EV_NET_CLOSE, P, 0);
     expect(server, EV_NET_READ, B, 3);
     expect(server, EV_NET_CLOSE, B, 0);
     assert_string_equal(in, "abc");
@@ -381,6 +423,7 @@ static const struct CMUnitTest tests[] = {
     VIRTUAL_TEST(test_a_listener_that_comes_or_goes_meanwhile),
     VIRTUAL_TEST(test_backlog),
     VIRTUAL_TEST(test_every_attempt_is_lost),
+    VIRTUAL_TEST(test_what_is_under_way),
     VIRTUAL_TEST(test_accepts_in_order),
     VIRTUAL_TEST(test_poll_takes_nothing_and_yields_to_accept),
     VIRTUAL_TEST(test_cancel_of_accept_and_listener),

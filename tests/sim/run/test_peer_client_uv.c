@@ -55,7 +55,7 @@ static void test_client(void **state)
     }
     raw_await_finished(raw, 1);
     close(listener);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->connections, 3);
     assert_int_equal(raw_counters(raw)->bytes_in, 1500000);
     assert_int_equal(raw_counters(raw)->bytes_out, 1500000);
@@ -91,7 +91,7 @@ static void test_client_streams(void **state)
     assert_int_equal(seen, RAW_STREAM + RAW_STREAM + 1);
     raw_await_finished(raw, 1);
     close(listener);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
 }
 
 /* One connection to a server that sends `size` bytes back, byte `bad` changed, and then closes. */

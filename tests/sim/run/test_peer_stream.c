@@ -1,15 +1,14 @@
 /* peer_stream: what each kind of peer makes of its bytes, with nothing around it. */
-#include "sim/run/peer_stream.h"
+#include "tests/support/peers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include <cmocka.h>
 
-enum { SEED = 42, STREAM = 7, HEADER = PAYLOAD_HEADER_BYTES, ROOM = 4096 };
+enum { HEADER = PAYLOAD_HEADER_BYTES, ROOM = 4096 };
 
 /* One connection of a peer, and what was said of the last bytes it took. */
 struct one {
@@ -32,7 +31,7 @@ static void start_client(struct one *one, uint64_t bytes)
     struct scenario_peer peer = {.kind = SCENARIO_PEER_CLIENT, .connections = 1, .bytes = bytes};
     uint64_t number;
 
-    peer_streams_init(&one->all, &peer, SEED, STREAM);
+    peer_streams_init(&one->all, &peer, PEERS_SEED, PEERS_STREAM);
     assert_true(peer_streams_next(&one->all, &number));
     peer_stream_connect(&one->stream, &one->all, number);
 }
@@ -43,28 +42,6 @@ static void take(struct one *one, const void *data, size_t size)
     one->todo = peer_stream_take(&one->stream, data, size, &one->echo_bytes);
 }
 
-/* A header and the first `size` bytes of its stream. */
-static void make(uint8_t wire[ROOM], enum payload_mode mode, uint64_t bytes, size_t size)
-{
-    struct payload_header header = {.mode = mode, .seed = SEED, .stream = STREAM, .bytes = bytes};
-
-    assert_true(HEADER + size <= ROOM);
-    payload_header_pack(&header, wire);
-    payload_fill(payload_key(SEED, STREAM), 0, wire + HEADER, size);
-}
-
-static void assert_faults(const struct one *one, struct peer_counters expected)
-{
-    const struct peer_counters *got = &one->all.counters;
-
-    assert_int_equal(got->mismatches, expected.mismatches);
-    assert_int_equal(got->short_streams, expected.short_streams);
-    assert_int_equal(got->protocol_errors, expected.protocol_errors);
-    assert_int_equal(got->resets, expected.resets);
-}
-
-static const struct peer_counters no_faults = {0};
-
 /* ---- the header ---- */
 
 /* Cut in two at every place, and into single bytes. */
@@ -74,7 +51,7 @@ static void test_header_in_pieces(void **state)
     struct one one;
 
     (void)state;
-    make(wire, PAYLOAD_BOTH, 3, 3);
+    peers_wire(wire, PAYLOAD_BOTH, 3, 3);
     for (size_t cut = 1; cut < HEADER + 3; cut++) {
         start(&one, SCENARIO_PEER_ECHO);
         take(&one, wire, cut);
@@ -84,7 +61,7 @@ static void test_header_in_pieces(void **state)
         assert_int_equal(one.todo, PEER_STREAM_ECHO);
         assert_int_equal(one.echo_bytes, cut > HEADER ? HEADER + 3 - cut : 3);
         peer_stream_end(&one.stream, false);
-        assert_faults(&one, no_faults);
+        peers_assert_faults(&one.all.counters, peers_no_faults);
         assert_int_equal(one.all.counters.bytes_in, 3);
     }
     start(&one, SCENARIO_PEER_ECHO);
@@ -92,7 +69,7 @@ static void test_header_in_pieces(void **state)
         take(&one, wire + i, 1);
         assert_int_equal(one.echo_bytes, i < HEADER ? 0 : 1);
     }
-    assert_faults(&one, no_faults);
+    peers_assert_faults(&one.all.counters, peers_no_faults);
 }
 
 static void test_wrong_header(void **state)
@@ -101,14 +78,14 @@ static void test_wrong_header(void **state)
     struct one one;
 
     (void)state;
-    make(wire, PAYLOAD_UP, 3, 3);
+    peers_wire(wire, PAYLOAD_UP, 3, 3);
     wire[0] ^= 1;
     start(&one, SCENARIO_PEER_SINK);
     take(&one, wire, HEADER - 1);
     assert_int_equal(one.todo, PEER_STREAM_READ);
     take(&one, wire + HEADER - 1, 4);
     assert_int_equal(one.todo, PEER_STREAM_CLOSE);
-    assert_faults(&one, (struct peer_counters){.protocol_errors = 1});
+    peers_assert_faults(&one.all.counters, (struct peer_counters){.protocol_errors = 1});
     assert_int_equal(one.all.counters.bytes_in, 0);
 }
 
@@ -134,7 +111,7 @@ static void test_modes(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        make(wire, rows[i].mode, 100, 0);
+        peers_wire(wire, rows[i].mode, 100, 0);
         start(&one, rows[i].kind);
         take(&one, wire, HEADER);
         assert_int_equal(one.todo, rows[i].todo);
@@ -150,7 +127,7 @@ static void test_wrong_bytes(void **state)
     struct one one;
 
     (void)state;
-    make(wire, PAYLOAD_UP, 1000, 1000);
+    peers_wire(wire, PAYLOAD_UP, 1000, 1000);
     wire[HEADER + 500] ^= 1;
     wire[HEADER + 501] ^= 1;
     wire[HEADER + 999] ^= 0x80;
@@ -159,8 +136,8 @@ static void test_wrong_bytes(void **state)
     take(&one, wire + HEADER + 300, 700);
     assert_int_equal(one.todo, PEER_STREAM_READ);
     peer_stream_end(&one.stream, false);
-    assert_faults(&one, (struct peer_counters){.mismatches = 3});
-    assert_int_equal(one.all.counters.first_bad_stream, STREAM);
+    peers_assert_faults(&one.all.counters, (struct peer_counters){.mismatches = 3});
+    assert_int_equal(one.all.counters.first_bad_stream, PEERS_STREAM);
     assert_int_equal(one.all.counters.first_bad_offset, 500);
     assert_int_equal(one.all.counters.bytes_in, 1000);
 }
@@ -171,13 +148,13 @@ static void test_too_many_bytes(void **state)
     struct one one;
 
     (void)state;
-    make(wire, PAYLOAD_UP, 10, 11);
+    peers_wire(wire, PAYLOAD_UP, 10, 11);
     start(&one, SCENARIO_PEER_SINK);
     take(&one, wire, HEADER + 10);
     assert_int_equal(one.todo, PEER_STREAM_READ);
     take(&one, wire + HEADER + 10, 1);
     assert_int_equal(one.todo, PEER_STREAM_CLOSE);
-    assert_faults(&one, (struct peer_counters){.protocol_errors = 1});
+    peers_assert_faults(&one.all.counters, (struct peer_counters){.protocol_errors = 1});
     assert_int_equal(one.all.counters.bytes_in, 10);
 }
 
@@ -187,13 +164,13 @@ static void test_source_is_told_something(void **state)
     struct one one;
 
     (void)state;
-    make(wire, PAYLOAD_DOWN, 10, 1);
+    peers_wire(wire, PAYLOAD_DOWN, 10, 1);
     start(&one, SCENARIO_PEER_SOURCE);
     take(&one, wire, HEADER);
     assert_int_equal(one.todo, PEER_STREAM_SEND);
     take(&one, wire + HEADER, 1);
     assert_int_equal(one.todo, PEER_STREAM_CLOSE);
-    assert_faults(&one, (struct peer_counters){.protocol_errors = 1});
+    peers_assert_faults(&one.all.counters, (struct peer_counters){.protocol_errors = 1});
 }
 
 /* ---- what is sent ---- */
@@ -204,7 +181,7 @@ static void test_source_sends(void **state)
     struct one one;
 
     (void)state;
-    make(wire, PAYLOAD_DOWN, 1000, 1000);
+    peers_wire(wire, PAYLOAD_DOWN, 1000, 1000);
     start(&one, SCENARIO_PEER_SOURCE);
     take(&one, wire, HEADER);
     assert_int_equal(peer_stream_fill(&one.stream, out, sizeof(out)), 600);
@@ -216,7 +193,7 @@ static void test_source_sends(void **state)
     assert_int_equal(peer_stream_fill(&one.stream, out, sizeof(out)), 0);
     assert_int_equal(one.all.counters.bytes_out, 1000);
     peer_stream_end(&one.stream, false);
-    assert_faults(&one, no_faults);
+    peers_assert_faults(&one.all.counters, peers_no_faults);
 }
 
 /* Its header is sent, and expected back, before its stream, and counts as no byte of it. */
@@ -227,7 +204,7 @@ static void test_client(void **state)
     struct one one;
 
     (void)state;
-    make(wire, PAYLOAD_BOTH, 100, 100);
+    peers_wire(wire, PAYLOAD_BOTH, 100, 100);
     start_client(&one, 100);
     while ((size = peer_stream_fill(&one.stream, out + sent, room)) > 0) {
         peer_stream_sent(&one.stream, size);
@@ -242,7 +219,7 @@ static void test_client(void **state)
     assert_int_equal(one.todo, PEER_STREAM_READ);
     take(&one, out + sent - 1, 1);
     assert_int_equal(one.todo, PEER_STREAM_CLOSE);
-    assert_faults(&one, no_faults);
+    peers_assert_faults(&one.all.counters, peers_no_faults);
     assert_int_equal(one.all.counters.bytes_in, 100);
 }
 
@@ -252,14 +229,14 @@ static void test_client_gets_another_header(void **state)
     struct one one;
 
     (void)state;
-    make(wire, PAYLOAD_BOTH, 100, 0);
+    peers_wire(wire, PAYLOAD_BOTH, 100, 0);
     wire[HEADER - 1] ^= 1;
     start_client(&one, 100);
     take(&one, wire, HEADER - 1);
     assert_int_equal(one.todo, PEER_STREAM_READ);
     take(&one, wire + HEADER - 1, 1);
     assert_int_equal(one.todo, PEER_STREAM_CLOSE);
-    assert_faults(&one, (struct peer_counters){.protocol_errors = 1});
+    peers_assert_faults(&one.all.counters, (struct peer_counters){.protocol_errors = 1});
 }
 
 /* At most so many wait for an answer; one that is over leaves its place to the next, once. */
@@ -272,10 +249,10 @@ static void test_client_opens_a_few(void **state)
     size_t echo_bytes;
 
     (void)state;
-    peer_streams_init(&all, &peer, SEED, STREAM);
+    peer_streams_init(&all, &peer, PEERS_SEED, PEERS_STREAM);
     for (uint64_t i = 0; i < PEER_UNANSWERED_MAX; i++) {
         assert_true(peer_streams_next(&all, &number));
-        assert_int_equal(number, STREAM + i);
+        assert_int_equal(number, PEERS_STREAM + i);
         peer_stream_connect(&streams[i], &all, number);
     }
     assert_false(peer_streams_next(&all, &number));
@@ -287,12 +264,12 @@ static void test_client_opens_a_few(void **state)
     assert_int_equal(all.counters.open, 8);
     peer_stream_closed(&streams[0]);
     assert_true(peer_streams_next(&all, &number));
-    assert_int_equal(number, STREAM + 9);
+    assert_int_equal(number, PEERS_STREAM + 9);
     peer_stream_connect(&streams[9], &all, number);
     peer_stream_closed(&streams[1]);
     assert_false(peer_streams_next(&all, &number));
     peer_streams_init(&all, &(struct scenario_peer){.kind = SCENARIO_PEER_ECHO, .connections = 3},
-                      SEED, STREAM);
+                      PEERS_SEED, PEERS_STREAM);
     assert_false(peer_streams_next(&all, &number));
 }
 
@@ -335,13 +312,13 @@ static void test_ends(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        make(wire, rows[i].mode, rows[i].bytes, 100);
+        peers_wire(wire, rows[i].mode, rows[i].bytes, 100);
         start(&one, rows[i].kind);
         if (rows[i].said > 0)
             take(&one, wire, rows[i].said);
         peer_stream_sent(&one.stream, rows[i].sent);
         peer_stream_end(&one.stream, rows[i].broken);
-        assert_faults(&one, rows[i].expected);
+        peers_assert_faults(&one.all.counters, rows[i].expected);
         assert_int_equal(one.all.counters.open, 1);
         peer_stream_closed(&one.stream);
         assert_int_equal(one.all.counters.open, 0);
@@ -365,13 +342,13 @@ static void test_client_ends(void **state)
     struct one one;
 
     (void)state;
-    make(wire, PAYLOAD_BOTH, 9, 9);
+    peers_wire(wire, PAYLOAD_BOTH, 9, 9);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         start_client(&one, 9);
         if (rows[i].returned > 0)
             take(&one, wire, rows[i].returned);
         peer_stream_end(&one.stream, rows[i].broken);
-        assert_faults(&one, rows[i].expected);
+        peers_assert_faults(&one.all.counters, rows[i].expected);
     }
 }
 

@@ -39,7 +39,7 @@ static void test_sink(void **state)
     raw_send_payload(raw, fd, 300001);
     shutdown(fd, SHUT_WR);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->connections, 1);
     assert_int_equal(raw_counters(raw)->bytes_in, 300001);
     assert_int_equal(raw_counters(raw)->bytes_out, 0);
@@ -65,7 +65,7 @@ static void test_header_in_pieces(void **state)
     raw_send(raw, fd, wire + 31, 4);
     shutdown(fd, SHUT_WR);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->bytes_in, 3);
 }
 
@@ -80,7 +80,7 @@ static void test_sink_without_announced_end(void **state)
     raw_send_payload(raw, fd, 12345);
     shutdown(fd, SHUT_WR);
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->bytes_in, 12345);
 }
 
@@ -224,7 +224,7 @@ static void test_source(void **state)
     assert_int_equal(raw_counters(raw)->open, 1); /* it waits for our end */
     close(fd);
     raw_await_finished(raw, 1);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->bytes_out, size);
     free(got);
 }
@@ -260,7 +260,7 @@ static void test_endless_source(void **state)
     assert_int_equal(payload_check(payload_key(RAW_SEED, RAW_STREAM), 0, got, size), -1);
     close(fd);
     raw_await_finished(raw, 1);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     free(got);
 }
 
@@ -351,7 +351,7 @@ static void test_echo_to_slow_reader(void **state)
         raw_turn(raw);
     }
     raw_assert_ended(raw, fd);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->bytes_out, sent);
     free(data);
 }
@@ -377,7 +377,7 @@ static void test_many_connections(void **state)
         close(fds[i]);
     }
     raw_await_finished(raw, 1);
-    raw_assert_faults(raw, raw_no_faults);
+    raw_assert_faults(raw, peers_no_faults);
     assert_int_equal(raw_counters(raw)->connections, MANY);
     assert_int_equal(raw_counters(raw)->bytes_in, MANY * 100);
     free(data);

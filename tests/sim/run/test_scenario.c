@@ -87,9 +87,10 @@ static void assert_printed(const char *path)
 
 static void bad_files(void **state)
 {
-    static const char *const names[] = {
-        "keys",  "references", "syntax", "indent",  "features", "schema", "duplicates", "later",
-        "shape", "empty",      "text",   "missing", "nul",      "utf8",   "long",       "arrivals"};
+    static const char *const names[] = {"keys",     "references", "syntax", "indent", "features",
+                                        "schema",   "duplicates", "later",  "shape",  "empty",
+                                        "text",     "missing",    "nul",    "utf8",   "long",
+                                        "arrivals", "virtual"};
     char path[64];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -106,6 +107,8 @@ static void bad_overrides(void **state)
     static const char *const sets[] = {"protocol.ordr=6",
                                        "workload.bulk.bytes=64KB",
                                        "workload.bulc.bytes=1",
+                                       "topology.links.ecko.delay=1ms",
+                                       "topology.links.echo.delay=1",
                                        "topology.peers.ext.address=1.2.3.4",
                                        "name.x=1",
                                        "=5",
@@ -166,7 +169,7 @@ static void hostile_files(void **state)
     assert_int_equal(diags.dropped, diags.errors - DIAG_MAX);
 }
 
-/* One more host, peer or workload than there is room for. */
+/* One more host, peer, link or workload than there is room for. */
 static void too_many(void **state)
 {
     static char text[8192];
@@ -179,6 +182,9 @@ static void too_many(void **state)
     used += (size_t)sprintf(text + used, "  hosts:\n    b: {role: backend}\n");
     for (uint32_t i = 0; i < SCENARIO_HOSTS_MAX; i++)
         used += (size_t)sprintf(text + used, "    h%u: {role: frontend}\n", i);
+    used += (size_t)sprintf(text + used, "  links:\n");
+    for (uint32_t i = 0; i <= SCENARIO_LINKS_MAX; i++)
+        used += (size_t)sprintf(text + used, "    - {to: p%u}\n", i);
     used += (size_t)sprintf(text + used, "workload:\n");
     for (uint32_t i = 0; i <= SCENARIO_WORKLOADS_MAX; i++)
         used += (size_t)sprintf(text + used, "  - {name: w%u, kind: stream, connect_to: p0}\n", i);
@@ -186,7 +192,8 @@ static void too_many(void **state)
     used = 0;
     for (uint32_t i = 0; i < diags.count; i++)
         used += diags.entries[i].severity == DIAG_ERROR && diags.entries[i].code == DIAG_TOO_MANY;
-    assert_int_equal(used, 3);
+    assert_int_equal(used, 4);
+    assert_int_equal(scenario.link_count, SCENARIO_LINKS_MAX);
     assert_int_equal(scenario.peer_count, SCENARIO_PEERS_MAX);
     assert_int_equal(scenario.host_count, SCENARIO_HOSTS_MAX);
     assert_int_equal(scenario.workload_count, SCENARIO_WORKLOADS_MAX);
@@ -198,8 +205,11 @@ static void full(void **state)
 
     (void)state;
     assert_int_equal(load("good-full.yaml"), 0);
-    assert_int_equal(diags.count, 0);
+    assert_int_equal(diags.errors, 0);
+    assert_printed("good-full.txt");
     assert_int_equal(scenario.peers[4].workload, 4); /* caller -> srv */
+    assert_int_equal(scenario.links[0].peer, 0);
+    assert_int_equal(scenario.links[1].peer, 4);
     assert_int_equal(scenario.workloads[2].peer, 3); /* two-way -> ext */
     assert_int_equal(scenario.workloads[0].host, 1);
     assert_int_equal(scenario.backend, 0);
@@ -303,6 +313,24 @@ static void override_arrivals(void **state)
     assert_true(scenario.workloads[1].arrivals.per_s == SCENARIO_RATE_MAX);
 }
 
+/* Several guests, of one host and of several: workloads run in the first unless they say where. */
+static void virtual_guests(void **state)
+{
+    static const char *const sets[] = {"mode=virtual", "topology.hosts.front.count=4096",
+                                       "topology.hosts.more.role=frontend",
+                                       "workload.srv.where=more"};
+
+    (void)state;
+    assert_int_equal(scenario_load(&scenario, "good-least.yaml", sets, 4, &diags), 0);
+    assert_int_equal(scenario.mode, SCENARIO_VIRTUAL);
+    assert_int_equal(scenario.host_count, 3);
+    assert_int_equal(scenario.hosts[0].count, 1);
+    assert_int_equal(scenario.hosts[1].count, 4096);
+    assert_int_equal(scenario.frontend, 1);
+    assert_int_equal(scenario.workloads[0].host, 1);
+    assert_int_equal(scenario.workloads[1].host, 2);
+}
+
 /* Each end of a range is in it; its neighbours are not. */
 static void ranges(void **state)
 {
@@ -316,6 +344,9 @@ static void ranges(void **state)
                  {"seed=0", 0},
                  {"seed=9223372036854775807", 0},
                  {"seed=9223372036854775808", -1},
+                 {"topology.hosts.front.count=0", -1},
+                 {"topology.hosts.front.count=1", 0},
+                 {"topology.hosts.front.count=2", -1},
                  {"cost_model=xen-arm", 0},
                  {"cost_model=xen-arn", -1},
                  {"cost_model=./xen-arn", 0},
@@ -374,10 +405,10 @@ static void json_diagnostics(void **state)
     json_decref(second);
     json_decref(array);
     finish(NULL);
-    assert_int_equal(load("bad-later.yaml"), -1);
+    assert_int_equal(load("bad-virtual.yaml"), -1);
     array = diag_json(&diags);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(array, 0), "hint")),
-                        "use 'emulated'");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(array, 1), "hint")),
+                        "allowed: 1 to 4096");
     json_decref(array);
 }
 
@@ -428,6 +459,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(json_file, start, finish),
         cmocka_unit_test_setup_teardown(overrides, start, finish),
         cmocka_unit_test_setup_teardown(override_arrivals, start, finish),
+        cmocka_unit_test_setup_teardown(virtual_guests, start, finish),
         cmocka_unit_test_setup_teardown(ranges, start, finish),
         cmocka_unit_test_setup_teardown(cost_models, start, finish),
         cmocka_unit_test_setup_teardown(json_diagnostics, start, finish),

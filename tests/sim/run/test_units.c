@@ -105,6 +105,63 @@ static void rates(void **state)
     assert_fault(units_parse_rate, "/s", UNITS_MALFORMED);
 }
 
+static void bandwidths(void **state)
+{
+    (void)state;
+    assert_parsed(units_parse_bandwidth, "0B/s", 0);
+    assert_parsed(units_parse_bandwidth, "8bit/s", 1);
+    assert_parsed(units_parse_bandwidth, "8kbit/s", 1000);
+    assert_parsed(units_parse_bandwidth, "100Mbit/s", 12500000);
+    assert_parsed(units_parse_bandwidth, "10Gbit/s", 1250000000);
+    assert_parsed(units_parse_bandwidth, "2.5Gbit/s", 312500000);
+    assert_parsed(units_parse_bandwidth, "7B/s", 7);
+    assert_parsed(units_parse_bandwidth, "7kB/s", 7000);
+    assert_parsed(units_parse_bandwidth, "7MB/s", 7000000);
+    assert_parsed(units_parse_bandwidth, "0.000000007GB/s", 7);
+    assert_parsed(units_parse_bandwidth, "18446744073709551608bit/s",
+                  UINT64_C(2305843009213693951));
+    assert_fault(units_parse_bandwidth, "2305843009213693952B/s", UNITS_OVERFLOW);
+    assert_fault(units_parse_bandwidth, "7bit/s", UNITS_TOO_FINE);
+    assert_fault(units_parse_bandwidth, "0.5B/s", UNITS_TOO_FINE);
+    assert_fault(units_parse_bandwidth, "0.3bit/s", UNITS_TOO_FINE);
+    assert_fault(units_parse_bandwidth, "10", UNITS_NO_UNIT);
+    assert_fault(units_parse_bandwidth, "0", UNITS_NO_UNIT);
+    assert_fault(units_parse_bandwidth, "10Gbps", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_bandwidth, "10Gb/s", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_bandwidth, "10gbit/s", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_bandwidth, "10KiB/s", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_bandwidth, "10/s", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_bandwidth, "10 Gbit/s", UNITS_MALFORMED);
+    assert_fault(units_parse_bandwidth, "1.Gbit/s", UNITS_MALFORMED);
+    assert_fault(units_parse_bandwidth, "1.2.3Gbit/s", UNITS_MALFORMED);
+    assert_fault(units_parse_bandwidth, "-1Gbit/s", UNITS_MALFORMED);
+    assert_fault(units_parse_bandwidth, "Gbit/s", UNITS_MALFORMED);
+    assert_fault(units_parse_bandwidth, "unlimited", UNITS_MALFORMED);
+}
+
+static void shares(void **state)
+{
+    (void)state;
+    assert_parsed(units_parse_share, "0%", 0);
+    assert_parsed(units_parse_share, "0.1%", 1000);
+    assert_parsed(units_parse_share, "50%", 500000);
+    assert_parsed(units_parse_share, "100%", 1000000);
+    assert_parsed(units_parse_share, "0.0001%", 1);
+    assert_parsed(units_parse_share, "250ppm", 250);
+    assert_parsed(units_parse_share, "1844674407370955.1615%", UINT64_MAX);
+    assert_fault(units_parse_share, "1844674407370955.1616%", UNITS_OVERFLOW);
+    assert_fault(units_parse_share, "0.00001%", UNITS_TOO_FINE);
+    assert_fault(units_parse_share, "0.5ppm", UNITS_TOO_FINE);
+    assert_fault(units_parse_share, "0.1", UNITS_NO_UNIT);
+    assert_fault(units_parse_share, "0", UNITS_NO_UNIT);
+    assert_fault(units_parse_share, "1%%", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_share, "1PPM", UNITS_UNKNOWN_UNIT);
+    assert_fault(units_parse_share, "1 %", UNITS_MALFORMED);
+    assert_fault(units_parse_share, "%", UNITS_MALFORMED);
+    assert_fault(units_parse_share, "-1%", UNITS_MALFORMED);
+    assert_fault(units_parse_share, ".1%", UNITS_MALFORMED);
+}
+
 static void fine_durations(void **state)
 {
     (void)state;
@@ -158,6 +215,30 @@ static void fine_formats(void **state)
     assert_string_equal(units_format_decimal(250000).text, "0.25");
     assert_string_equal(units_format_decimal(1000001).text, "1.000001");
     assert_string_equal(units_format_decimal(1000000000).text, "1000");
+}
+
+static void network_formats(void **state)
+{
+    static const uint64_t values[] = {0, 1, 125, 1000, 312500000, 1250000000, 1234567};
+    uint64_t value;
+
+    (void)state;
+    assert_string_equal(units_format_bandwidth(0).text, "0bit/s");
+    assert_string_equal(units_format_bandwidth(1).text, "8bit/s");
+    assert_string_equal(units_format_bandwidth(125).text, "1kbit/s");
+    assert_string_equal(units_format_bandwidth(312500000).text, "2500Mbit/s");
+    assert_string_equal(units_format_bandwidth(UINT64_C(1000000000000)).text, "8000Gbit/s");
+    assert_string_equal(units_format_share(0).text, "0%");
+    assert_string_equal(units_format_share(1).text, "0.0001%");
+    assert_string_equal(units_format_share(1000).text, "0.1%");
+    assert_string_equal(units_format_share(500000).text, "50%");
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        assert_int_equal(units_parse_bandwidth(units_format_bandwidth(values[i]).text, &value),
+                         UNITS_OK);
+        assert_true(value == values[i]);
+        assert_int_equal(units_parse_share(units_format_share(values[i]).text, &value), UNITS_OK);
+        assert_true(value == values[i]);
+    }
 }
 
 static void addresses(void **state)
@@ -258,17 +339,13 @@ static void rounded_formats(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts),
-        cmocka_unit_test(durations),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(fine_durations),
-        cmocka_unit_test(rates),
-        cmocka_unit_test(decimals),
-        cmocka_unit_test(fine_formats),
-        cmocka_unit_test(addresses),
-        cmocka_unit_test(addresses_refused),
-        cmocka_unit_test(exact_formats),
-        cmocka_unit_test(rounded_formats),
+        cmocka_unit_test(counts),        cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),         cmocka_unit_test(fine_durations),
+        cmocka_unit_test(rates),         cmocka_unit_test(bandwidths),
+        cmocka_unit_test(shares),        cmocka_unit_test(decimals),
+        cmocka_unit_test(fine_formats),  cmocka_unit_test(network_formats),
+        cmocka_unit_test(addresses),     cmocka_unit_test(addresses_refused),
+        cmocka_unit_test(exact_formats), cmocka_unit_test(rounded_formats),
     };
 
     return !!cmocka_run_group_tests_name("units", tests, NULL, NULL);

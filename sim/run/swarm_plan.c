@@ -1,0 +1,208 @@
+/*
+ * What a seed draws. See swarm.h.
+ *
+ * A seed first decides what it is about (how many connections, which disturbances, how large things
+ * are), so that some seeds do much of one thing: what happens rarely where everything is mixed
+ * happens often there.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ringlib/dialect.h"
+#include "sim/run/swarm_private.h"
+
+struct draw {
+    struct prng prng;
+    struct swarm_plan *plan;
+    uint32_t bytes_scale; /* sends are up to so many bytes */
+    bool resets, links, stalls, delays, pauses;
+};
+
+static uint32_t below(struct draw *draw, uint32_t bound)
+{
+    return (uint32_t)prng_below(&draw->prng, bound);
+}
+
+static bool one_in(struct draw *draw, uint32_t n)
+{
+    return below(draw, n) == 0;
+}
+
+/* A number up to `most`: half of the time any, else one whose length is as likely as any other. */
+static uint32_t scaled(struct draw *draw, uint32_t most)
+{
+    uint32_t bits = 0;
+
+    if (one_in(draw, 2))
+        return 1 + below(draw, most);
+    while (most >> bits > 1)
+        bits++;
+    uint32_t value = 1 + below(draw, 1u << below(draw, bits + 1));
+    return value < most ? value : most;
+}
+
+static void add(struct draw *draw, enum swarm_kind kind, uint32_t conn, uint64_t at_ns)
+{
+    struct swarm_plan *plan = draw->plan;
+
+    if (plan->op_count == SWARM_OPS_MAX)
+        return;
+    plan->ops[plan->op_count++] = (struct swarm_op){
+        .at_ns = at_ns, .kind = kind, .guest = plan->owner[conn % SWARM_CONNS], .conn = conn};
+}
+
+static uint64_t some_time(struct draw *draw, uint64_t from_ns)
+{
+    return from_ns + prng_below(&draw->prng, draw->plan->rest_ns - from_ns);
+}
+
+static struct swarm_op *last(struct draw *draw)
+{
+    return &draw->plan->ops[draw->plan->op_count - 1];
+}
+
+/* What happens to an open connection. */
+static void add_event(struct draw *draw, uint32_t conn, uint64_t from_ns)
+{
+    static const enum swarm_kind sends[] = {SWARM_GUEST_SEND, SWARM_PEER_SEND};
+    static const enum swarm_kind pauses[] = {SWARM_GUEST_PAUSE, SWARM_PEER_PAUSE};
+    uint64_t at_ns = some_time(draw, from_ns);
+
+    if (draw->pauses && one_in(draw, 4)) {
+        add(draw, pauses[below(draw, 2)], conn, at_ns);
+        last(draw)->amount = scaled(draw, (uint32_t)draw->plan->rest_ns);
+    } else {
+        add(draw, sends[below(draw, 2)], conn, at_ns);
+        last(draw)->amount = scaled(draw, draw->bytes_scale);
+    }
+}
+
+static void add_end(struct draw *draw, uint32_t conn, uint64_t from_ns)
+{
+    static const enum swarm_kind ends[] = {SWARM_RELEASE, SWARM_RELEASE, SWARM_PEER_SHUT,
+                                           SWARM_PEER_CLOSE, SWARM_PEER_RESET};
+
+    uint64_t at_ns = some_time(draw, from_ns);
+
+    if (one_in(draw, 3))
+        return;            /* the quiet ends it */
+    if (one_in(draw, 2)) { /* last words, and the guest is about to look */
+        add(draw, SWARM_PEER_SEND, conn, at_ns);
+        last(draw)->amount = scaled(draw, draw->bytes_scale);
+        for (uint32_t n = below(draw, 4); n > 0; n--) {
+            add(draw, SWARM_GUEST_SEND, conn, at_ns + draw->plan->delay_ns + below(draw, 40000));
+            last(draw)->amount = 1;
+        }
+    }
+    add(draw, ends[below(draw, draw->resets ? 5 : 4)], conn, at_ns);
+}
+
+static void add_conn(struct draw *draw, uint32_t conn)
+{
+    struct swarm_plan *plan = draw->plan;
+    uint64_t at_ns = some_time(draw, plan->rest_ns / 8);
+
+    plan->owner[conn] = below(draw, plan->guests);
+    plan->patient[conn] = one_in(draw, 2);
+    plan->passive[conn] = one_in(draw, 3);
+    if (plan->passive[conn]) {
+        add(draw, SWARM_LISTEN, conn, plan->rest_ns / 16 + below(draw, 1000));
+        add(draw, SWARM_ACCEPT, conn, some_time(draw, plan->rest_ns / 8));
+        if (one_in(draw, 2))
+            add(draw, SWARM_POLL, conn, some_time(draw, plan->rest_ns / 8));
+    }
+    add(draw, plan->passive[conn] ? SWARM_CALL : SWARM_CONNECT, conn, at_ns);
+    for (uint32_t n = below(draw, 8); n > 0; n--)
+        add_event(draw, conn, at_ns);
+    add_end(draw, conn, at_ns);
+}
+
+static void add_disturbances(struct draw *draw)
+{
+    struct swarm_plan *plan = draw->plan;
+    const struct {
+        enum swarm_kind kind;
+        bool wanted;
+    } kinds[] = {
+        {SWARM_LINK, draw->links}, {SWARM_STALL, draw->stalls}, {SWARM_DELAY, draw->delays}};
+
+    for (uint32_t n = below(draw, 6); n > 0; n--) {
+        uint32_t which = below(draw, 3);
+        uint32_t domid = below(draw, plan->guests + 1);
+        uint64_t at_ns = some_time(draw, 0);
+        if (!kinds[which].wanted)
+            continue;
+        add(draw, kinds[which].kind, domid, at_ns);
+        last(draw)->amount = scaled(draw, (uint32_t)(plan->rest_ns / 4));
+    }
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct swarm_op *x = a, *y = b;
+
+    if (x->at_ns != y->at_ns)
+        return x->at_ns < y->at_ns ? -1 : 1;
+    if (x->conn != y->conn)
+        return x->conn < y->conn ? -1 : 1;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    return x->amount < y->amount ? -1 : x->amount > y->amount;
+}
+
+static void draw_link(struct draw *draw)
+{
+    struct swarm_plan *plan = draw->plan;
+
+    plan->delay_ns = one_in(draw, 2) ? 0 : scaled(draw, 200000);
+    plan->rate_bytes_per_s = one_in(draw, 2) ? 0 : 1000000 + scaled(draw, 1000000000);
+    plan->loss_ppm = one_in(draw, 3) ? scaled(draw, 100000) : 0;
+    plan->segment_bytes = one_in(draw, 2) ? 65536 : 16 + scaled(draw, 4096);
+    plan->buffer_bytes = one_in(draw, 2) ? 131072 : 64 + scaled(draw, 16384);
+}
+
+void swarm_plan_make(struct swarm_plan *plan, const struct scenario *scenario, uint64_t seed)
+{
+    const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
+    struct draw draw = {.plan = plan};
+    uint32_t conns;
+
+    *plan = (struct swarm_plan){.order = dialect->order_min};
+    prng_init(&draw.prng, seed, "swarm/plan", 0);
+    if (one_in(&draw, 3))
+        plan->order += below(&draw, scenario->protocol.order - dialect->order_min + 1);
+    plan->costs = below(&draw, 3);
+    plan->guests = 1 + one_in(&draw, 3);
+    plan->every = one_in(&draw, 4) ? 0 : 1u << below(&draw, 7);
+    plan->rest_ns = 100000 + scaled(&draw, 5000000);
+    draw.bytes_scale = 16u << below(&draw, 13);
+    draw.resets = one_in(&draw, 3);
+    draw.links = one_in(&draw, 2);
+    draw.stalls = one_in(&draw, 2);
+    draw.delays = one_in(&draw, 2);
+    draw.pauses = one_in(&draw, 2);
+    draw_link(&draw);
+    conns = 1 + below(&draw, SWARM_CONNS);
+    for (uint32_t conn = 0; conn < conns; conn++)
+        add_conn(&draw, conn);
+    add_disturbances(&draw);
+    qsort(plan->ops, plan->op_count, sizeof(plan->ops[0]), by_time);
+}
+
+void swarm_op_text(const struct swarm_op *op, char *text, size_t bytes)
+{
+    static const char *const words[] = {
+#define X(constant, what) what,
+        SWARM_KINDS(X)
+#undef X
+    };
+    bool whose = op->kind >= SWARM_LINK;
+    int length = snprintf(text, bytes, "at %" PRIu64 " ns: %s", op->at_ns, words[op->kind]);
+
+    if (op->amount > 0 && length > 0 && (size_t)length < bytes)
+        length += snprintf(text + length, bytes - (size_t)length, " %" PRIu32, op->amount);
+    if (op->kind != SWARM_LINK && length > 0 && (size_t)length < bytes)
+        snprintf(text + length, bytes - (size_t)length, whose ? " (domain %u)" : " (connection %u)",
+                 op->conn);
+}

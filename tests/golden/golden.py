@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Takes from result.json what is a function of program, scenario and seed, and compares two of it.
+
+    golden.py of RESULT           print it
+    golden.py diff GOLDEN RESULT  print what is different, a line each; exit code 1 if anything is
+
+Left out is what names the host, the file and the version, and the time on the host's clock. A
+histogram stands as a hash of its counts, since its compressed form depends on the compressor. All
+numbers are integers: any other is an error.
+"""
+import base64
+import hashlib
+import json
+import sys
+import zlib
+
+LEFT_OUT = {"tool", "host", "scenario", "wall_ns"}
+SHOWN = 40
+LONG = "points.0.repeats.0."  # what nearly every path begins with
+
+
+def load(path):
+    def no_float(text):
+        sys.exit(f"{path}: a number that is no integer: {text}")
+
+    with open(path, encoding="utf-8") as file:
+        return json.load(file, parse_float=no_float, parse_constant=no_float)
+
+
+def counts(text):
+    """The hash of a histogram: of its V2 encoding, behind two words of compressed form."""
+    encoding = zlib.decompress(base64.b64decode(text)[8:])
+    return "blake2b-128 " + hashlib.blake2b(encoding, digest_size=16).hexdigest()
+
+
+def of(value):
+    if isinstance(value, dict):
+        return {key: counts(one) if key == "hdr_v2" else of(one)
+                for key, one in value.items() if key not in LEFT_OUT}
+    return [of(one) for one in value] if isinstance(value, list) else value
+
+
+def leaves(value, path=""):
+    """Path and value of all that is neither object nor list, and of those that are empty."""
+    if not isinstance(value, (dict, list)) or not value:
+        yield path[:-1], value
+        return
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in items:
+        yield from leaves(one, f"{path}{key}.")
+
+
+def diff(golden, new):
+    golden, new = dict(leaves(golden)), dict(leaves(new))
+    keys = [*golden, *(key for key in new if key not in golden)]
+    lines = [(key.removeprefix(LONG), golden.get(key, "(none)"), new.get(key, "(none)"))
+             for key in keys if key not in golden or key not in new or golden[key] != new[key]]
+    for key, was, now in lines[:SHOWN]:
+        print(f"  {key:32}  golden {was}  now {now}")
+    if len(lines) > SHOWN:
+        print(f"  and {len(lines) - SHOWN} more")
+    return bool(lines)
+
+
+def main(what, *paths):
+    values = [load(path) for path in paths]
+    if what == "of":
+        print(json.dumps(of(values[0]), indent=1, sort_keys=True, ensure_ascii=False))
+    elif what == "diff":
+        sys.exit(diff(values[0], of(values[1])))
+    else:
+        sys.exit(__doc__)
+
+
+main(*sys.argv[1:])

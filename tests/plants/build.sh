@@ -1,0 +1,37 @@
+#!/bin/bash
+# build.sh BUILD TARGET PROGRAM FILE EXPRESSION OUT: the program OUT, which is TARGET's PROGRAM of the
+# build in the directory BUILD, but with FILE changed by the sed EXPRESSION. Neither the tree nor BUILD
+# is changed, and next to nothing is built: the changed file is compiled as BUILD compiled it, though
+# without optimising or warnings, and its object linked in front of the libraries, from which the
+# linker then takes no second one. A changed header changes every object. Beside OUT it leaves OUT.d.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+build=$(cd "$1" && pwd)
+target=$2 program=$3 file=$4 expression=$5 out=$(realpath "$6")
+
+work=$out.d
+mkdir -p "$work/tree/$(dirname "$file")"
+sed "$expression" "$root/$file" >"$work/tree/$file"
+! cmp -s "$root/$file" "$work/tree/$file" || { echo "it changes nothing in $file"; exit 1; }
+
+# BUILD's own commands, but for the places of the source, the headers and the object
+changed=" -c $root/$file"
+[[ $file != *.h ]] || changed=" -c "
+ninja -C "$build" -t commands "$target" >"$work/commands"
+link=$(tail -n 1 "$work/commands")
+link=${link/ -o $program / -o $out }
+while read -r compile; do
+    old=${compile##* -o }
+    old=${old%% -c *}
+    new=$work/$(echo "$old" | tr / _)
+    compile=${compile/ -MD * -c / -O0 -w -o $new -c }
+    compile=${compile/ -I$root / -I$work/tree -I$root }
+    compile=${compile/" -c $root/$file"/ -c $work/tree/$file}
+    (cd "$build" && sh -c "$compile")
+    # an object of the program itself, or one that a library has too
+    case $link in
+    *" $old "*) link=${link/" $old "/ $new } ;;
+    *) link=${link/ -o / $new -o } ;;
+    esac
+done < <(grep -F -e "$changed" "$work/commands")
+(cd "$build" && sh -c "$link")

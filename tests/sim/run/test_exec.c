@@ -1,0 +1,270 @@
+/*
+ * The executor's turn by itself: devices that have something of their own to do, an index that is
+ * given again, and what the trace has of events, actions and calls. The cores are made up, over
+ * hv_mem; real ones are in tests/cores.
+ */
+#include "sim/hv/hv_mem.h"
+#include "sim/run/exec.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { DOMID = 3, DEVICES = 4, LOG_MAX = 64, RECORDS_MAX = 64 };
+
+/* A core that notes what it is told, and says what a test has it say. */
+struct core {
+    struct world *world;
+    char name;
+    uint64_t deadline_ns;
+    uint32_t more; /* steps that leave work */
+    bool allocs;   /* at EV_START asks for a port, and then for a deadline */
+    uint64_t then_ns;
+};
+
+struct world {
+    struct hv_mem *machine;
+    struct hv *hv;
+    struct exec *exec;
+    struct core cores[DEVICES + 1];
+    char log[2 * LOG_MAX]; /* pairs: a core, and the event as a letter */
+    struct trace_sink sink;
+    struct trace_record records[RECORDS_MAX];
+    uint32_t record_count;
+};
+
+static const char *letter(enum ev_kind kind)
+{
+    return kind == EV_START  ? "s"
+           : kind == EV_STOP ? "x"
+           : kind == EV_MORE ? "m"
+           : kind == EV_TIME ? "t"
+                             : "o";
+}
+
+static void step(void *self, const struct ev *ev, struct step_out *out)
+{
+    struct core *core = self;
+    char pair[3] = {core->name, letter(ev->kind)[0], '\0'};
+
+    assert_true(strlen(core->world->log) < sizeof(core->world->log) - sizeof(pair));
+    strcat(core->world->log, pair);
+    if (ev->kind == EV_TIME && core->deadline_ns <= out->now_ns)
+        core->deadline_ns = STEP_NEVER;
+    if (ev->kind == EV_START && core->allocs) {
+        step_act(out, ACT_PORT_ALLOC, ev->token)->port.domid = DOMID;
+    } else if (ev->kind == EV_PORT_ALLOC) {
+        step_act(out, ACT_NOTIFY, ev->token)->port.port = ev->port;
+        core->deadline_ns = core->then_ns;
+    }
+    if (core->more > 0) {
+        core->more--;
+        out->more = true;
+    }
+}
+
+static uint64_t deadline(const void *self)
+{
+    return ((const struct core *)self)->deadline_ns;
+}
+
+static void record(void *self, const struct trace_record *record)
+{
+    struct world *world = self;
+
+    assert_in_range(world->record_count, 0, RECORDS_MAX - 1);
+    world->records[world->record_count++] = *record;
+}
+
+static struct core *add(struct world *world, uint32_t i, int index)
+{
+    struct core *core = &world->cores[i];
+    struct exec_core at = {.core = core, .step = step, .deadline_ns = deadline, .slots = 1};
+
+    *core = (struct core){
+        .world = world, .name = (char)('a' + i), .deadline_ns = STEP_NEVER, .then_ns = STEP_NEVER};
+    assert_int_equal(exec_next_device(world->exec), index);
+    assert_int_equal(exec_add(world->exec, &at), index);
+    return core;
+}
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof(*world));
+
+    assert_non_null(world);
+    world->sink = (struct trace_sink){record, world};
+    world->machine = hv_mem_create_pages(NULL, 16);
+    world->hv = hv_mem_domain(world->machine, DOMID);
+    world->exec = exec_create(
+        &(struct exec_config){.hv = world->hv, .max_devices = DEVICES, .trace = &world->sink});
+    for (uint32_t i = 0; i < DEVICES; i++)
+        add(world, i, (int)i);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+
+    exec_destroy(world->exec);
+    hv_close(world->hv);
+    hv_mem_destroy(world->machine);
+    free(world);
+    return 0;
+}
+
+/* A turn's log; whether it left work. */
+static void assert_turn(struct world *world, uint64_t now_ns, const char *log, bool left)
+{
+    world->log[0] = '\0';
+    assert_int_equal(exec_turn(world->exec, now_ns), left);
+    assert_string_equal(world->log, log);
+}
+
+static void test_a_deadline_needs_nobody_who_posts(void **state)
+{
+    struct world *world = *state;
+
+    exec_post(world->exec, 2, EV_START);
+    world->cores[2].deadline_ns = 1000; /* as its step for START would ask */
+    assert_int_equal(exec_deadline_ns(world->exec), 1000);
+    assert_turn(world, 10, "cs", false);
+    assert_turn(world, 999, "", false);
+    assert_int_equal(exec_deadline_ns(world->exec), 1000);
+    assert_turn(world, 1000, "ct", false);
+    assert_int_equal(exec_deadline_ns(world->exec), STEP_NEVER);
+    assert_turn(world, 2000, "", false);
+}
+
+/* It comes by a step for an event of a seam. */
+static void test_a_deadline_of_one_that_had_nothing_to_do(void **state)
+{
+    struct world *world = *state;
+
+    world->cores[1].allocs = true;
+    world->cores[1].then_ns = 300;
+    exec_post(world->exec, 1, EV_START);
+    assert_turn(world, 10, "bsbo", false);
+    assert_int_equal(exec_deadline_ns(world->exec), 300);
+    assert_turn(world, 300, "bt", false);
+}
+
+static void test_in_the_order_in_which_they_came(void **state)
+{
+    struct world *world = *state;
+
+    for (uint32_t i = 0; i < DEVICES; i++)
+        world->cores[i].more = i == 1 ? 3 : i == 3 ? 1 : 0;
+    exec_post(world->exec, 3, EV_START);
+    exec_post(world->exec, 1, EV_START);
+    exec_post(world->exec, 0, EV_STOP);
+    exec_post(world->exec, 3, EV_STOP); /* it is in the list already */
+    assert_turn(world, 10, "dsbsaxdxbmdmbmbm", false);
+}
+
+/* Each of those that never have enough gets its share of a turn, and the turn ends. */
+static void test_the_greedy_take_turns(void **state)
+{
+    struct world *world = *state;
+
+    world->cores[0].more = world->cores[2].more = 10;
+    exec_post(world->exec, 2, EV_START);
+    exec_post(world->exec, 0, EV_START);
+    assert_turn(world, 10,
+                "csas"
+                "cmamcmamcmamcmamcmamcmamcmamcmamcmam"
+                "cmam",
+                false);
+}
+
+static void test_removed_while_it_had_something_to_do(void **state)
+{
+    struct world *world = *state;
+
+    exec_post(world->exec, 1, EV_START);
+    exec_post(world->exec, 2, EV_START);
+    exec_remove(world->exec, 1);
+    assert_int_equal(exec_deadline_ns(world->exec), STEP_NEVER);
+    assert_turn(world, 10, "cs", false);
+}
+
+static void test_an_index_given_again(void **state)
+{
+    struct world *world = *state;
+
+    for (uint16_t i = 0; i < DEVICES; i++)
+        exec_post(world->exec, i, EV_START);
+    for (uint32_t round = 0; round < 3; round++) {
+        exec_remove(world->exec, 1);
+        add(world, 4, 1);
+        exec_post(world->exec, 1, EV_START); /* once in the list, whoever has the index */
+        world->cores[4].deadline_ns = 500;
+    }
+    world->cores[0].more = world->cores[4].more = 2; /* twice in the list would be served twice */
+    assert_turn(world, 10, "asescsdsamemamem", false);
+    assert_int_equal(exec_deadline_ns(world->exec), 500);
+    assert_turn(world, 500, "et", false);
+}
+
+static void test_a_call_outside_a_turn(void **state)
+{
+    struct world *world = *state;
+
+    exec_call(world->exec, 70)->more = true;
+    exec_call_was(world->exec, &(struct exec_call){TRACE_CALL_SEND, 7, 100, 40});
+    exec_call_end(world->exec, 3);
+    assert_true(exec_called(world->exec));
+    assert_turn(world, 80, "dm", false);
+    assert_false(exec_called(world->exec));
+}
+
+static void test_trace(void **state)
+{
+    struct world *world = *state;
+    const uint64_t own = step_token(1, 0, STEP_SLOT_DEVICE);
+    const struct trace_record expected[] = {
+        {5, 7, 40, 100, DOMID, TRACE_CALL, TRACE_CALL_SEND},
+        {5, 7, (uint64_t)-ERR_AGAIN, 100, DOMID, TRACE_CALL, TRACE_CALL_RECV},
+        {10, own, 0, 0, DOMID, TRACE_EVENT, EV_START},
+        {10, own, 0, 0, DOMID, TRACE_ACTION, ACT_PORT_ALLOC},
+        {10, own, 1, 0, DOMID, TRACE_EVENT, EV_PORT_ALLOC},
+        {10, own, 0, 1, DOMID, TRACE_ACTION, ACT_NOTIFY},
+    };
+
+    exec_call(world->exec, 5);
+    exec_call_was(world->exec, &(struct exec_call){TRACE_CALL_SEND, 7, 100, 40});
+    exec_call_was(world->exec, &(struct exec_call){TRACE_CALL_RECV, 7, 100, -ERR_AGAIN});
+    exec_call_end(world->exec, 1);
+    world->cores[1].allocs = true;
+    exec_post(world->exec, 1, EV_START);
+    assert_turn(world, 10, "bsbo", false);
+    assert_int_equal(world->record_count, sizeof(expected) / sizeof(expected[0]));
+    for (uint32_t i = 0; i < world->record_count; i++)
+        assert_memory_equal(&world->records[i], &expected[i], sizeof(expected[i]));
+    assert_int_equal(exec_counters(world->exec)->steps, 2);
+    assert_int_equal(exec_counters(world->exec)->actions, 2);
+}
+
+int main(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_deadline_needs_nobody_who_posts),
+        TEST(test_a_deadline_of_one_that_had_nothing_to_do),
+        TEST(test_in_the_order_in_which_they_came),
+        TEST(test_the_greedy_take_turns),
+        TEST(test_removed_while_it_had_something_to_do),
+        TEST(test_an_index_given_again),
+        TEST(test_a_call_outside_a_turn),
+        TEST(test_trace),
+    };
+#undef TEST
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
