@@ -36,9 +36,14 @@ static uint64_t due_ns(const struct mem_domain *d, uint16_t by, enum ev_kind kin
 
 static struct queued *enqueue(struct mem_domain *d, uint16_t by, enum ev_kind kind, uint64_t token)
 {
-    struct queued *entry = calloc(1, sizeof(*entry));
+    struct queued *entry = d->machine->spare;
 
+    if (entry)
+        d->machine->spare = entry->next;
+    else
+        entry = malloc(sizeof(*entry));
     assert(entry);
+    memset(entry, 0, sizeof(*entry));
     entry->ev.kind = kind;
     entry->ev.token = token;
     entry->due_ns = due_ns(d, by, kind);
@@ -64,12 +69,13 @@ struct ev *hv_mem_complete(struct mem_domain *d, enum ev_kind kind, uint64_t tok
     return &entry->ev;
 }
 
-static void discard(struct queued *entry)
+static void discard(struct hv_mem *machine, struct queued *entry)
 {
     if (!entry)
         return;
     free(entry->payload);
-    free(entry);
+    entry->next = machine->spare;
+    machine->spare = entry;
 }
 
 /* Move the tree's events, of what `by` did, to the queues of those who watch. */
@@ -127,7 +133,7 @@ void hv_mem_drop_store(struct mem_domain *d, uint64_t token)
     DL_FOREACH_SAFE (d->queue, entry, following) {
         if (entry->ev.kind == EV_STORE && entry->ev.token == token) {
             DL_DELETE(d->queue, entry);
-            discard(entry);
+            discard(d->machine, entry);
         }
     }
 }
@@ -319,7 +325,7 @@ static bool mem_next(struct hv *hv, struct ev *ev)
     struct mem_domain *d = hv_mem_enter(hv);
     struct queued *head = d->queue;
 
-    discard(d->taken);
+    discard(d->machine, d->taken);
     d->taken = NULL;
     const struct hv_mem_time *time = d->machine->time;
     if (head && time && head->due_ns > time->now_ns(time->self, hv->domid))
@@ -348,9 +354,9 @@ static void mem_close(struct hv *hv)
             port_free(d, d->ports[number]);
     free(d->ports);
     DL_FOREACH_SAFE (d->queue, entry, next_entry) {
-        discard(entry);
+        discard(d->machine, entry);
     }
-    discard(d->taken);
+    discard(d->machine, d->taken);
     hv_mem_areas_free(d);
     hv_mem_watches_free(d);
     hypervisor_domain_remove(d->machine->tables, hv->domid);
@@ -411,6 +417,11 @@ void hv_mem_destroy(struct hv_mem *machine)
     hypervisor_destroy(machine->tables);
     assert(machine->pages.used == 0);
     slots_fini(&machine->pages);
+    while (machine->spare) {
+        struct queued *entry = machine->spare;
+        machine->spare = entry->next;
+        free(entry);
+    }
     pthread_mutex_destroy(&machine->lock);
     hv_mem_memory_close(machine);
     free(machine);

@@ -23,6 +23,8 @@ bool hv_mem_memory_open(struct hv_mem *machine, uint32_t pages)
     size_t bytes = (size_t)pages * SHARED_PAGE_BYTES;
     void *base = MAP_FAILED;
 
+    if (bytes / SHARED_PAGE_BYTES != pages) /* with 32 bits */
+        return false;
     machine->fd = memfd_create("hv_mem", MFD_CLOEXEC);
     if (machine->fd >= 0 && ftruncate(machine->fd, (off_t)bytes) == 0)
         base =

@@ -78,7 +78,8 @@ struct hv_mem {
     int fd;                         /* of the memory file, */
     size_t bytes;
     unsigned char *base;
-    struct slots pages; /* which of its pages are part of a run */
+    struct slots pages;   /* which of its pages are part of a run */
+    struct queued *spare; /* through `next`: entries of no queue, to be used again */
     struct mem_domain *domains[HV_MEM_DOMAINS];
 };
 

@@ -80,7 +80,7 @@ void hv_mem_store_watch(struct hv *hv, uint64_t token, const struct hv_tag *tag,
 static void watch_free(struct mem_domain *d, struct mem_watch *watch)
 {
     HASH_DEL(d->watches, watch);
-    HASH_DELETE(by_token, d->watches_by_token, watch);
+    HASH_DELETE(by_token, d->watches_by_token, watch); /* NOLINT: as in store.c */
     free(watch);
 }
 

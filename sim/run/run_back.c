@@ -246,7 +246,7 @@ void run_back_turned(struct run_back *back)
         add_counters(&back->retired, be_counters(device->be));
         exec_remove(back->config.exec, device->index);
         *link = device->next;
-        HASH_DEL(back->by_key, device);
+        HASH_DEL(back->by_key, device); /* NOLINT: clang 14 does not follow uthash's links */
         free(device->be);
         free(device);
         if (again)
