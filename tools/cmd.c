@@ -98,6 +98,25 @@ bool cmd_set(struct cmd_sets *sets, const char *text)
     return true;
 }
 
+void cmd_put_word(FILE *to, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:=,+@%-";
+
+    if (word[0] && strspn(word, plain) == strlen(word)) {
+        fprintf(to, " %s", word);
+        return;
+    }
+    fputs(" '", to);
+    for (; *word; word++) {
+        if (*word == '\'')
+            fputs("'\\''", to);
+        else
+            fputc(*word, to);
+    }
+    fputc('\'', to);
+}
+
 bool cmd_scenario(struct scenario *scenario, const char *path, const struct cmd_sets *sets,
                   bool notes)
 {

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Exit codes, kept for ever. */
 enum cmd_exit {
@@ -59,6 +60,9 @@ struct cmd_sets {
 
 /* Append one; false after saying that there are too many. */
 bool cmd_set(struct cmd_sets *sets, const char *text);
+
+/* Print a word of a command line, behind a space and so that a shell takes it as it is. */
+void cmd_put_word(FILE *to, const char *word);
 
 struct scenario;
 

@@ -48,8 +48,7 @@ static void on_done(void *self, uint64_t done, uint64_t failed)
                 (unsigned long long)failed);
 }
 
-static void print_sum(const struct swarm_options *options, const struct swarm_sum *sum,
-                      uint64_t wall_ns)
+static void print_sum(const struct swarm_sum *sum, uint64_t wall_ns)
 {
     printf("%llu seeds, no violation: %llu requests, %llu bytes, %llu events, %llu turns in the "
            "midst of another, %llu virtual s in %s\n",
@@ -60,7 +59,6 @@ static void print_sum(const struct swarm_options *options, const struct swarm_su
     if (!swarm_hooked())
         puts("note: without xensock-hooked beside this program nothing is interleaved in a step");
     printf("trace %s\n", sum->trace);
-    (void)options;
 }
 
 static int run_many(struct swarm_options *options)
@@ -86,7 +84,7 @@ static int run_many(struct swarm_options *options)
         return CMD_BROKEN;
     }
     if (!options->quiet)
-        print_sum(options, &sum, uv_hrtime() - start_ns);
+        print_sum(&sum, uv_hrtime() - start_ns);
     return CMD_OK;
 }
 

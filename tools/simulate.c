@@ -100,26 +100,6 @@ static void progress(const struct simulation *sim)
             units_format_rate(run_virtual_bytes(sim->run) * 1000 / (wall_ns / 1000000 + 1)).text);
 }
 
-/* A word of a command line, so that a shell takes it as it is. */
-static void put_word(FILE *to, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_./:=,+@%-";
-
-    if (word[0] && strspn(word, plain) == strlen(word)) {
-        fprintf(to, " %s", word);
-        return;
-    }
-    fputs(" '", to);
-    for (; *word; word++) {
-        if (*word == '\'')
-            fputs("'\\''", to);
-        else
-            fputc(*word, to);
-    }
-    fputc('\'', to);
-}
-
 static bool sets_seed(const struct cmd_sets *sets)
 {
     bool found = false;
@@ -144,15 +124,15 @@ static char *reproduce(const struct simulation *sim)
         fprintf(to, " --set seed=%llu", (unsigned long long)sim->scenario->seed);
     for (uint32_t i = 0; i < options->sets->count; i++) {
         fputs(" --set", to);
-        put_word(to, options->sets->list[i]);
+        cmd_put_word(to, options->sets->list[i]);
     }
     for (uint32_t i = 0; i < options->allow_count; i++) {
         fputs(" --allow", to);
-        put_word(to, options->allow[i]);
+        cmd_put_word(to, options->allow[i]);
     }
     fputs(options->immediate ? " --notify immediate --trace stall.trace" : " --trace stall.trace",
           to);
-    put_word(to, options->file);
+    cmd_put_word(to, options->file);
     fclose(to);
     assert(text);
     return text;

@@ -113,10 +113,15 @@ void swarm_print_plan(const struct swarm_plan *plan, const bool *keep)
     }
 }
 
-static void print_sets(const struct swarm_input *input)
+/* The rest of a command line, which both commands share. */
+static void print_input(const struct swarm_input *input)
 {
-    for (uint32_t i = 0; i < input->sets.count; i++)
-        printf(" --set '%s'", input->sets.list[i]);
+    for (uint32_t i = 0; i < input->sets.count; i++) {
+        printf(" --set");
+        cmd_put_word(stdout, input->sets.list[i]);
+    }
+    cmd_put_word(stdout, input->file);
+    putchar('\n');
 }
 
 void swarm_print_failure(const struct swarm_input *input, uint64_t seed, const char *only,
@@ -128,12 +133,10 @@ void swarm_print_failure(const struct swarm_input *input, uint64_t seed, const c
     printf("   reproduce: xensock swarm --seeds %" PRIu64 "..%" PRIu64, seed, seed);
     if (only)
         printf(" --only %s", only);
-    print_sets(input);
-    printf(" %s\n", input->file);
+    print_input(input);
     if (!only) {
         printf("   reduce:    xensock shrink --seed %" PRIu64, seed);
-        print_sets(input);
-        printf(" %s\n", input->file);
+        print_input(input);
     }
     if (outcome->trace[0])
         printf("trace %s\n", outcome->trace);

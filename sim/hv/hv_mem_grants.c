@@ -9,6 +9,7 @@
 #endif
 #include "sim/hv/hv_mem_private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,8 +24,8 @@ bool hv_mem_memory_open(struct hv_mem *machine, uint32_t pages)
     size_t bytes = (size_t)pages * SHARED_PAGE_BYTES;
     void *base = MAP_FAILED;
 
-    if (bytes / SHARED_PAGE_BYTES != pages) /* with 32 bits */
-        return false;
+    if (bytes / SHARED_PAGE_BYTES != pages)
+        return false; /* more than 32 bits can address */
     machine->fd = memfd_create("hv_mem", MFD_CLOEXEC);
     if (machine->fd >= 0 && ftruncate(machine->fd, (off_t)bytes) == 0)
         base =
@@ -75,17 +76,22 @@ static struct shared_memory *page_address(const struct hv_mem *machine, uint32_t
     return (struct shared_memory *)(void *)(machine->base + (size_t)page * SHARED_PAGE_BYTES);
 }
 
-/* Zero the pages of a run which the system has given memory; the others still are. */
+/* Zero the pages of a run which the system has given memory; the others still are. What is swapped
+ * out is data to the file, though not in core. */
 static void zero_run(const struct hv_mem *machine, const struct mem_run *run)
 {
-    unsigned char *at = machine->base + (size_t)run->first_page * SHARED_PAGE_BYTES;
-    unsigned char there[HV_REFS_MAX];
-    bool known = sysconf(_SC_PAGESIZE) == (long)SHARED_PAGE_BYTES &&
-                 mincore(at, (size_t)run->pages * SHARED_PAGE_BYTES, there) == 0;
+    off_t at = (off_t)run->first_page * (off_t)SHARED_PAGE_BYTES;
+    off_t end = at + (off_t)run->pages * (off_t)SHARED_PAGE_BYTES;
 
-    for (uint32_t i = 0; i < run->pages; i++, at += SHARED_PAGE_BYTES)
-        if (!known || there[i] & 1)
-            memset(at, 0, SHARED_PAGE_BYTES);
+    while (at < end) {
+        off_t data = lseek(machine->fd, at, SEEK_DATA);
+        if (data < 0 && errno != ENXIO)
+            data = at; /* it does not tell */
+        if (data < at || data >= end)
+            return;
+        memset(machine->base + data, 0, SHARED_PAGE_BYTES);
+        at = data + (off_t)SHARED_PAGE_BYTES;
+    }
 }
 
 void hv_mem_release_run(void *self, void *backing)

@@ -3,23 +3,32 @@
 
 #include <stdlib.h>
 
+enum { ARMED_MAX = 8 };
+
 struct domain_virtual {
     struct domain_virtual_config config;
     struct vcpu *vcpu;
     struct hv *hv;
     struct net *net;
     struct exec *exec;
-    uint64_t armed_ns; /* the latest wake-up of ours that is still to come, if after now */
+    uint64_t armed_ns[ARMED_MAX]; /* our wake-ups still to come, the earliest last */
+    uint32_t armed;
 };
 
-/* Have the vCPU woken at that time, unless it is to be woken before. */
+/* Have the vCPU woken at that time, unless it is to be woken before. A wake-up cannot be taken
+ * back, so what is armed for later is remembered: else the end of a long run would be armed anew
+ * after every shorter wait. */
 static void arm(struct domain_virtual *domain, uint64_t due_ns)
 {
     uint64_t now_ns = vclock_now_ns(domain->config.clock);
 
-    if (due_ns == STEP_NEVER || (domain->armed_ns > now_ns && domain->armed_ns <= due_ns))
+    while (domain->armed > 0 && domain->armed_ns[domain->armed - 1] <= now_ns)
+        domain->armed--;
+    if (due_ns == STEP_NEVER ||
+        (domain->armed > 0 && domain->armed_ns[domain->armed - 1] <= due_ns))
         return;
-    domain->armed_ns = due_ns;
+    domain->armed -= domain->armed == ARMED_MAX ? 1u : 0u; /* forgotten: one turn too many */
+    domain->armed_ns[domain->armed++] = due_ns;
     vcpu_wake(domain->vcpu, due_ns);
 }
 

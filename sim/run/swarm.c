@@ -154,6 +154,7 @@ static void intrude(void *self)
             vcpu_intrude(domain_virtual_vcpu(guest->domain)))
             swarm->outcome->intrusions++;
         guest->hurry = false;
+        swarm_check_rings(swarm);
     }
     swarm->intruding = false;
 }

@@ -120,10 +120,18 @@ static void add_end(struct draw *draw, uint32_t conn, uint64_t from_ns)
     add(draw, ends[below(draw, draw->resets ? 7 : 4)], conn, at_ns);
 }
 
+/* Half of what guests wait for begins early, so that there is time for what follows. */
+static uint64_t early_or_late(struct draw *draw)
+{
+    uint64_t from_ns = draw->plan->rest_ns / 8;
+
+    return one_in(draw, 2) ? from_ns + prng_below(&draw->prng, from_ns) : some_time(draw, from_ns);
+}
+
 static void add_conn(struct draw *draw, uint32_t conn)
 {
     struct swarm_plan *plan = draw->plan;
-    uint64_t at_ns = some_time(draw, plan->rest_ns / 8);
+    uint64_t at_ns = early_or_late(draw);
 
     plan->owner[conn] = below(draw, plan->guests);
     plan->patient[conn] = one_in(draw, 2);
@@ -132,7 +140,7 @@ static void add_conn(struct draw *draw, uint32_t conn)
     if (plan->passive[conn]) {
         add(draw, SWARM_LISTEN, conn, plan->rest_ns / 16 + below(draw, 1000));
         for (uint32_t n = 1 + below(draw, draw->accepts); n > 0; n--)
-            add(draw, SWARM_ACCEPT, conn, some_time(draw, plan->rest_ns / 8));
+            add(draw, SWARM_ACCEPT, conn, early_or_late(draw));
         if (one_in(draw, 2))
             add(draw, SWARM_POLL, conn, some_time(draw, plan->rest_ns / 8));
     }
@@ -199,7 +207,7 @@ void swarm_plan_make(struct swarm_plan *plan, const struct scenario *scenario, u
     plan->rest_ns = 100000 + scaled(&draw, 5000000);
     draw.bytes_scale = 16u << below(&draw, 13);
     if (plan->order > dialect->order_min && one_in(&draw, 2)) /* large rings come round, too */
-        draw.bytes_scale = (uint32_t)SHARED_PAGE_BYTES << plan->order;
+        draw.bytes_scale = (uint32_t)SHARED_PAGE_BYTES / 2 << plan->order;
     draw.accepts = one_in(&draw, 4) ? 6 : 1;
     draw.resets = one_in(&draw, 2);
     draw.links = one_in(&draw, 2);

@@ -139,6 +139,7 @@ bool swarm_peer_over(const struct swarm *swarm);
 
 /* swarm_check.c */
 void swarm_check_record(void *self, const struct trace_record *record);
+void swarm_check_rings(struct swarm *swarm);
 void swarm_check_ended(struct swarm_guest *guest, const struct swarm_conn *conn, int64_t ret);
 void swarm_check_released(struct swarm_guest *guest, const struct swarm_conn *conn);
 void swarm_check_over(struct swarm *swarm);

@@ -30,7 +30,7 @@ static void advance(struct arrivals *arrivals, const struct scenario_workload *s
 void workload_arrivals_start(struct wl *wl)
 {
     const struct workload_env *env = &wl->set->env;
-    char entity[2 * SCENARIO_NAME_BYTES];
+    char entity[2 * SCENARIO_NAME_BYTES + 8]; /* a guest of several has a number behind its name */
 
     if (!is_open_loop(wl))
         return;

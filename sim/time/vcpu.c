@@ -12,6 +12,9 @@
 
 enum { STREAM_COSTS = 1 };
 
+/* A turn costs no more: a model may have a second for a byte, and no run is longer. */
+static const uint64_t COST_MOST_PS = UINT64_C(86400) * 1000000000000;
+
 enum life { BLOCKED, QUEUED, RUNNING };
 
 struct fifo {
@@ -244,7 +247,12 @@ static const struct cost *row_of(const struct vcpu *vcpu, enum cost_row row)
 
 void vcpu_charge(struct vcpu *vcpu, enum cost_row row, uint64_t amount)
 {
-    vcpu->cost_ps += cost_draw(row_of(vcpu, row), &vcpu->prng) * amount;
+    uint64_t cost_ps = cost_draw(row_of(vcpu, row), &vcpu->prng);
+
+    if (__builtin_mul_overflow(cost_ps, amount, &cost_ps) ||
+        __builtin_add_overflow(cost_ps, vcpu->cost_ps, &cost_ps) || cost_ps > COST_MOST_PS)
+        cost_ps = COST_MOST_PS;
+    vcpu->cost_ps = cost_ps;
 }
 
 uint64_t vcpu_draw_ns(struct vcpu *vcpu, enum cost_row row)

@@ -175,6 +175,22 @@ static void test_a_turn_takes_time(void **state)
     assert_int_equal(vcpu_counters(a->vcpu)->busy_ns, 4);
 }
 
+/* What a model asks may be more than 64 bits of picoseconds: the turn is long then, not short. */
+static void test_a_turn_costs_a_day_at_most(void **state)
+{
+    const uint64_t day_ns = UINT64_C(86400) * 1000000000;
+    struct world *world = *state;
+    struct actor *a = add(world, 0, -1, 0);
+
+    world->costs.rows[COST_COPY_BYTE].low_ps = UINT64_C(1000000000000);
+    vcpu_charge(a->vcpu, COST_COPY_BYTE, UINT64_C(1) << 24);
+    vcpu_charge(a->vcpu, COST_COPY_BYTE, UINT64_C(1) << 25);
+    vcpu_charge(a->vcpu, COST_STEP, 1);
+    vcpu_wake(a->vcpu, 10);
+    settle(world);
+    assert_int_equal(vclock_now_ns(world->clock), 10 + day_ns);
+}
+
 /* ---- waking ---- */
 
 static void test_runs_until_it_blocks(void **state)
@@ -438,6 +454,7 @@ int main(void)
         TEST(test_costs_in_program_order),
         TEST(test_cost_outside_a_turn_is_owed),
         TEST(test_a_turn_takes_time),
+        TEST(test_a_turn_costs_a_day_at_most),
         TEST(test_runs_until_it_blocks),
         TEST(test_first_come_first_served),
         TEST(test_woken_while_it_runs),
