@@ -97,9 +97,10 @@ void swarm_print_plan(const struct swarm_plan *plan, const bool *keep)
     static const char *const costs[] = {"the model's", "none", "none for sockets"};
     char text[160];
 
-    printf("order %" PRIu32 ", costs: %s, %" PRIu32 " guests, one access in %" PRIu32
-           " interleaved, quiet from %" PRIu64 " ns\n",
-           plan->order, costs[plan->costs], plan->guests, plan->every, plan->rest_ns);
+    printf("order %" PRIu32 ", costs: %s, %" PRIu32 " guests of %" PRIu32
+           " sockets, one access in %" PRIu32 " interleaved, quiet from %" PRIu64 " ns\n",
+           plan->order, costs[plan->costs], plan->guests, plan->sockets, plan->every,
+           plan->rest_ns);
     printf("network: delay %" PRIu64 " ns, rate %" PRIu64 " B/s, loss %" PRIu32
            " ppm, segments of %" PRIu32 " B, buffers of %" PRIu32 " B\n",
            plan->delay_ns, plan->rate_bytes_per_s, plan->loss_ppm, plan->segment_bytes,

@@ -144,9 +144,10 @@ static uint64_t delivery_ns(const struct domain *domain)
         return vcpu_draw_ns(vcpu, COST_DELIVER_RUNNING);
     if (domain->backend)
         wake_ns = vcpu_draw_ns(vcpu, COST_WAKE_BACKEND);
-    if (state == VCPU_CONTENDED)
-        return wake_ns + vcpu_draw_ns(vcpu, COST_DELIVER_RUNNING) +
-               vcpu_draw_ns(vcpu, COST_DELIVER_CONTENDED);
+    if (state == VCPU_CONTENDED) {
+        wake_ns += vcpu_draw_ns(vcpu, COST_DELIVER_RUNNING); /* one draw after the other */
+        return wake_ns + vcpu_draw_ns(vcpu, COST_DELIVER_CONTENDED);
+    }
     return wake_ns + vcpu_draw_ns(vcpu, idle_ns >= costs->asleep_after_ns   ? COST_DELIVER_ASLEEP
                                         : idle_ns >= costs->dozing_after_ns ? COST_DELIVER_DOZING
                                                                             : COST_DELIVER_IDLE);

@@ -208,7 +208,7 @@ static void open_backend(struct swarm *swarm)
                                                   .dialect = dialect,
                                                   .policy = &swarm->policy,
                                                   .order_max = dialect->order_max,
-                                                  .max_sockets = SWARM_SOCKETS,
+                                                  .max_sockets = swarm->plan->sockets,
                                                   .max_devices = SWARM_GUESTS,
                                                   .self = swarm,
                                                   .report = report});

@@ -21,7 +21,7 @@
 #include "sim/run/trace_log.h"
 #include "sim/time/cost.h"
 
-enum { SWARM_CONNS = 10, SWARM_GUESTS = 2, SWARM_OPS_MAX = 128, SWARM_TEXT_BYTES = 4096 };
+enum { SWARM_CONNS = 10, SWARM_GUESTS = 2, SWARM_OPS_MAX = 192, SWARM_TEXT_BYTES = 4096 };
 
 /* constant, words; `amount` in them is printed with its unit. What an event of a plan does. */
 #define SWARM_KINDS(X)                                                                             \
@@ -63,9 +63,11 @@ struct swarm_plan {
     uint32_t order;   /* of the data rings, at most the scenario's */
     uint32_t costs;   /* 0: the model's; 1: nothing costs anything; 2: sockets cost nothing */
     uint32_t guests;  /* 1.. */
+    uint32_t sockets; /* of a guest at once; few: they are soon used again */
     uint32_t every;   /* one in so many accesses is interleaved; 0: none */
     uint64_t rest_ns; /* when it becomes quiet */
     bool passive[SWARM_CONNS];   /* the peer connects */
+    bool refused[SWARM_CONNS];   /* else the guest does, where the peer does not listen */
     bool patient[SWARM_CONNS];   /* in the end the guest waits for the peer's end of stream */
     uint32_t owner[SWARM_CONNS]; /* which guest's */
     uint64_t delay_ns, rate_bytes_per_s;

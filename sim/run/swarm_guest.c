@@ -61,16 +61,17 @@ static void received(struct swarm_guest *guest, struct swarm_conn *conn, const u
                      size_t count)
 {
     ptrdiff_t wrong = payload_check(conn->key_down, conn->front.received, bytes, count);
+    uint64_t offset = conn->front.received;
 
-    if (wrong >= 0)
-        swarm_fail(guest->swarm, "wrong byte",
-                   "connection %u: the guest received a wrong byte at offset %llu", conn->number,
-                   (unsigned long long)(conn->front.received + (uint64_t)wrong));
     conn->front.received += count;
     if (conn->front.received > conn->peer.sent)
         swarm_fail(guest->swarm, "byte from nowhere",
                    "connection %u: the guest received %llu bytes, the peer sent %llu", conn->number,
                    (unsigned long long)conn->front.received, (unsigned long long)conn->peer.sent);
+    if (wrong >= 0)
+        swarm_fail(guest->swarm, "wrong byte",
+                   "connection %u: the guest received a wrong byte at offset %llu", conn->number,
+                   (unsigned long long)(offset + (uint64_t)wrong));
 }
 
 /* Receive what there is; false if the stream has ended. */
@@ -174,6 +175,16 @@ static void ask_stranger(struct swarm_guest *guest, uint32_t i)
     pump(guest, conn);
 }
 
+/* An accept that waits, or has come from who has not said yet which connection it is. */
+static void give_up_accept(struct swarm_guest *guest)
+{
+    for (uint32_t i = 0; i < SWARM_STRANGERS; i++)
+        if (guest->strangers[i].used && !guest->strangers[i].releasing) {
+            stranger_over(guest, i);
+            return;
+        }
+}
+
 static int find_stranger(const struct swarm_guest *guest, uint64_t sock)
 {
     for (int i = 0; i < SWARM_STRANGERS; i++)
@@ -197,6 +208,7 @@ static void open_conn(struct swarm_guest *guest, struct swarm_conn *conn)
     if (sock < 0)
         return; /* too many sockets at once */
     conn->sock = (uint64_t)sock;
+    conn->connects = true;
     conn->front.state = SWARM_OPENING;
 }
 
@@ -228,7 +240,7 @@ static void accept_on(struct swarm_guest *guest)
     called(guest, &(struct exec_call){CALL_ACCEPT, guest->listener, 0, sock});
     if (sock < 0)
         return;
-    guest->strangers[i].used = true;
+    guest->strangers[i].used = guest->strangers[i].waits = true;
     guest->strangers[i].accepted = guest->strangers[i].releasing = false;
     guest->strangers[i].sock = (uint64_t)sock;
     guest->waiting++;
@@ -254,7 +266,11 @@ static void do_op(struct swarm_guest *guest, const struct swarm_op *op)
     case SWARM_POLL: poll_on(guest); break;
     case SWARM_GUEST_SEND: conn->front.to_send += op->amount; break;
     case SWARM_GUEST_PAUSE: conn->front.paused_ns = op->at_ns + op->amount; break;
-    case SWARM_RELEASE: release(guest, conn); break;
+    case SWARM_RELEASE:
+        release(guest, conn);
+        if (conn->passive && conn->front.state == SWARM_NONE)
+            give_up_accept(guest);
+        break;
     case SWARM_CALL:
     case SWARM_PEER_SEND:
     case SWARM_PEER_PAUSE:
@@ -304,47 +320,66 @@ static void do_due(struct swarm_guest *guest, uint64_t now_ns)
 
 /* ---- upcalls ---- */
 
+static void stray(struct swarm_guest *guest, const struct act_done *done)
+{
+    swarm_fail(guest->swarm, "stray completion", "guest %u: %s completed with %s, unasked",
+               guest->number, call_name(done->call), err_name(done->ret));
+}
+
 static void listener_done(struct swarm_guest *guest, const struct act_done *done)
 {
-    if (done->call == CALL_BIND && done->ret == 0) {
+    bool opening = guest->listening == SWARM_OPENING;
+
+    if (done->call == CALL_BIND && done->ret == 0 && opening && !guest->is_bound) {
+        guest->is_bound = true;
         int ret = fe_listen(guest->core.fe, guest->listener, call(guest));
         called(guest, &(struct exec_call){CALL_LISTEN, guest->listener, 0, ret});
-    } else if (done->call == CALL_LISTEN && done->ret == 0) {
+    } else if (done->call == CALL_LISTEN && done->ret == 0 && opening && guest->is_bound) {
         guest->listening = SWARM_OPEN;
-    } else if (done->call == CALL_POLL) {
+    } else if (done->call == CALL_POLL && guest->waiting > 0) {
         guest->waiting--;
-    } else if (done->call == CALL_RELEASE) {
+    } else if (done->call == CALL_RELEASE && guest->listening == SWARM_CLOSING) {
         guest->listening = SWARM_OVER;
-    } else if (done->ret < 0 && done->call == CALL_BIND) {
-        guest->listening = SWARM_OVER;
-        swarm_fail(guest->swarm, "refused call", "bind: %s", err_name(done->ret));
+    } else if (done->ret < 0) {
+        swarm_fail(guest->swarm, "refused call", "%s of the listener: %s", call_name(done->call),
+                   err_name(done->ret));
+    } else {
+        stray(guest, done);
     }
 }
 
 static void stranger_done(struct swarm_guest *guest, uint32_t i, const struct act_done *done)
 {
-    if (done->call == CALL_ACCEPT) {
+    if (done->call == CALL_ACCEPT && guest->strangers[i].waits) {
         guest->waiting--;
+        guest->strangers[i].waits = false;
         guest->strangers[i].accepted = done->ret == 0;
-        guest->strangers[i].used = done->ret == 0;
+        guest->strangers[i].used = done->ret == 0 || guest->strangers[i].releasing;
         if (done->ret == 0)
             ask_stranger(guest, i);
-    } else if (done->call == CALL_RELEASE) {
+    } else if (done->call == CALL_RELEASE && guest->strangers[i].releasing) {
         guest->strangers[i].used = false;
+    } else {
+        stray(guest, done);
     }
 }
 
 static void conn_done(struct swarm_guest *guest, struct swarm_conn *conn,
                       const struct act_done *done)
 {
-    if (done->call == CALL_CONNECT && conn->front.state == SWARM_OPENING) {
+    if (done->call == CALL_CONNECT && conn->connects) {
+        conn->connects = false;
+        if (conn->front.state == SWARM_CLOSING)
+            return; /* it was released meanwhile, which is still to complete */
         conn->front.state = done->ret == 0 ? SWARM_OPEN : SWARM_OVER;
         conn->left |= done->ret < 0;
         pump(guest, conn);
-    } else if (done->call == CALL_RELEASE) {
+    } else if (done->call == CALL_RELEASE && conn->front.state == SWARM_CLOSING) {
         conn->front.state = SWARM_OVER;
         swarm_check_released(guest, conn);
         swarm_peer_wake(guest->swarm);
+    } else {
+        stray(guest, done);
     }
 }
 
@@ -361,8 +396,7 @@ static void done(struct swarm_guest *guest, const struct act_done *done)
     else if (listening && done->sock == guest->listener)
         listener_done(guest, done);
     else
-        swarm_fail(guest->swarm, "stray completion", "%s completed for a socket nobody has",
-                   call_name(done->call));
+        stray(guest, done);
 }
 
 static void upcall(void *self, const struct act *act)
@@ -504,7 +538,7 @@ void swarm_guest_open(struct swarm *swarm, struct swarm_guest *guest)
                                                   .backend = 0,
                                                   .dialect = dialect,
                                                   .order = swarm->plan->order,
-                                                  .max_sockets = SWARM_SOCKETS,
+                                                  .max_sockets = swarm->plan->sockets,
                                                   .linger_ns = UINT64_MAX / 2,
                                                   .self = guest,
                                                   .upcall = upcall,

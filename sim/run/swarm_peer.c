@@ -113,16 +113,17 @@ static void received(struct swarm *swarm, struct swarm_conn *conn, int32_t ret)
     if (ret == 0)
         conn->peer.ended = true;
     ptrdiff_t wrong = payload_check(conn->key_up, conn->peer.received, conn->in, (size_t)ret);
-    if (wrong >= 0)
-        swarm_fail(swarm, "wrong byte",
-                   "connection %u: the peer received a wrong byte at offset %llu", conn->number,
-                   (unsigned long long)(conn->peer.received + (uint64_t)wrong));
+    uint64_t offset = conn->peer.received;
     conn->peer.received += (uint64_t)ret;
     swarm->progress += (uint64_t)ret;
     if (conn->peer.received > conn->front.sent)
         swarm_fail(swarm, "byte from nowhere",
                    "connection %u: the peer received %llu bytes, the guest sent %llu", conn->number,
                    (unsigned long long)conn->peer.received, (unsigned long long)conn->front.sent);
+    if (wrong >= 0)
+        swarm_fail(swarm, "wrong byte",
+                   "connection %u: the peer received a wrong byte at offset %llu", conn->number,
+                   (unsigned long long)(offset + (uint64_t)wrong));
     pump(swarm, conn);
 }
 
@@ -272,7 +273,7 @@ void swarm_peer_open(struct swarm *swarm)
     prng_init(&swarm->peer_prng, swarm->config.seed, "peer", 7);
     for (uint32_t i = 0; i < SWARM_CONNS; i++) {
         struct call_addr addr = address(SWARM_PORT_PEER + i);
-        if (swarm->conns[i].passive)
+        if (swarm->conns[i].passive || swarm->plan->refused[i])
             continue;
         swarm->conns[i].peer.state = SWARM_OPENING;
         net_bind(swarm->peer_net, LISTENER + i, &addr);

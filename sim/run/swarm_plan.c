@@ -4,6 +4,9 @@
  * A seed first decides what it is about (how many connections, which disturbances, how large things
  * are), so that some seeds do much of one thing: what happens rarely where everything is mixed
  * happens often there.
+ *
+ * Invariant: no expression draws twice where C leaves the order open, as between arguments: then a
+ * seed would be another plan for each compiler.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +19,7 @@ struct draw {
     struct prng prng;
     struct swarm_plan *plan;
     uint32_t bytes_scale; /* sends are up to so many bytes */
+    uint32_t accepts;     /* of a connection from the peer, at most */
     bool resets, links, stalls, delays, pauses;
 };
 
@@ -42,24 +46,28 @@ static uint32_t scaled(struct draw *draw, uint32_t most)
     return value < most ? value : most;
 }
 
-static void add(struct draw *draw, enum swarm_kind kind, uint32_t conn, uint64_t at_ns)
+static void add_amount(struct draw *draw, enum swarm_kind kind, uint32_t conn, uint64_t at_ns,
+                       uint32_t amount)
 {
     struct swarm_plan *plan = draw->plan;
 
     if (plan->op_count == SWARM_OPS_MAX)
         return;
-    plan->ops[plan->op_count++] = (struct swarm_op){
-        .at_ns = at_ns, .kind = kind, .guest = plan->owner[conn % SWARM_CONNS], .conn = conn};
+    plan->ops[plan->op_count++] = (struct swarm_op){.at_ns = at_ns,
+                                                    .kind = kind,
+                                                    .guest = plan->owner[conn % SWARM_CONNS],
+                                                    .conn = conn,
+                                                    .amount = amount};
+}
+
+static void add(struct draw *draw, enum swarm_kind kind, uint32_t conn, uint64_t at_ns)
+{
+    add_amount(draw, kind, conn, at_ns, 0);
 }
 
 static uint64_t some_time(struct draw *draw, uint64_t from_ns)
 {
     return from_ns + prng_below(&draw->prng, draw->plan->rest_ns - from_ns);
-}
-
-static struct swarm_op *last(struct draw *draw)
-{
-    return &draw->plan->ops[draw->plan->op_count - 1];
 }
 
 /* What happens to an open connection. */
@@ -68,34 +76,48 @@ static void add_event(struct draw *draw, uint32_t conn, uint64_t from_ns)
     static const enum swarm_kind sends[] = {SWARM_GUEST_SEND, SWARM_PEER_SEND};
     static const enum swarm_kind pauses[] = {SWARM_GUEST_PAUSE, SWARM_PEER_PAUSE};
     uint64_t at_ns = some_time(draw, from_ns);
+    bool pause = draw->pauses && one_in(draw, 4);
+    enum swarm_kind kind = (pause ? pauses : sends)[below(draw, 2)];
 
-    if (draw->pauses && one_in(draw, 4)) {
-        add(draw, pauses[below(draw, 2)], conn, at_ns);
-        last(draw)->amount = scaled(draw, (uint32_t)draw->plan->rest_ns);
-    } else {
-        add(draw, sends[below(draw, 2)], conn, at_ns);
-        last(draw)->amount = scaled(draw, draw->bytes_scale);
+    add_amount(draw, kind, conn, at_ns,
+               scaled(draw, pause ? (uint32_t)draw->plan->rest_ns : draw->bytes_scale));
+}
+
+/* Both sides send and neither reads, so that what comes at `at_ns` finds bytes on their way in both
+ * directions; or whom it comes to is held back then. */
+static void add_fullness(struct draw *draw, uint32_t conn, uint64_t at_ns)
+{
+    uint32_t before_ns = 1 + below(draw, (uint32_t)draw->plan->rest_ns / 8);
+
+    if (draw->pauses && one_in(draw, 2)) {
+        add_amount(draw, SWARM_GUEST_PAUSE, conn, at_ns - before_ns, 2 * before_ns);
+        add_amount(draw, SWARM_PEER_PAUSE, conn, at_ns - before_ns, 2 * before_ns);
+        add_amount(draw, SWARM_GUEST_SEND, conn, at_ns - before_ns, draw->bytes_scale);
+        add_amount(draw, SWARM_PEER_SEND, conn, at_ns - before_ns, draw->bytes_scale);
     }
+    if (draw->stalls && one_in(draw, 3))
+        add_amount(draw, SWARM_STALL, one_in(draw, 2) ? 0 : 1 + draw->plan->owner[conn],
+                   at_ns - before_ns, 2 * before_ns);
 }
 
 static void add_end(struct draw *draw, uint32_t conn, uint64_t from_ns)
 {
-    static const enum swarm_kind ends[] = {SWARM_RELEASE, SWARM_RELEASE, SWARM_PEER_SHUT,
-                                           SWARM_PEER_CLOSE, SWARM_PEER_RESET};
+    static const enum swarm_kind ends[] = {SWARM_RELEASE,    SWARM_RELEASE,    SWARM_PEER_SHUT,
+                                           SWARM_PEER_CLOSE, SWARM_PEER_RESET, SWARM_PEER_RESET,
+                                           SWARM_PEER_RESET};
 
     uint64_t at_ns = some_time(draw, from_ns);
 
     if (one_in(draw, 3))
         return;            /* the quiet ends it */
     if (one_in(draw, 2)) { /* last words, and the guest is about to look */
-        add(draw, SWARM_PEER_SEND, conn, at_ns);
-        last(draw)->amount = scaled(draw, draw->bytes_scale);
-        for (uint32_t n = below(draw, 4); n > 0; n--) {
-            add(draw, SWARM_GUEST_SEND, conn, at_ns + draw->plan->delay_ns + below(draw, 40000));
-            last(draw)->amount = 1;
-        }
+        add_amount(draw, SWARM_PEER_SEND, conn, at_ns, scaled(draw, draw->bytes_scale));
+        for (uint32_t n = below(draw, 4); n > 0; n--)
+            add_amount(draw, SWARM_GUEST_SEND, conn,
+                       at_ns + draw->plan->delay_ns + below(draw, 40000), 1);
     }
-    add(draw, ends[below(draw, draw->resets ? 5 : 4)], conn, at_ns);
+    add_fullness(draw, conn, at_ns);
+    add(draw, ends[below(draw, draw->resets ? 7 : 4)], conn, at_ns);
 }
 
 static void add_conn(struct draw *draw, uint32_t conn)
@@ -105,10 +127,12 @@ static void add_conn(struct draw *draw, uint32_t conn)
 
     plan->owner[conn] = below(draw, plan->guests);
     plan->patient[conn] = one_in(draw, 2);
-    plan->passive[conn] = one_in(draw, 3);
+    plan->passive[conn] = one_in(draw, draw->accepts > 1 ? 2 : 3);
+    plan->refused[conn] = one_in(draw, 16);
     if (plan->passive[conn]) {
         add(draw, SWARM_LISTEN, conn, plan->rest_ns / 16 + below(draw, 1000));
-        add(draw, SWARM_ACCEPT, conn, some_time(draw, plan->rest_ns / 8));
+        for (uint32_t n = 1 + below(draw, draw->accepts); n > 0; n--)
+            add(draw, SWARM_ACCEPT, conn, some_time(draw, plan->rest_ns / 8));
         if (one_in(draw, 2))
             add(draw, SWARM_POLL, conn, some_time(draw, plan->rest_ns / 8));
     }
@@ -121,20 +145,16 @@ static void add_conn(struct draw *draw, uint32_t conn)
 static void add_disturbances(struct draw *draw)
 {
     struct swarm_plan *plan = draw->plan;
-    const struct {
-        enum swarm_kind kind;
-        bool wanted;
-    } kinds[] = {
-        {SWARM_LINK, draw->links}, {SWARM_STALL, draw->stalls}, {SWARM_DELAY, draw->delays}};
 
     for (uint32_t n = below(draw, 6); n > 0; n--) {
+        static const enum swarm_kind kinds[] = {SWARM_LINK, SWARM_STALL, SWARM_DELAY};
+        const bool wanted[] = {draw->links, draw->stalls, draw->delays};
         uint32_t which = below(draw, 3);
-        uint32_t domid = below(draw, plan->guests + 1);
-        uint64_t at_ns = some_time(draw, 0);
-        if (!kinds[which].wanted)
+        if (!wanted[which])
             continue;
-        add(draw, kinds[which].kind, domid, at_ns);
-        last(draw)->amount = scaled(draw, (uint32_t)(plan->rest_ns / 4));
+        uint32_t whose = which == 0 ? 0 : below(draw, plan->guests + 1);
+        uint64_t at_ns = some_time(draw, 0);
+        add_amount(draw, kinds[which], whose, at_ns, scaled(draw, (uint32_t)(plan->rest_ns / 4)));
     }
 }
 
@@ -174,10 +194,14 @@ void swarm_plan_make(struct swarm_plan *plan, const struct scenario *scenario, u
         plan->order += below(&draw, scenario->protocol.order - dialect->order_min + 1);
     plan->costs = below(&draw, 3);
     plan->guests = 1 + one_in(&draw, 3);
+    plan->sockets = one_in(&draw, 2) ? SWARM_SOCKETS : 4 + below(&draw, 8);
     plan->every = one_in(&draw, 4) ? 0 : 1u << below(&draw, 7);
     plan->rest_ns = 100000 + scaled(&draw, 5000000);
     draw.bytes_scale = 16u << below(&draw, 13);
-    draw.resets = one_in(&draw, 3);
+    if (plan->order > dialect->order_min && one_in(&draw, 2)) /* large rings come round, too */
+        draw.bytes_scale = (uint32_t)SHARED_PAGE_BYTES << plan->order;
+    draw.accepts = one_in(&draw, 4) ? 6 : 1;
+    draw.resets = one_in(&draw, 2);
     draw.links = one_in(&draw, 2);
     draw.stalls = one_in(&draw, 2);
     draw.delays = one_in(&draw, 2);

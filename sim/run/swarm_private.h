@@ -16,7 +16,7 @@
 enum {
     SWARM_PORT_GUEST = 2000, /* guest g listens on this + g */
     SWARM_PORT_PEER = 1000,  /* the peer listens on this + connection */
-    SWARM_SOCKETS = 48,      /* of a guest */
+    SWARM_SOCKETS = 48,      /* of a guest, at most */
     SWARM_STREAMS = 4096,    /* ports of a guest */
     SWARM_STRANGERS = 16,    /* accepted, and not yet known which connection they are */
 };
@@ -41,6 +41,7 @@ struct swarm_conn {
     struct swarm_side front; /* the guest's end */
     uint64_t sock;
     uint32_t port; /* of the data ring, when it was released */
+    bool connects; /* CONNECT has not completed */
     bool broke;    /* an error was told to the guest */
     struct swarm_side peer;
     bool numbered; /* passive: its number was sent, or received */
@@ -78,11 +79,12 @@ struct swarm_guest {
     uint32_t next_op;
     uint64_t listener;
     enum swarm_end listening;
+    bool is_bound;
     uint32_t waiting; /* accepts and polls that have not completed */
     struct {
         bool used;
         uint64_t sock;
-        bool accepted, releasing;
+        bool waits, accepted, releasing; /* for its ACCEPT; it has come; it was released */
     } strangers[SWARM_STRANGERS];
     /* checks */
     struct swarm_ring ring;
