@@ -65,15 +65,22 @@ static int make_directories(char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? 0 : -1;
 }
 
+/* The result of what could not be started; takes `errors`. */
+static void print_errors(json_t *errors)
+{
+    json_t *result =
+        json_pack("{s:s, s:b, s:o}", "schema", "xensock/result/1", "complete", 0, "errors", errors);
+
+    json_dumpf(result, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(result);
+}
+
 /* Diagnostics of a scenario that cannot be used, in the format that was asked for. */
 static int bad_scenario(struct diag_list *diags, bool json)
 {
     if (json) {
-        json_t *result = json_pack("{s:s, s:b, s:o}", "schema", "xensock/result/1", "complete", 0,
-                                   "errors", diag_json(diags));
-        json_dumpf(result, stdout, JSON_INDENT(2));
-        putchar('\n');
-        json_decref(result);
+        print_errors(diag_json(diags));
     } else {
         diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR"));
     }
@@ -82,13 +89,15 @@ static int bad_scenario(struct diag_list *diags, bool json)
 }
 
 /* Each process of a run reads the file for itself, so it must still be there, and the same. */
-static bool is_regular(const char *path)
+static bool is_regular(const char *path, struct diag_list *diags)
 {
     struct stat info;
 
     if (stat(path, &info) < 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))
         return true; /* what else is wrong with it, the loader says */
-    fprintf(stderr, "%s: error[E0001]: not a regular file: a run reads it more than once\n", path);
+    diag_error(diags, DIAG_UNREADABLE,
+               (struct diag_place){.source = diag_add_source(diags, path, NULL)},
+               "not a regular file: a run reads it more than once");
     return false;
 }
 
@@ -119,6 +128,18 @@ static int output(const struct run_options *options, const char *out, json_t *re
     return code;
 }
 
+static int no_directory(const char *out, int problem, bool json)
+{
+    if (json)
+        print_errors(
+            json_pack("[{s:s, s:o}]", "code", "E0701", "message",
+                      json_sprintf("cannot make the directory %s: %s", out, strerror(problem))));
+    else
+        fprintf(stderr, "xensock run: error[E0701]: cannot make the directory %s: %s\n", out,
+                strerror(problem));
+    return CMD_USAGE;
+}
+
 static int run(struct run_options *options, const struct scenario *scenario,
                struct diag_list *diags)
 {
@@ -128,11 +149,8 @@ static int run(struct run_options *options, const struct scenario *scenario,
 
     snprintf(out, sizeof(out), options->out ? "%s" : "out/%s",
              options->out ? options->out : scenario->name);
-    if (make_directories(out) < 0) {
-        fprintf(stderr, "xensock run: error[E0701]: cannot make the directory %s: %s\n", out,
-                strerror(errno));
-        return CMD_USAGE;
-    }
+    if (make_directories(out) < 0)
+        return no_directory(out, errno, options->json);
     snprintf(options->profile_prefix, sizeof(options->profile_prefix), "%s/profile.", out);
     options->launch.profile_prefix = options->profile ? options->profile_prefix : NULL;
     options->launch.sets = &options->sets;
@@ -211,7 +229,8 @@ static bool load(struct run_options *options, struct scenario *scenario, const c
                  struct diag_list *diags)
 {
     diag_init(diags);
-    if (scenario_load(scenario, file, options->sets.list, options->sets.count, diags) < 0)
+    if (!is_regular(file, diags) ||
+        scenario_load(scenario, file, options->sets.list, options->sets.count, diags) < 0)
         return false;
     return scenario->mode != SCENARIO_VIRTUAL ||
            model_load(&options->model, scenario->cost_model, file, diags) == 0;
@@ -244,8 +263,6 @@ int cmd_run(int argc, char **argv)
     if (optind != argc - 1)
         return cmd_usage(help);
     profile_configure(NULL);
-    if (!is_regular(argv[optind]))
-        return CMD_SCENARIO;
     if (!load(&options, &scenario, argv[optind], &diags))
         return bad_scenario(&diags, options.json);
     if (!suits_mode(&options, scenario.mode))

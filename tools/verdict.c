@@ -276,7 +276,7 @@ json_t *verdict_result(const struct scenario *scenario, struct diag_list *diags,
     json_decref(host);
     if (!verdict.result)
         return NULL;
-    if (outcome->model)
+    if (outcome->model && outcome->trace[0]) /* else nothing has run */
         add_virtual(&verdict);
     add_errors(&verdict);
     judge_parts(&verdict);

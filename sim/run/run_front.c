@@ -40,6 +40,8 @@ static bool open_core(struct run_front *front, uint32_t max_sockets)
                                     .dialect = dialect_find(config->scenario->protocol.dialect),
                                     .order = config->scenario->protocol.order,
                                     .max_sockets = max_sockets,
+                                    /* what the link is slow to take must not be dropped first */
+                                    .linger_ns = config->scenario->timeout_ns,
                                     .self = front,
                                     .upcall = upcall,
                                     .report = report});

@@ -159,14 +159,18 @@ static void add_guest(struct text *text, const struct run_virtual *run, const st
     const struct fe *fe = run_front_core(guest->front);
     const struct be *be = run_back_core(run->back, guest->domid);
     uint64_t sock = UINT64_MAX;
-    char waits[512];
+    char waits[512], expects[128];
 
     workload_waits(run_front_workloads(guest->front), waits, sizeof(waits), &sock);
-    add(text, "   %-8s waits: %s\n", guest->name,
-        guest->phase == WORKLOAD_IDLE   ? "for its device to connect"
-        : waits[0]                      ? waits
-        : guest->phase < WORKLOAD_DRAIN ? "for its time"
-                                        : "for its device to close");
+    workload_expects(run_front_workloads(guest->front), expects, sizeof(expects));
+    if (expects[0])
+        add(text, "   %-8s waits: %s\n", guest->name, expects);
+    if (!expects[0] || waits[0])
+        add(text, "   %-8s waits: %s\n", guest->name,
+            guest->phase == WORKLOAD_IDLE   ? "for its device to connect"
+            : waits[0]                      ? waits
+            : guest->phase < WORKLOAD_DRAIN ? "for its time"
+                                            : "for its device to close");
     if (fe_state(fe) != XENBUS_CONNECTED || !be || be_state(be) != XENBUS_CONNECTED) {
         add(text, "   %-8s device: state %d; at %s ", guest->name, (int)fe_state(fe),
             backend_name(run));

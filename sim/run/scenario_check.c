@@ -316,12 +316,31 @@ static void check_pair(struct scenario_draft *draft, uint32_t first, uint32_t se
     }
 }
 
+/* Guests of one host would all listen on the one address. */
+static void check_listener(struct scenario_draft *draft, uint32_t index)
+{
+    const struct scenario_workload *workload = &draft->scenario->workloads[index];
+    const struct scenario_host *host = &draft->scenario->hosts[workload->host];
+
+    if (workload->kind != SCENARIO_SERVE || strcmp(workload->where, host->name) != 0 ||
+        host->role != SCENARIO_FRONTEND || host->count == 1 ||
+        draft->scenario->mode != SCENARIO_VIRTUAL)
+        return;
+    diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND,
+               value_place(&draft->hosts[workload->host], "count"),
+               "host '%s' has %u guests, and its workload '%s' listens: only one of them can",
+               host->name, host->count, workload->name);
+    diag_hint(draft->yaml.diags, "give it a host of its own, without 'count'");
+    diag_note(draft->yaml.diags, value_place(&draft->workloads[index], "listen"), "the address");
+}
+
 static void check_workload(struct scenario_draft *draft, uint32_t index)
 {
     const struct scenario_workload *workload = &draft->scenario->workloads[index];
     const struct scenario_map *map = &draft->workloads[index];
 
     check_where(draft, index);
+    check_listener(draft, index);
     check_target(draft, index);
     for (uint32_t i = 0; i < index; i++)
         check_pair(draft, i, index);

@@ -96,6 +96,10 @@ uint64_t workload_progress(const struct workload_set *set);
  * its sockets, and in which state the first of them is; *sock is that one, if not NULL. */
 void workload_waits(const struct workload_set *set, char *text, size_t bytes, uint64_t *sock);
 
+/* The first workload that waits for connections from outside, in words, or an empty text if there
+ * is none: who waits for `accepts` of them, and has not had them. */
+void workload_expects(const struct workload_set *set, char *text, size_t bytes);
+
 /* Which phase it is in. */
 enum workload_phase workload_phase(const struct workload_set *set);
 

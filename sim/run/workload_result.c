@@ -118,3 +118,16 @@ void workload_waits(const struct workload_set *set, char *text, size_t bytes, ui
         text[used] = '\0';
     }
 }
+
+void workload_expects(const struct workload_set *set, char *text, size_t bytes)
+{
+    bool open = set->phase == WORKLOAD_WARMUP || set->phase == WORKLOAD_MEASURE;
+
+    text[0] = '\0';
+    for (uint32_t i = 0; open && i < set->count && !text[0]; i++) {
+        const struct wl *wl = &set->wls[i];
+        if (!wl->finished && wl->connections < wl->spec->accepts)
+            snprintf(text, bytes, "%s: for connections (accepted %" PRIu64 " of %" PRIu64 ")",
+                     wl->spec->name, wl->connections, wl->spec->accepts);
+    }
+}

@@ -190,6 +190,12 @@ static void listener_done(struct wl *wl, const struct act_done *done)
 {
     struct workload_set *set = wl->set;
 
+    if (done->call == CALL_RELEASE) {
+        wl->listener_live = false;
+        return;
+    }
+    if (set->phase >= WORKLOAD_DRAIN)
+        return; /* it is being released, so what was under way is over, and no failure */
     if (done->call == CALL_BIND && done->ret < 0) {
         wl->listener_live = false;
         set->live--;
@@ -206,8 +212,6 @@ static void listener_done(struct wl *wl, const struct act_done *done)
     } else if (done->call == CALL_LISTEN) {
         wl->listening = true;
         ask_accepts(wl);
-    } else if (done->call == CALL_RELEASE) {
-        wl->listener_live = false;
     }
 }
 

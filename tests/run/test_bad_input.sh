@@ -184,6 +184,10 @@ rejects 3 "none.yaml: error[E0001]: " run --set mode=virtual --set cost_model=no
 expect 2 "$XENSOCK" run --out result --set mode=virtual --trace none/base.trace base.yaml
 said out.log "error[E0704]: cannot write the trace none/base.trace: No such file or directory"
 holds result/result.json 'r["complete"] is False' 'e == ["E0704"]'
+! grep -q '^trace' out.log || fail "a run that did not begin has a trace"
+expect 2 "$XENSOCK" run --out base.yaml/result --format json base.yaml
+cp out.log errors.json
+holds errors.json 'r["complete"] is False' 'e == ["E0701"]'
 if [ -w /dev/full ]; then
     expect 1 "$XENSOCK" run --out result --set mode=virtual --trace /dev/full base.yaml
     said out.log "error[E0704]: the trace /dev/full is not whole: No space left on device"
@@ -218,6 +222,7 @@ nothing_left
 mkfifo pipe.yaml
 expect 3 "$XENSOCK" run pipe.yaml
 said err.log 'pipe.yaml: error[E0001]: not a regular file'
+json pipe.yaml
 
 # What was printed must have arrived.
 if [ -w /dev/full ]; then

@@ -26,4 +26,22 @@ notes 0 run --format json quickstart.yaml
 # In virtual time a request takes there and back.
 notes 0 run --set mode=virtual --set duration=1s quickstart.yaml
 holds out/quickstart/result.json "r['complete'] and not e" "m['latency.ask']['p50'] > 400000000"
+
+# What a slow link takes minutes to carry is not dropped when the workload is over.
+cat >slow.yaml <<'EOF'
+schema: xensock/scenario/1
+name: slow
+mode: virtual
+duration: 10ms
+timeout: 60min
+topology:
+  hosts: {dom0: {role: backend}, web: {role: frontend}}
+  peers: {sink: {kind: sink}}
+  links:
+    - {to: sink, rate: 8kbit/s}
+workload:
+  - {name: bulk, kind: stream, connect_to: sink}
+EOF
+expect 0 "$XENSOCK" run slow.yaml
+holds out/slow/result.json "r['complete'] and not e" "c['peer.sink.bytes_in'] > 512 * 1024 + 120000"
 nothing_left

@@ -66,4 +66,22 @@ for order in 1 6; do
         'c["peer.many.mismatches"] == c["peer.many.short_streams"] == 0' \
         'm["operations.srv"]["value"] == 61'
 done
+
+# A listener whose turn in the command ring comes when the run is already over has not failed.
+cat >late.yaml <<'EOF'
+schema: xensock/scenario/1
+name: late
+mode: virtual
+duration: 1ms
+topology:
+  hosts: {dom0: {role: backend}, web: {role: frontend}}
+  peers: {echo: {kind: echo}}
+workload:
+  - {name: ask, kind: request-response, connect_to: echo, sockets: 128}
+  - {name: srv, kind: serve, listen: "127.0.0.1:1"}
+EOF
+for duration in 1ms 2ms 5ms; do
+    expect 0 "$XENSOCK" run --set duration=$duration late.yaml
+    holds out/late/result.json 'r["complete"] is True' 'e == []'
+done
 nothing_left

@@ -423,6 +423,20 @@ static void test_serve(void **state)
     free_world(world);
 }
 
+static void test_a_connection_that_does_not_come(void **state)
+{
+    struct world *world = new_world(1000, 700);
+
+    (void)state;
+    begin(world, SCENARIO("run-virtual-serve"), (const char *[4]){"workload.srv.accepts=3"});
+    assert_int_equal(end(world), RUN_VIRTUAL_STALLED);
+    char *text = run_virtual_stall(world->run);
+    assert_non_null(strstr(text, "   web      waits: srv: for connections (accepted 2 of 3)\n"
+                                 "   web      command ring: "));
+    free(text);
+    free_world(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_too_late),
         cmocka_unit_test(test_what_is_waited_for),
         cmocka_unit_test(test_serve),
+        cmocka_unit_test(test_a_connection_that_does_not_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
