@@ -235,8 +235,9 @@ static bool start_all(struct course *course)
 bool swarm_jobs_run(const struct swarm_jobs *jobs, struct swarm_sum *sum)
 {
     struct course *course = calloc(1, sizeof(*course));
-    uint64_t count = jobs->last - jobs->first + 1;
+    size_t count = (size_t)(jobs->last - jobs->first + 1);
 
+    assert(count == jobs->last - jobs->first + 1);
     assert(course && jobs->jobs >= 1 && jobs->jobs <= SWARM_JOBS_MAX && jobs->first <= jobs->last);
     *sum = (struct swarm_sum){.seeds = 0};
     course->jobs = jobs;

@@ -52,7 +52,8 @@ static void post_read(struct swarm *swarm, struct swarm_conn *conn)
     if (conn->reading || conn->peer.ended || paused)
         return;
     conn->reading = true;
-    struct shared_iov iov = {conn->in, 1 + prng_below(&swarm->peer_prng, sizeof(conn->in))};
+    size_t room = (size_t)prng_below(&swarm->peer_prng, sizeof(conn->in)) + 1;
+    struct shared_iov iov = {conn->in, room};
     net_read(swarm->peer_net, CONN + conn->number, &iov, 1);
 }
 
