@@ -278,7 +278,6 @@ static void close_world(struct swarm *swarm)
     net_virtual_destroy(swarm->world);
     vcpus_destroy(swarm->vcpus);
     vclock_destroy(swarm->clock);
-    (void)trace_log_finish(swarm->log); /* whoever wants the file runs the seed alone */
     trace_log_destroy(swarm->log);
 }
 
@@ -379,6 +378,7 @@ void swarm_run(const struct swarm_config *config, struct swarm_outcome *outcome)
     swarm_hook_set(NULL, NULL);
     if (!outcome->failed)
         swarm_check_over(swarm);
+    outcome->trace_error = trace_log_finish(swarm->log);
     trace_log_hash(swarm->log, outcome->trace);
     outcome->records = trace_log_count(swarm->log);
     outcome->events = vclock_fired(swarm->clock);

@@ -10,8 +10,8 @@
  *
  * Checked: each request gets exactly one response, which echoes it; ids of outstanding requests are
  * unique; ring indexes stay in bounds; bytes arrive once and in order; an end or an error is told
- * only after the last byte; nothing that was sent is lost by a release; nobody waits for ever; no
- * side calls the other broken; nothing is left at the end.
+ * only after the last byte; nothing that was sent is lost by a release; calls complete once; nobody
+ * waits for ever; no side calls the other broken; nothing is left at the end.
  * Source: reliability goals of the project: safety at every step, then liveness.
  */
 #ifndef XENSOCK_SIM_RUN_SWARM_H
@@ -96,6 +96,7 @@ struct swarm_outcome {
     char what[32];               /* the check that failed: "lost wake-up" */
     char text[SWARM_TEXT_BYTES]; /* and how */
     char trace[TRACE_LOG_HASH_BYTES];
+    int32_t trace_error; /* 0, or the negated errno for which its file is not whole */
     uint64_t events, records, requests, bytes, intrusions, virtual_ns;
 };
 

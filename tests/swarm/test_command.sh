@@ -61,5 +61,7 @@ wrong "--only takes numbers of events, 0 to" swarm --seeds 1..1 --only 5-3
 wrong "--only takes numbers of events, 0 to" swarm --seeds 1..1 --only ,
 wrong "cannot write the trace" swarm --seeds 1..1 --trace no/such/directory
 wrong "usage: xensock shrink" shrink
+expect 1 "$XENSOCK" swarm --seeds 7..7 --trace /dev/full "$scenario"
+grep -q 'E0704.*the trace /dev/full is not whole: No space left' err.log || fail "a full disk is not told"
 expect 3 "$XENSOCK" swarm --set protocol.order=77 "$scenario"
 grep -q 'order 77 is too large' err.log || fail "a faulty scenario is not told"
