@@ -117,6 +117,9 @@ static int run_one(struct swarm_options *options)
         fprintf(stderr, "xensock swarm: error[E0606]: cannot start a process\n");
         return CMD_UNSUPPORTED;
     }
+    if (outcome.trace_error < 0)
+        fprintf(stderr, "xensock swarm: error[E0704]: the trace %s is not whole: %s\n",
+                options->trace, strerror(-outcome.trace_error));
     if (outcome.failed) {
         swarm_print_failure(&options->input, config.seed, options->only, &outcome);
         return CMD_BROKEN;
@@ -125,7 +128,7 @@ static int run_one(struct swarm_options *options)
         printf("seed %llu: no violation, %llu events, %llu records\ntrace %s\n",
                (unsigned long long)config.seed, (unsigned long long)outcome.events,
                (unsigned long long)outcome.records, outcome.trace);
-    return CMD_OK;
+    return outcome.trace_error < 0 ? CMD_FAILED : CMD_OK;
 }
 
 static bool parse_seeds(struct swarm_options *options, const char *text)
@@ -152,7 +155,11 @@ static bool take(struct swarm_options *options, int option, const char *text)
     switch (option) {
     case 'e': return parse_seeds(options, text);
     case 'j':
-        return cmd_number("--jobs", text, SWARM_JOBS_MAX, &options->jobs) && options->jobs >= 1;
+        if (!cmd_number("--jobs", text, SWARM_JOBS_MAX, &options->jobs))
+            return false;
+        if (options->jobs == 0)
+            fprintf(stderr, "xensock: error: --jobs takes a number from 1, not '%s'\n", text);
+        return options->jobs > 0;
     case 'o': options->only = text; return true;
     case 'p': options->plan = true; return true;
     case 't': options->trace = text; return true;

@@ -277,7 +277,7 @@ static void close_world(struct swarm *swarm)
     net_virtual_destroy(swarm->world);
     vcpus_destroy(swarm->vcpus);
     vclock_destroy(swarm->clock);
-    (void)trace_log_finish(swarm->log); /* whoever wants the file runs the seed alone */
+    swarm->outcome->trace_error = trace_log_finish(swarm->log);
     trace_log_destroy(swarm->log);
 }
 

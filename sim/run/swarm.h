@@ -96,6 +96,7 @@ struct swarm_outcome {
     char what[32];               /* the check that failed: "lost wake-up" */
     char text[SWARM_TEXT_BYTES]; /* and how */
     char trace[TRACE_LOG_HASH_BYTES];
+    int trace_error; /* of writing the file; 0, or negated errno */
     uint64_t events, records, requests, bytes, intrusions, virtual_ns;
 };
 
