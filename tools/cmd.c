@@ -9,6 +9,7 @@
 #include "tools/profile.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,9 +29,10 @@ int cmd_usage(const char *text)
 bool cmd_number(const char *option, const char *text, uint64_t max, uint64_t *number)
 {
     char *end;
+    errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
 
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && value <= max) {
+    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && value <= max) {
         *number = value;
         return true;
     }

@@ -153,7 +153,11 @@ static bool take(struct swarm_options *options, int option, const char *text)
     switch (option) {
     case 'e': return parse_seeds(options, text);
     case 'j':
-        return cmd_number("--jobs", text, SWARM_JOBS_MAX, &options->jobs) && options->jobs >= 1;
+        if (!cmd_number("--jobs", text, SWARM_JOBS_MAX, &options->jobs))
+            return false;
+        if (options->jobs == 0)
+            fprintf(stderr, "xensock: error: --jobs takes a number from 1, not '%s'\n", text);
+        return options->jobs > 0;
     case 'o': options->only = text; return true;
     case 'p': options->plan = true; return true;
     case 't': options->trace = text; return true;

@@ -225,6 +225,9 @@ char *run_virtual_stall(const struct run_virtual *run)
             add(&text,
                 "   %-8s has %" PRIu64 " connections open; %" PRIu64 " bytes in, %" PRIu64 " out\n",
                 run->scenario.peers[i].name, peer->open, peer->bytes_in, peer->bytes_out);
+        if (peer && peer->connect_failures > 0)
+            add(&text, "   %-8s gave up connecting %" PRIu64 " times\n",
+                run->scenario.peers[i].name, peer->connect_failures);
     }
     return memory;
 }

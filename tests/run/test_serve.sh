@@ -67,6 +67,20 @@ for order in 1 6; do
         'm["operations.srv"]["value"] == 61'
 done
 
+# Who gave up on a listener whose queue stayed full is told beside the guest that waits for it.
+{
+    printf '%s\n' 'schema: xensock/scenario/1' 'name: crowd' 'mode: virtual' 'timeout: 10min' 'topology:' \
+        '  hosts: {dom0: {role: backend}, web: {role: frontend}}' '  peers:'
+    for i in {1..16}; do
+        echo "    c$i: {kind: client, connect_to: srv, connections: 300, bytes: 1}"
+    done
+    printf '%s\n' 'protocol: {order: 1}' 'workload:' \
+        '  - {name: srv, kind: serve, listen: "127.0.0.1:1", accepts: 4800}'
+} >crowd.yaml
+expect 5 "$XENSOCK" run crowd.yaml
+grep -Eq '^ *web +waits: srv: for connections \(accepted [0-9]+ of 4800\)$' out.log || fail "nobody waits"
+grep -Eq '^ *c[0-9]+ +gave up connecting [0-9]+ times$' out.log || fail "nobody gave up"
+
 # A listener whose turn in the command ring comes when the run is already over has not failed.
 cat >late.yaml <<'EOF'
 schema: xensock/scenario/1

@@ -93,6 +93,7 @@ refuses 2 "there is no trace point 'trun'; there are: event action call turn" sh
 refuses 2 "--from takes a duration (ns, us, ms, s, min), not '5'" show --from 5 a.trace
 refuses 2 "--to takes a duration" show --to soon a.trace
 refuses 2 "--limit takes a number" show --limit x a.trace
+refuses 2 "--limit takes a number" show --limit 18446744073709551616 a.trace
 refuses 2 "--format takes text or json, not 'xml'" show --format xml a.trace
 refuses 2 "xensock trace show: unrecognized option '--bad'" show --bad a.trace
 refuses 2 "usage: xensock trace" show

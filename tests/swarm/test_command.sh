@@ -54,12 +54,17 @@ wrong()
 wrong "--seeds takes A..B" swarm --seeds 9..3
 wrong "--seeds A..B takes a number" swarm --seeds x..3
 wrong "--jobs takes a number up to 64" swarm --jobs 65
+wrong "--jobs takes a number from 1" swarm --jobs 0
 wrong "usage: xensock swarm" swarm --seeds 1..2 "$scenario"
 wrong "go with one seed" swarm --seeds 1..2 --plan
 wrong "--only takes numbers of events, 0 to" swarm --seeds 1..1 --only 3,900
 wrong "--only takes numbers of events, 0 to" swarm --seeds 1..1 --only 5-3
 wrong "--only takes numbers of events, 0 to" swarm --seeds 1..1 --only ,
 wrong "cannot write the trace" swarm --seeds 1..1 --trace no/such/directory
+if [ -w /dev/full ]; then
+    expect 1 "$XENSOCK" swarm --seeds 1..1 --trace /dev/full "$scenario"
+    grep -q 'error\[E0704\]: the trace /dev/full is not whole' err.log || fail "a lost trace is not told"
+fi
 wrong "usage: xensock shrink" shrink
 expect 1 "$XENSOCK" swarm --seeds 7..7 --trace /dev/full "$scenario"
 grep -q 'E0704.*the trace /dev/full is not whole: No space left' err.log || fail "a full disk is not told"
