@@ -56,3 +56,7 @@ done
 nothing_left
 [ "${#different[@]}" = 0 ] || fail "if this is meant: tests/golden/test_golden.sh --accept" \
     "${different[@]}"
+
+# Who tries what the README shows finds the same.
+trace=$(sed -n 's/.*"trace": "\([0-9a-f]*\)".*/\1/p' "$golden/quickstart.json")
+grep -qx "    trace $trace" "$SOURCE/README.md" || fail "README.md shows another trace than $trace"
