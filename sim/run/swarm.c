@@ -265,6 +265,16 @@ static void open_world(struct swarm *swarm)
     prng_init(&swarm->hook_prng, swarm->config.seed, "swarm/hook", 0);
 }
 
+/* After all else: what is still open at the end of a seed that failed is closed with records, too.
+ */
+static void close_trace(struct trace_log *log, struct swarm_outcome *outcome)
+{
+    outcome->trace_error = trace_log_finish(log);
+    trace_log_hash(log, outcome->trace);
+    outcome->records = trace_log_count(log);
+    trace_log_destroy(log);
+}
+
 static void close_world(struct swarm *swarm)
 {
     for (uint32_t i = 0; i < swarm->plan->guests; i++) {
@@ -278,7 +288,7 @@ static void close_world(struct swarm *swarm)
     net_virtual_destroy(swarm->world);
     vcpus_destroy(swarm->vcpus);
     vclock_destroy(swarm->clock);
-    trace_log_destroy(swarm->log);
+    close_trace(swarm->log, swarm->outcome);
 }
 
 /* ---- its course ---- */
@@ -378,9 +388,6 @@ void swarm_run(const struct swarm_config *config, struct swarm_outcome *outcome)
     swarm_hook_set(NULL, NULL);
     if (!outcome->failed)
         swarm_check_over(swarm);
-    outcome->trace_error = trace_log_finish(swarm->log);
-    trace_log_hash(swarm->log, outcome->trace);
-    outcome->records = trace_log_count(swarm->log);
     outcome->events = vclock_fired(swarm->clock);
     outcome->virtual_ns = vclock_now_ns(swarm->clock);
     for (uint32_t i = 0; i < SWARM_CONNS; i++)
