@@ -207,16 +207,15 @@ void swarm_check_ended(struct swarm_guest *guest, const struct swarm_conn *conn,
 {
     uint32_t port = fe_port(guest->core.fe, conn->sock);
     const struct swarm_stream *stream = &guest->streams[port % SWARM_STREAMS];
-    uint64_t numbers = conn->passive ? 1 : 0;
+    uint64_t received = conn->front.received + (conn->passive ? 1 : 0); /* its number, too */
 
     guest->swarm->progress++;
-    if (port == 0 || conn->front.received + numbers == stream->read_bytes)
+    if (port == 0 || received == stream->read_bytes)
         return;
     swarm_fail(guest->swarm, "ended too early",
                "connection %u: the guest was told %s after %llu bytes, the backend had read %llu",
                conn->number, ret == 0 ? "the end of the stream" : err_name((int32_t)ret),
-               (unsigned long long)(conn->front.received + numbers),
-               (unsigned long long)stream->read_bytes);
+               (unsigned long long)received, (unsigned long long)stream->read_bytes);
 }
 
 void swarm_check_released(struct swarm_guest *guest, const struct swarm_conn *conn)

@@ -68,10 +68,12 @@ static void received(struct swarm_guest *guest, struct swarm_conn *conn, const u
         swarm_fail(guest->swarm, "byte from nowhere",
                    "connection %u: the guest received %llu bytes, the peer sent %llu", conn->number,
                    (unsigned long long)conn->front.received, (unsigned long long)conn->peer.sent);
-    if (wrong >= 0)
+    if (wrong >= 0) {
+        offset += (uint64_t)wrong;
         swarm_fail(guest->swarm, "wrong byte",
                    "connection %u: the guest received a wrong byte at offset %llu", conn->number,
-                   (unsigned long long)(offset + (uint64_t)wrong));
+                   (unsigned long long)offset);
+    }
 }
 
 /* Receive what there is; false if the stream has ended. */

@@ -120,10 +120,12 @@ static void received(struct swarm *swarm, struct swarm_conn *conn, int32_t ret)
         swarm_fail(swarm, "byte from nowhere",
                    "connection %u: the peer received %llu bytes, the guest sent %llu", conn->number,
                    (unsigned long long)conn->peer.received, (unsigned long long)conn->front.sent);
-    if (wrong >= 0)
+    if (wrong >= 0) {
+        offset += (uint64_t)wrong;
         swarm_fail(swarm, "wrong byte",
                    "connection %u: the peer received a wrong byte at offset %llu", conn->number,
-                   (unsigned long long)(offset + (uint64_t)wrong));
+                   (unsigned long long)offset);
+    }
     pump(swarm, conn);
 }
 

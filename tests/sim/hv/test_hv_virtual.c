@@ -108,7 +108,7 @@ static void work_then_publish(struct party *party)
     struct hv_node node = {.value = "3"};
 
     vcpu_charge(party->vcpu, COST_STEP, 1);
-    strcpy(node.path, path);
+    memcpy(node.path, path, strlen(path) + 1);
     hv_store_publish(party->hv, TOKEN, &node, 1);
     vcpu_charge(party->vcpu, COST_STEP, 1);
 }

@@ -51,8 +51,10 @@ static void step(void *self, const struct ev *ev, struct step_out *out)
     struct core *core = self;
     char pair[3] = {core->name, letter(ev->kind)[0], '\0'};
 
-    assert_true(strlen(core->world->log) < sizeof(core->world->log) - sizeof(pair));
-    strcat(core->world->log, pair);
+    size_t used = strlen(core->world->log);
+
+    assert_true(used < sizeof(core->world->log) - sizeof(pair));
+    memcpy(core->world->log + used, pair, sizeof(pair));
     if (ev->kind == EV_TIME && core->deadline_ns <= out->now_ns)
         core->deadline_ns = STEP_NEVER;
     if (ev->kind == EV_START && core->allocs) {
@@ -198,8 +200,8 @@ static void test_an_index_given_again(void **state)
 {
     struct world *world = *state;
 
-    for (uint16_t i = 0; i < DEVICES; i++)
-        exec_post(world->exec, i, EV_START);
+    for (int i = 0; i < DEVICES; i++)
+        exec_post(world->exec, (uint16_t)i, EV_START);
     for (uint32_t round = 0; round < 3; round++) {
         exec_remove(world->exec, 1);
         add(world, 4, 1);

@@ -198,7 +198,7 @@ static void digests(void **state)
 
     (void)state;
     assert_int_equal(model_load(&model, "xen-arm", "", &diags), 0);
-    strcpy(digest, model.digest);
+    memcpy(digest, model.digest, sizeof(digest));
     assert_int_equal(strlen(digest), 32);
     assert_int_equal(model_load(&model, "xen-x86-idle", "", &diags), 0);
     assert_string_not_equal(model.digest, digest);
