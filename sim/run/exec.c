@@ -67,8 +67,6 @@ int exec_add(struct exec *exec, const struct exec_core *core)
         device->used = false;
         return -ERR_NOMEM;
     }
-    if (index >= exec->device_count)
-        exec->device_count = index + 1u;
     exec->device_first = index;
     return index;
 }

@@ -26,7 +26,6 @@ struct exec {
     struct exec_config config;
     struct exec_counters counters;
     struct exec_device *devices;
-    uint32_t device_count; /* used ones have lower indexes */
     uint32_t device_first; /* all below are used */
     uint16_t *business;    /* devices that have something of their own to do, or a deadline */
     uint32_t business_count;

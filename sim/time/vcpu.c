@@ -1,9 +1,9 @@
 /*
  * Host CPUs and vCPUs. See vcpu.h.
  *
- * A CPU has at most one event in the clock: the end of what it does, or the moment it is given to
- * the first vCPU of its queue. A vCPU's wake-ups are events of their own; one that finds it running
- * or queued only marks it. Invariant: a vCPU is in a queue of its CPU exactly while it is QUEUED.
+ * A CPU has at most one event in the clock: the end of the turn it is in. A vCPU's wake-ups are
+ * events of their own; one that finds it running or queued only marks it. Invariant: a vCPU is in a
+ * queue of its CPU exactly while it is QUEUED.
  */
 #include "sim/time/vcpu.h"
 
