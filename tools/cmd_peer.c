@@ -47,7 +47,7 @@ struct peer_process {
     const struct peer_options *options;
     const struct scenario_peer *spec;
     struct peer_uv *peer; /* NULL: not started, or stopped */
-    bool begun, ended, reported;
+    bool begun, due, reported;
 };
 
 static void print_counters(const struct peer_process *peer)
@@ -60,14 +60,15 @@ static void print_counters(const struct peer_process *peer)
     json_decref(all);
 }
 
-/* The report waits for the connections, so that what was on its way is in it. */
+/* The report waits for the connections, so that what was on its way is in it: for those the guest
+ * opened, which a loaded host may hand to us after all else is over, and for their ends. */
 static void report_if_due(struct peer_process *peer)
 {
     const struct peer_counters *all = peer_uv_counters(peer->peer);
     const struct process *process = &peer->process;
     struct record_usage usage = record_usage_between(&process->from, &process->to);
 
-    if (!peer->ended || peer->reported || all->open > 0)
+    if (!peer->due || peer->reported || all->open > 0 || all->connections < process->connections)
         return;
     peer->reported = true;
     control_uv_say(process->control,
@@ -112,8 +113,8 @@ static void asked(void *self, const char *what)
         return;
     if (strcmp(what, "start") == 0) {
         begin(peer);
-    } else if (strcmp(what, "end") == 0) {
-        peer->ended = true;
+    } else if (strcmp(what, "report") == 0) {
+        peer->due = true;
         report_if_due(peer);
     } else if (strcmp(what, "quit") == 0 || strcmp(what, "interrupt") == 0) {
         quit(peer);

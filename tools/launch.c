@@ -159,6 +159,34 @@ static bool all_reported(const struct launch *launch)
     return true;
 }
 
+/* How many connections the guest opened to a peer, by its own report. */
+static uint64_t opened_to(const struct launch *launch, uint32_t peer, const json_t *report)
+{
+    const json_t *workloads = json_object_get(report, "workloads");
+    uint64_t opened = 0;
+
+    for (uint32_t i = 0; i < launch->scenario->workload_count; i++) {
+        const struct scenario_workload *spec = &launch->scenario->workloads[i];
+        const json_t *count = json_object_get(json_array_get(workloads, i), "connected");
+        if (spec->kind != SCENARIO_SERVE && spec->peer == peer)
+            opened += (uint64_t)json_integer_value(count);
+    }
+    return opened;
+}
+
+/* The guest is through: now the others report, when all that it began has come to them. */
+static void ask_reports(struct launch *launch, const json_t *report)
+{
+    for (uint32_t i = 0; i < launch->part_count; i++) {
+        struct launch_part *part = &launch->parts[i];
+        json_int_t opened =
+            part->kind == LAUNCH_PEER ? (json_int_t)opened_to(launch, part->peer, report) : 0;
+        if (part->kind != LAUNCH_FRONTEND && !part->exited)
+            control_uv_say(part->control,
+                           json_pack("{s:s, s:I}", "do", "report", "connections", opened));
+    }
+}
+
 static void take_report(struct launch *launch, struct launch_part *part, json_t *object)
 {
     json_t *reports = launch->outcome->reports;
@@ -168,8 +196,8 @@ static void take_report(struct launch *launch, struct launch_part *part, json_t 
         json_object_set(json_object_get(reports, "peers"), part->name, object);
     else
         json_object_set(reports, part->kind == LAUNCH_BACKEND ? "backend" : "frontend", object);
-    if (part->kind == LAUNCH_FRONTEND && launch->backend)
-        control_uv_say(launch->backend->control, json_pack("{s:s}", "do", "report"));
+    if (part->kind == LAUNCH_FRONTEND)
+        ask_reports(launch, object);
     if (all_reported(launch))
         launch_quit(launch);
 }

@@ -36,6 +36,8 @@ static void on_said(void *self, json_t *object)
         process_measure(process);
     else if (strcmp(what, "end") == 0)
         process_measured(process);
+    else if (strcmp(what, "report") == 0)
+        process->connections = (uint64_t)json_integer_value(json_object_get(object, "connections"));
     process->asked(process->self, what);
 }
 

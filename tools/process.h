@@ -21,6 +21,7 @@ struct process {
     void *self;
     /* Asked to end: by the launcher ("interrupt", "quit") or by a signal ("interrupt"). */
     void (*asked)(void *self, const char *what);
+    uint64_t connections; /* said with "report": how many there are to wait for */
     struct record_usage from, to;
     bool measured, measuring;
     bool listening; /* to signals */

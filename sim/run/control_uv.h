@@ -4,7 +4,8 @@
  *
  * A child says {"event": "ready"|"listening"|"measure"|"progress"|"end"|"report"|"error", ...}; the
  * launcher says {"do":
- * "start"|"measure"|"measure-all"|"end"|"report"|"interrupt"|"quit"}. What the members mean is the
+ * "start"|"measure"|"measure-all"|"end"|"report"|"interrupt"|"quit"}; with "report" a listening
+ * peer is told in "connections" how many the guest opened to it. What the members mean is the
  * business of those who talk (launch_uv.h). Started by hand a process has no control, and says
  * nothing.
  */

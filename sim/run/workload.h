@@ -59,8 +59,9 @@ struct workload_result {
     uint64_t mismatches;                 /* over the whole run: wrong bytes seen by this end */
     uint64_t errors;                     /* calls that failed, streams that ended too early */
     uint64_t connections;                /* over the whole run */
-    int32_t first_error;                 /* -ERR_*, 0 if none */
-    int32_t bind_error;                  /* serve: why it could not bind or listen */
+    uint64_t connected;  /* over the whole run: of them, those that came about at the peer */
+    int32_t first_error; /* -ERR_*, 0 if none */
+    int32_t bind_error;  /* serve: why it could not bind or listen */
     char first_error_text[160];
     char received_xxh128[40]; /* of all received bytes, one socket and external peers only */
     const struct metrics_hist *latency; /* as in workload_times: of all guests that share them */

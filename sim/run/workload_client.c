@@ -278,6 +278,8 @@ static void released(struct conn *conn)
 
 void workload_client_done(struct conn *conn, const struct act_done *done)
 {
+    if (done->call == CALL_CONNECT && done->ret == 0)
+        conn->wl->connected++;
     if (done->call == CALL_RELEASE) {
         released(conn);
     } else if (done->call == CALL_CONNECT && done->ret < 0) {

@@ -64,7 +64,7 @@ struct wl {
     uint64_t backlog;              /* dropped at the end */
     struct payload_digest digest;
     bool digesting;
-    uint64_t sent, received, operations, connections, mismatches, errors;
+    uint64_t sent, received, operations, connections, connected, mismatches, errors;
     uint64_t requests;                      /* begun */
     uint64_t base_carried, base_operations; /* at the start of MEASURE */
     uint64_t end_carried, end_operations, end_ns;

@@ -34,6 +34,7 @@ bool workload_result(const struct workload_set *set, uint32_t i, struct workload
         .mismatches = wl->mismatches,
         .errors = wl->errors,
         .connections = wl->connections,
+        .connected = wl->connected,
         .first_error = wl->first_error,
         .bind_error = wl->bind_error,
         .latency = wl->times->latency,
