@@ -131,6 +131,8 @@ static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
         attach(be, out);
 }
 
+static void watched(struct be *be, struct step_out *out);
+
 static void attached(struct be *be, const struct ev *ev, struct step_out *out)
 {
     if (ev->kind == EV_MAP && ev->ret >= 0) {
@@ -139,8 +141,9 @@ static void attached(struct be *be, const struct ev *ev, struct step_out *out)
     } else if (ev->kind == EV_PORT_BIND && ev->ret >= 0) {
         be->ring_ported = true;
         be->ring_port = ev->port;
-    } else if (be->phase == BE_ATTACHING) {
-        front_refused(be, FAULT_MAP_RING, be->ring_ref, be->front_port, out);
+    } else if (be->phase == BE_ATTACHING && !be->doubting) {
+        be->doubting = true; /* a front that closed meanwhile has rightly taken them back */
+        watched(be, out);
     }
     if (be->phase == BE_ATTACHING && be->ring_mapped && be->ring_ported) {
         phase_set(be, BE_CONNECTED, out);
@@ -153,6 +156,7 @@ static void begin(struct be *be, struct step_out *out)
 {
     phase_set(be, BE_WAITING, out);
     be->broken = false;
+    be->doubting = false;
     publish(be, XENBUS_INITWAIT, out);
 }
 
@@ -205,6 +209,8 @@ static void state_read(struct be *be, const struct ev *ev, struct step_out *out)
     }
     be->other = (enum xenbus_state)state;
     other_changed(be, out);
+    if (be->doubting && !be->reading_state)
+        front_refused(be, FAULT_MAP_RING, be->ring_ref, be->front_port, out);
 }
 
 static void watched(struct be *be, struct step_out *out)

@@ -206,6 +206,35 @@ static void back_refuses_bad_nodes(void **state)
     assert_int_equal(back_meets("4294967295", "1", NULL), FAULT_MAP_RING);
 }
 
+static struct hv_ops closing_ops;
+
+/* The front closes, in good order, at the moment its ring is mapped. */
+static void map_late(struct hv *hv, uint64_t token, uint16_t domid, const uint32_t *refs,
+                     uint32_t count)
+{
+    pair_write(&pair, PAIR_FRONT, "state", "5");
+    pair.back_ops.map(hv, token, domid, refs, count);
+}
+
+static void back_does_not_blame_a_front_that_closes(void **state)
+{
+    (void)state;
+    pair_open(&pair, &(struct pair_config){.no_front = true});
+    closing_ops = pair.back_ops;
+    closing_ops.map = map_late;
+    pair.back_hv->ops = &closing_ops;
+    pair_write(&pair, PAIR_FRONT, "ring-ref", "4000");
+    pair_write(&pair, PAIR_FRONT, "port", "1");
+    pair_write(&pair, PAIR_FRONT, "state", "3");
+    pair_run(&pair);
+    assert_int_equal(pair.back_fault_count, 0);
+    assert_string_equal(pair.back_states, "25");
+    pair_write(&pair, PAIR_FRONT, "state", "6");
+    pair_run(&pair);
+    assert_string_equal(pair.back_states, "256");
+    pair_close(&pair);
+}
+
 static void back_refuses_a_bad_port(void **state)
 {
     struct ev ev;
@@ -513,6 +542,7 @@ int main(void)
         cmocka_unit_test(order_is_agreed),
         cmocka_unit_test(front_judges_the_offer),
         cmocka_unit_test(back_refuses_bad_nodes),
+        cmocka_unit_test(back_does_not_blame_a_front_that_closes),
         cmocka_unit_test(back_refuses_a_bad_port),
         cmocka_unit_test(front_shuts_down),
         cmocka_unit_test(back_shuts_down),
