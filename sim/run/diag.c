@@ -251,25 +251,22 @@ void diag_sort(struct diag_list *list)
     qsort(list->entries, list->count, sizeof(list->entries[0]), diag_compare);
 }
 
-/* Bytes of the line break at `at`, 0 if there is none. */
-static size_t break_bytes(const char *at)
+size_t diag_break_bytes(const char *at)
 {
     if (at[0] == '\r' && at[1] == '\n')
         return 2;
     if (at[0] == '\r' || at[0] == '\n')
         return 1;
-    if (strncmp(at, "\xc2\x85", 2) == 0)
+    if (at[0] == '\xc2' && at[1] == '\x85')
         return 2;
-    if (strncmp(at, "\xe2\x80\xa8", 3) == 0 || strncmp(at, "\xe2\x80\xa9", 3) == 0)
-        return 3;
-    return 0;
+    return at[0] == '\xe2' && at[1] == '\x80' && (at[2] == '\xa8' || at[2] == '\xa9') ? 3 : 0;
 }
 
 /* Where the line of that number starts, NULL if the text has fewer. */
 static const char *line_find(const char *text, uint32_t line)
 {
     for (; *text && line > 1; text++) {
-        size_t bytes = break_bytes(text);
+        size_t bytes = diag_break_bytes(text);
 
         if (bytes) {
             line--;
@@ -284,9 +281,27 @@ static const char *char_next(const char *at)
 {
     size_t bytes = utf8_bytes((const unsigned char *)at);
 
-    if (*at == '\0' || break_bytes(at))
+    if (*at == '\0' || diag_break_bytes(at))
         return NULL;
     return at + (bytes ? bytes : 1);
+}
+
+struct diag_place diag_place_at(uint32_t source, const char *text, size_t offset)
+{
+    struct diag_place place = {source, 1, 1, 1};
+    const char *at = text, *next;
+
+    while (*at && at < text + offset) {
+        next = char_next(at);
+        place.column++;
+        if (!next) {
+            next = at + diag_break_bytes(at);
+            place.line++;
+            place.column = 1;
+        }
+        at = next;
+    }
+    return place;
 }
 
 static void char_print(const char *at, FILE *out)

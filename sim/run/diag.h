@@ -92,6 +92,13 @@ void diag_fini(struct diag_list *list);
  * DIAG_SOURCES_MAX times; both strings are copied. `text` may be NULL: no lines are shown then. */
 uint32_t diag_add_source(struct diag_list *list, const char *name, const char *text);
 
+/* Bytes of the line break at `at`, 0 if there is none. */
+size_t diag_break_bytes(const char *at);
+
+/* The place of byte `offset` of `text`, which is source `source`: of its end at most, and 1 long.
+ */
+struct diag_place diag_place_at(uint32_t source, const char *text, size_t offset);
+
 /* Report an error; `format` and the rest word it, a text over DIAG_TEXT_BYTES is cut. */
 void diag_error(struct diag_list *list, enum diag_code code, struct diag_place place,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* All overrides as one text, a line each, to be freed; NULL without memory. Characters that would
- * end a line are refused later and not kept here. */
+ * end a line are not kept here, so that each override is one. */
 static char *sets_join(const char *const *sets, uint32_t count)
 {
     size_t bytes = 1, used = 0;
@@ -24,8 +24,12 @@ static char *sets_join(const char *const *sets, uint32_t count)
         bytes += strlen(sets[i]) + 1;
     text = malloc(bytes);
     for (uint32_t i = 0; text && i < count; i++) {
-        for (const char *at = sets[i]; *at; at++)
-            text[used++] = *at == '\n' || *at == '\r' ? '?' : *at;
+        for (const char *at = sets[i]; *at; at++) {
+            size_t broken = diag_break_bytes(at);
+
+            text[used++] = broken ? '?' : *at;
+            at += broken ? broken - 1 : 0;
+        }
         text[used++] = '\n';
     }
     if (text)

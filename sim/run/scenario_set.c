@@ -36,11 +36,11 @@ static int walk_fail(const struct walk *walk, const char *problem)
 }
 
 /* Characters, as libyaml counts columns, of well-formed UTF-8. */
-static size_t char_count(const char *text)
+static size_t char_count(const char *text, const char *end)
 {
     size_t count = 0;
 
-    for (; *text; text++)
+    for (; text < end; text++)
         count += ((unsigned char)*text & 0xc0) != 0x80;
     return count;
 }
@@ -58,7 +58,7 @@ static int node_mark(struct walk *walk, int node, uint32_t column, const char *t
     }
     at->start_mark.line = at->end_mark.line = walk->line - 1;
     at->start_mark.column = column - 1;
-    at->end_mark.column = column - 1 + char_count(text);
+    at->end_mark.column = column - 1 + char_count(text, text + strlen(text));
     return node;
 }
 
@@ -178,7 +178,7 @@ int scenario_yaml_set(struct scenario_yaml *yaml, const char *override, uint32_t
 
         if ((equals && at > equals) ? (unsigned char)*at >= ' ' && *at != 0x7f : plain)
             continue;
-        walk.column = (uint32_t)(at - override) + 1;
+        walk.column = (uint32_t)char_count(override, at) + 1;
         diag_error(yaml->diags, DIAG_SET_MALFORMED, walk_place(&walk),
                    "a character that no path or value has");
         return -1;

@@ -32,21 +32,14 @@ static struct diag_place place_of(const struct scenario_yaml *yaml, const yaml_m
     return place;
 }
 
-/* The reader knows bytes only: count the lines and characters before them. */
-static void report_reader(struct scenario_yaml *yaml, const yaml_parser_t *parser, const char *text)
+/* libyaml puts the end of a text without a last line break on a line that is not there. */
+static struct diag_place problem_place(const struct scenario_yaml *yaml, const yaml_mark_t *mark,
+                                       const char *text)
 {
-    yaml_mark_t mark = {0};
+    struct diag_place place = place_of(yaml, mark, NULL);
+    struct diag_place end = diag_place_at(yaml->file_source, text, strlen(text));
 
-    for (size_t i = 0; i < parser->problem_offset && text[i]; i++) {
-        if (text[i] == '\n') {
-            mark.line++;
-            mark.column = 0;
-        } else if (((unsigned char)text[i] & 0xc0) != 0x80) {
-            mark.column++;
-        }
-    }
-    diag_error(yaml->diags, DIAG_SYNTAX, place_of(yaml, &mark, NULL), "not a text file: %s",
-               parser->problem);
+    return place.line > end.line ? end : place;
 }
 
 static void report_syntax(struct scenario_yaml *yaml, const yaml_parser_t *parser, const char *text)
@@ -58,13 +51,17 @@ static void report_syntax(struct scenario_yaml *yaml, const yaml_parser_t *parse
         return;
     }
     if (parser->error == YAML_READER_ERROR) {
-        report_reader(yaml, parser, text);
+        /* the reader knows bytes only */
+        diag_error(yaml->diags, DIAG_SYNTAX,
+                   diag_place_at(yaml->file_source, text, parser->problem_offset),
+                   "not a text file: %s", parser->problem);
         return;
     }
-    diag_error(yaml->diags, DIAG_SYNTAX, place_of(yaml, &parser->problem_mark, NULL),
+    diag_error(yaml->diags, DIAG_SYNTAX, problem_place(yaml, &parser->problem_mark, text),
                "YAML syntax: %s", parser->problem);
     if (parser->context && parser->context_mark.line != parser->problem_mark.line)
-        diag_note(yaml->diags, place_of(yaml, &parser->context_mark, NULL), "%s", parser->context);
+        diag_note(yaml->diags, problem_place(yaml, &parser->context_mark, text), "%s",
+                  parser->context);
 }
 
 static void report_feature(struct scenario_yaml *yaml, const yaml_event_t *event, const char *what)

@@ -130,6 +130,37 @@ static void bad_overrides(void **state)
     assert_printed("bad-overrides.txt");
 }
 
+/* The first error is at `line`:`column`, and behind the line number this is shown. */
+static void assert_first_place(uint32_t line, uint32_t column, const char *shown)
+{
+    char *text = printed(false);
+
+    assert_int_equal(diags.entries[0].place.line, line);
+    assert_int_equal(diags.entries[0].place.column, column);
+    if (!strstr(text, shown))
+        fail_msg("not shown: %s in %s", shown, text);
+    free(text);
+}
+
+/* Every place is one that the text has, whatever ends its lines. */
+static void places(void **state)
+{
+    static const char *const sets[] = {"description=a\xc2\x85 b\xe2\x80\xa8 c", "nane=1"};
+    static const char *const behind[] = {"description=\xc3\xbc\xc3\xbc\001"};
+
+    assert_int_equal(load_text("a: b\nc: {d: e"), -1); /* no break at the end */
+    assert_first_place(2, 9, "    2 | c: {d: e\n      |         ^");
+    finish(state);
+    assert_int_equal(load_text("a: b\rc: d\xc2\x85 e\xff"), -1);
+    assert_first_place(3, 3, "    3 |  e?\n      |   ^");
+    finish(state);
+    assert_int_equal(scenario_load(&scenario, "good-full.yaml", sets, 2, &diags), -1);
+    assert_first_place(2, 1, "    2 | nane=1\n      | ^^^^");
+    finish(state);
+    assert_int_equal(scenario_load(&scenario, "good-full.yaml", behind, 1, &diags), -1);
+    assert_first_place(1, 15, "    1 | description=\xc3\xbc\xc3\xbc?\n      |               ^");
+}
+
 static void unreadable(void **state)
 {
     static char large[SCENARIO_FILE_BYTES_MAX + 2];
@@ -451,6 +482,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bad_files, start, finish),
         cmocka_unit_test_setup_teardown(bad_overrides, start, finish),
+        cmocka_unit_test_setup_teardown(places, start, finish),
         cmocka_unit_test_setup_teardown(unreadable, start, finish),
         cmocka_unit_test_setup_teardown(hostile_files, start, finish),
         cmocka_unit_test_setup_teardown(too_many, start, finish),
