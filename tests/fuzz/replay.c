@@ -4,6 +4,9 @@
  * names. An argument is a file or a directory; one that does not exist is empty, since a harness
  * that never failed has no regressions; but nothing at all to feed is a failure.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* scandir */
+#endif
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
