@@ -207,6 +207,6 @@ void be_step(struct be *be, const struct ev *ev, struct step_out *out)
     be_device_patience(be, out);
     if (be->sweeping)
         be_sweep(be, out);
+    be_ring_flush(be, out); /* before the ring goes: the last answers are owed too */
     be_device_on(be, out);
-    be_ring_flush(be, out);
 }

@@ -13,6 +13,7 @@
  *   A12         never reads, never answers             front_never_reads, front_never_closes
  *   A15, rule 7 what is left in slots                  replies_leak_nothing
  *   A19         states out of order                    states_out_of_order
+ *   A11         leaves while requests wait             leaves_with_requests
  */
 #include "tests/support/rogue.h"
 
@@ -380,6 +381,27 @@ static void states_out_of_order(void **state)
     assert_int_equal(be_state(pair.be), XENBUS_INITWAIT);
 }
 
+/* A device that closes in good order answers what it accepted before it lets the ring go. */
+static void leaves_with_requests(void **state)
+{
+    struct rogue_data data;
+    struct call_reply reply;
+
+    (void)state;
+    rogue_share(&front, &data);
+    struct call call = rogue_connect(5, 1, &data);
+    rogue_put(&front, &call);
+    rogue_kick(&front);
+    assert_int_equal(pair_pending_count(&pair, EV_NET_CONNECT), 1);
+    pair_write(&pair, PAIR_FRONT, "state", "5");
+    pair_settle(&pair);
+    assert_true(rogue_reply(&front, &reply));
+    assert_int_equal(reply.id, 5);
+    assert_int_equal(reply.ret, -ERR_CONNABORTED);
+    assert_int_equal(pair.back_hv->counters.mapped_pages_now, 0);
+    assert_int_equal(pair.back_fault_count, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_front, close_clean)
@@ -397,6 +419,7 @@ int main(void)
         TEST(front_never_closes),
         TEST(replies_leak_nothing),
         TEST(states_out_of_order),
+        TEST(leaves_with_requests),
     };
 #undef TEST
 

@@ -5,7 +5,7 @@
  * that never failed has no regressions; but nothing at all to feed is a failure.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#define _GNU_SOURCE 1 /* scandir */
 #endif
 #include "tests/fuzz/fuzz.h"
 
