@@ -194,7 +194,7 @@ static void look(uint32_t chosen)
 static const char *nobody_goes(void)
 {
     for (uint32_t i = 0; i < engine.what->side_count; i++)
-        if (!engine.sides[i].done)
+        if (!engine.sides[i].done && !(engine.what->servants >> i & 1))
             return "all sleep, and nobody will wake them";
     engine.running = false;
     return engine.what->outcome(engine.what->self);

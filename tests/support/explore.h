@@ -25,6 +25,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Whether sanitizers make a run take many times as long: then the larger explorations are left out.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define EXPLORE_SLOW true
+#else
+#define EXPLORE_SLOW false
+#endif
+
 enum { EXPLORE_SIDES = 3, EXPLORE_REGIONS = 2, EXPLORE_NOBODY = EXPLORE_SIDES };
 
 /* A named piece of a region: a word that one side writes, or bytes (writer EXPLORE_NOBODY). */
@@ -59,7 +67,8 @@ struct explore {
     void (*begin)(void *self);     /* to the start; names its memory with explore_region */
     void (*end)(void *self);       /* NULL: nothing to free */
     uint64_t (*state)(void *self); /* of what else they share, as a number; NULL: nothing */
-    /* When every side has returned: NULL, or what is wrong. */
+    uint32_t servants;             /* bits of sides that never return */
+    /* When nobody goes on and all but servants have returned: NULL, or what is wrong. */
     const char *(*outcome)(void *self);
     uint32_t preemptions; /* at most so many in a run; 0: as many as there are */
     enum explore_merge merge;

@@ -4,6 +4,8 @@
 #ifdef XENSOCK_HOOKED
 #include <stdio.h>
 
+enum { PRINTED = 100 }; /* of a long schedule: its first and its last steps */
+
 static void print_place(const struct step *step)
 {
     if (step->place)
@@ -37,8 +39,12 @@ static void print_step(uint32_t number, const struct step *step)
 
 void explore_print(const struct step *steps, uint32_t count, const char *why)
 {
-    for (uint32_t i = 0; i < count; i++)
-        print_step(i + 1, &steps[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i < PRINTED || i + PRINTED >= count)
+            print_step(i + 1, &steps[i]);
+        else if (i == PRINTED)
+            fprintf(stderr, "       ...\n");
+    }
     fprintf(stderr, "       %s\n", why);
 }
 #endif

@@ -16,7 +16,7 @@
 
 enum {
     STACK_BYTES = 256 << 10,
-    DEEPEST = 20000, /* steps of a run: beyond that it does not end */
+    DEEPEST = 2000, /* steps of a run: beyond that it does not end */
     STATES_MAX = 1 << 23,
     READS_MAX = 32, /* of one call */
     POISON = 0xa5,

@@ -146,7 +146,8 @@ uint32_t explore_choose(const char *what, uint32_t count)
 
 void explore_saw(uint64_t value)
 {
-    explore_mix(&engine.sides[engine.current], STEP_POINT, value);
+    if (engine.running)
+        explore_mix(&engine.sides[engine.current], STEP_POINT, value);
 }
 
 void explore_at_place(uint32_t place, const void *state, size_t bytes)
