@@ -83,11 +83,11 @@ static void open_front(struct pair *pair)
                              .self = pair,
                              .upcall = front_upcall,
                              .observe = front_observe,
-                             .dialect = &dialect_xensock1,
+                             .dialect = pair->config.dialect,
                              .own = "/local/domain/1/device/xensock/0",
                              .other = "/local/domain/0/backend/xensock/1/0"};
 
-    pair->fe_config = (struct fe_config){.dialect = &dialect_xensock1,
+    pair->fe_config = (struct fe_config){.dialect = pair->config.dialect,
                                          .order = pair->config.order,
                                          .max_sockets = pair->config.max_sockets,
                                          .linger_ns = pair->config.linger_ns};
@@ -105,10 +105,10 @@ static void open_back(struct pair *pair)
                              .deadline_ns = back_deadline,
                              .self = pair,
                              .observe = back_observe,
-                             .dialect = &dialect_xensock1,
+                             .dialect = pair->config.dialect,
                              .own = "/local/domain/0/backend/xensock/1/0",
                              .other = "/local/domain/1/device/xensock/0"};
-    struct be_config config = {.dialect = &dialect_xensock1,
+    struct be_config config = {.dialect = pair->config.dialect,
                                .policy = &pair->policy,
                                .front = PAIR_FRONT,
                                .order_max = pair->config.back_order,
@@ -132,7 +132,9 @@ void pair_open(struct pair *pair, const struct pair_config *config)
     pair->config.order = config->order ? config->order : 6;
     pair->config.back_order = config->back_order ? config->back_order : 6;
     pair->config.max_sockets = config->max_sockets ? config->max_sockets : 64;
-    pair->machine = hv_mem_create(&(struct hypervisor_config){0});
+    pair->config.dialect = config->dialect ? config->dialect : &dialect_xensock1;
+    pair->machine =
+        config->machine ? config->machine : hv_mem_create(&(struct hypervisor_config){0});
     pair->back_hv = hv_mem_domain(pair->machine, PAIR_BACK);
     pair->front_hv = hv_mem_domain(pair->machine, PAIR_FRONT);
     int ret =
@@ -276,7 +278,8 @@ void pair_drop(struct pair *pair)
     hv_close(pair->front_hv);
     if (pair->back_hv)
         hv_close(pair->back_hv);
-    hv_mem_destroy(pair->machine);
+    if (!pair->config.machine)
+        hv_mem_destroy(pair->machine);
     free(pair->fe);
     free(pair->be);
 }

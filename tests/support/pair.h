@@ -18,8 +18,10 @@ struct pair_config {
     uint32_t back_order;  /* largest the backend takes; 0: the dialect's */
     uint32_t max_sockets; /* 0: 64 */
     uint64_t linger_ns;
-    bool no_front, no_back; /* the test plays that side itself */
-    bool not_started;       /* neither side begins before pair_start_* */
+    bool no_front, no_back;        /* the test plays that side itself */
+    const struct dialect *dialect; /* NULL: xensock1 */
+    struct hv_mem *machine;        /* one without these domains, which stays; NULL: a new one */
+    bool not_started;              /* neither side begins before pair_start_* */
     void *self;
     /* Told each upcall of the frontend too, within its turn; NULL: nobody. */
     void (*upcall)(void *self, const struct act *act);
