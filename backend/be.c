@@ -33,8 +33,8 @@ struct be *be_init(void *mem, const struct be_config *config)
     struct be *be = mem;
 
     assert(config->max_sockets >= 1 && config->max_sockets <= 65536);
-    assert(config->order_max >= config->dialect->order_min &&
-           config->order_max <= config->dialect->order_max);
+    assert(config->order_max >= config->dialect->order_min);
+    assert(config->order_max <= config->dialect->order_max);
     memset(mem, 0, be_size(config));
     be->config = *config;
     be->bucket_mask = bucket_count(config->max_sockets) - 1;

@@ -10,7 +10,11 @@
 
 #include <cmocka.h>
 
-enum { RING_IN_1 = 2048, RING_OUT_1 = 4096 }; /* order 1: a quarter and a half of 8192 */
+enum {
+    RING_IN_1 = 2048, /* order 1: a quarter and a half of 8192 */
+    RING_OUT_1 = 4096,
+    ROUNDS_MAX = 10000, /* of a stream, which a lost notification would keep going for ever */
+};
 
 static struct pair pair;
 static uint64_t sock, token; /* one connected socket, and the backend's name of it */
@@ -101,6 +105,7 @@ static void stream_out(uint64_t total)
     uint64_t sent = 0, written = 0;
 
     for (uint32_t round = 1; written < total; round++) {
+        assert_true(round < ROUNDS_MAX);
         uint32_t ask = round * 977 % 20011 + 1;
         if (ask > total - sent)
             ask = (uint32_t)(total - sent);
@@ -126,6 +131,7 @@ static void stream_in(uint64_t total)
     uint64_t supplied = 0, received = 0;
 
     for (uint32_t round = 1; received < total; round++) {
+        assert_true(round < ROUNDS_MAX);
         uint32_t room = in_flight(EV_NET_READ);
         if (room > 0 && supplied < total) {
             uint32_t part = 1 + round * 7919 % room;

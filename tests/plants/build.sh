@@ -1,15 +1,16 @@
 #!/bin/bash
-# build.sh BUILD TARGET PROGRAM FILE EXPRESSION OUT: the program OUT, which is TARGET's PROGRAM of the
+# build.sh BUILD TARGET PROGRAM FILE EXPRESSION OUT [WORK]: the program OUT, which is TARGET's PROGRAM of the
 # build in the directory BUILD, but with FILE changed by the sed EXPRESSION. Neither the tree nor BUILD
 # is changed, and next to nothing is built: the changed file is compiled as BUILD compiled it, though
 # without optimising or warnings, and its object linked in front of the libraries, from which the
-# linker then takes no second one. A changed header changes every object. Beside OUT it leaves OUT.d.
+# linker then takes no second one. A changed header changes every object. Beside OUT it leaves OUT.d,
+# or what it would leave there in WORK: then several programs with one defect share its objects.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "$1" && pwd)
 target=$2 program=$3 file=$4 expression=$5 out=$(realpath "$6")
 
-work=$out.d
+work=${7-$out.d}
 mkdir -p "$work/tree/$(dirname "$file")"
 sed "$expression" "$root/$file" >"$work/tree/$file"
 ! cmp -s "$root/$file" "$work/tree/$file" || { echo "it changes nothing in $file"; exit 1; }
@@ -27,7 +28,7 @@ while read -r compile; do
     compile=${compile/ -MD * -c / -O0 -w -o $new -c }
     compile=${compile/ -I$root / -I$work/tree -I$root }
     compile=${compile/" -c $root/$file"/ -c $work/tree/$file}
-    (cd "$build" && sh -c "$compile")
+    [ -e "$new" ] || (cd "$build" && sh -c "$compile")
     # an object of the program itself, or one that a library has too
     case $link in
     *" $old "*) link=${link/" $old "/ $new } ;;

@@ -82,6 +82,22 @@ static void unknown_command_keeps_the_common_members(void **state)
     }
 }
 
+/* A command that a dialect does not have is unknown there, though its entry names a code. */
+static void command_the_dialect_lacks_is_unknown(void **state)
+{
+    struct dialect lacking = dialect_xensock1;
+    uint8_t slot[GOLDEN_REQUEST] = {[4] = 7};
+    struct call call;
+
+    (void)state;
+    dialect_unpack_call(&lacking, slot, &call);
+    assert_int_equal(call.kind, CALL_POLL);
+    lacking.calls[CALL_POLL].exists = false;
+    dialect_unpack_call(&lacking, slot, &call);
+    assert_int_equal(call.kind, CALL_KINDS);
+    assert_int_equal(call.code, 7);
+}
+
 /* ---- rows -------------------------------------------------------------------------------------
  */
 
@@ -313,6 +329,7 @@ int main(void)
         cmocka_unit_test(golden_responses_pack_and_unpack),
         cmocka_unit_test(every_command_has_golden_bytes),
         cmocka_unit_test(unknown_command_keeps_the_common_members),
+        cmocka_unit_test(command_the_dialect_lacks_is_unknown),
         cmocka_unit_test(rows_lie_within_and_do_not_overlap),
         cmocka_unit_test(codes_are_distinct),
         cmocka_unit_test(random_calls_come_back),
