@@ -441,7 +441,7 @@ static void begin(uint8_t how)
     struct be_config config = {.dialect = &dialect_xensock1,
                                .policy = &world.policy,
                                .front = 1,
-                               .order_max = 2,
+                               .order_max = JUDGE_ORDER_MAX,
                                .max_sockets = JUDGE_SOCKS};
     void *mem = malloc(be_size(&config));
 
@@ -452,7 +452,7 @@ static void begin(uint8_t how)
     world.order = how & 2 ? 2 : 1;
     policy_init(&world.policy);
     seams_reset(&world.seams);
-    judge_back_init(&world.judge, &world.seams, world.order);
+    judge_back_init(&world.judge, &world.seams);
     world.be = be_init(mem, &config);
     world.settling = true;
     step_own(EV_START);
