@@ -49,7 +49,8 @@ struct fe_sock {
     uint32_t prev, next; /* of the one queue it is in */
     struct fe_queue *queue;
     bool has_parent;     /* ACCEPT, POLL: */
-    uint64_t parent;     /* the listener's id, dead perhaps */
+    uint64_t parent;     /* the listener's id: it outlives them */
+    uint32_t children;   /* listener: accepts and polls that have not completed */
     uint8_t ops;         /* of share and port under way */
     bool shared, ported; /* what there is to undo */
     bool broken;         /* the backend wrote nonsense into its ring */

@@ -119,10 +119,31 @@ static void queue_call(struct fe *fe, struct fe_sock *sock, struct step_out *out
     fe_enqueue(fe, queue, sock);
 }
 
+/* Let go of a slot that the backend let go of, after the calls on it have completed. */
+static void let_go(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    if (sock->children == 0)
+        unwind(fe, sock, out);
+}
+
+/* The call of an accept or a poll has completed; its listener's release may have waited for it. */
+static void childless(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    struct fe_sock *listener = sock->has_parent ? fe_sock_by_id(fe, sock->parent) : NULL;
+
+    if (!listener)
+        return;
+    assert(listener->children > 0);
+    listener->children--;
+    if (listener->release == FE_RELEASE_LOCAL)
+        let_go(fe, listener, out);
+}
+
 /* The call of a slot has failed: say so, then let go of the slot or leave it to its release. */
 static void fail_call(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
 {
     done(fe, sock, sock->call, ret, out);
+    childless(fe, sock, out);
     if (sock->release == FE_RELEASE_NONE || sock->release == FE_RELEASE_LOCAL)
         unwind(fe, sock, out);
     else
@@ -209,6 +230,7 @@ void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct s
     }
     fe_sock_set(fe, sock, then, out);
     done(fe, sock, sock->call, ret, out);
+    childless(fe, sock, out);
     if (then == FE_SOCK_OPEN && sock->release == FE_RELEASE_NONE) {
         sock->arm_read = true;
         fe_data_port(fe, sock, out); /* bytes may have come with the answer */
@@ -220,7 +242,7 @@ void fe_sock_released(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     sock->release = FE_RELEASE_LOCAL;
     if (sock->state != FE_SOCK_PENDING) /* else its answer is still to come */
-        unwind(fe, sock, out);
+        let_go(fe, sock, out);
 }
 
 void fe_sock_release_now(struct fe *fe, struct fe_sock *sock, struct step_out *out)
@@ -232,7 +254,7 @@ void fe_sock_release_now(struct fe *fe, struct fe_sock *sock, struct step_out *o
         if (sock->state == FE_SOCK_PENDING)
             fail_call(fe, sock, -ERR_CONNRESET, out);
         else
-            unwind(fe, sock, out);
+            let_go(fe, sock, out);
         return;
     }
     sock->release = FE_RELEASE_QUEUED;
@@ -440,6 +462,7 @@ static struct fe_sock *new_child(struct fe *fe, uint64_t listener, enum call_kin
     }
     sock->has_parent = true;
     sock->parent = listener;
+    fe_sock_by_id(fe, listener)->children++;
     return sock;
 }
 

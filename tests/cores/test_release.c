@@ -184,13 +184,34 @@ static void release_of_a_listener_with_calls(void **state)
     assert_no_sockets();
 }
 
+/* The device goes while a listener's release and a poll of it are on their way: the order stays. */
+static void release_of_a_listener_with_its_device(void **state)
+{
+    (void)state;
+    uint64_t listener = pair_listen(&pair, NULL);
+    assert_int_equal(pair_poll_begin(&pair, listener), 0);
+    assert_true(pair_accept_begin(&pair, listener) >= 0);
+    pair_run(&pair);
+    pair_forget(&pair);
+    release((int64_t)listener);
+    exec_post(pair.front, 0, EV_STOP);
+    exec_turn(pair.front, 0);
+    assert_string_equal(pair_told(&pair), "POLL -104, ACCEPT -104, RELEASE 0, GONE");
+    assert_int_equal(fe_counters(pair.fe)->sockets_now, 0);
+    pair_settle(&pair);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_default, close_clean)
     const struct CMUnitTest tests[] = {
-        TEST(release_before_share_completes), TEST(release_while_queued),
-        TEST(release_in_back_mapping),        TEST(release_while_the_socket_works),
-        TEST(release_crosses_success),        TEST(release_of_a_listener_with_calls),
+        TEST(release_before_share_completes),
+        TEST(release_while_queued),
+        TEST(release_in_back_mapping),
+        TEST(release_while_the_socket_works),
+        TEST(release_crosses_success),
+        TEST(release_of_a_listener_with_calls),
+        TEST(release_of_a_listener_with_its_device),
     };
 #undef TEST
 

@@ -168,7 +168,26 @@ static void pack(const struct call *call, unsigned char *slot)
 
 /* ---- deeds ----------------------------------------------------------------------------------- */
 
-/* One byte chooses kind (low bits) and sockets of few; a good request but for what it is about. */
+/* Half of the addresses are allowed; the others are next to it, or where guests like to go. */
+static void choose_address(uint8_t choice, struct call_addr *addr)
+{
+    static const uint8_t ip4[8][4] = {{127, 255, 255, 255}, {126, 255, 255, 255}, {128, 0, 0, 1},
+                                      {0, 0, 0, 0},         {169, 254, 169, 254}, {10, 0, 0, 1},
+                                      {255, 255, 255, 255}, {126, 0, 0, 1}};
+    static const uint8_t ip6[4][16] = {
+        {[15] = 1}, {[15] = 2}, {[15] = 0}, {[10] = 255, 255, 127, 0, 0, 1}};
+
+    if (choice < 128)
+        call_addr4(addr, (const uint8_t[]){127, 0, 0, 1}, 80);
+    else if (choice < 192)
+        call_addr4(addr, ip4[choice % 8], 80);
+    else
+        call_addr6(addr, ip6[choice % 4], 80);
+    if (choice >= 224)
+        addr->bytes[24] = choice % 32; /* the scope */
+}
+
+/* One byte chooses kind (low bits) and ring, one the sockets, of few, one the address. */
 static void choose_request(struct fuzz_input *input, unsigned char *slot)
 {
     static const enum call_kind kinds[8] = {CALL_CONNECT, CALL_RELEASE, CALL_BIND,    CALL_LISTEN,
@@ -176,6 +195,7 @@ static void choose_request(struct fuzz_input *input, unsigned char *slot)
     uint8_t what = fuzz_u8(input), ids = fuzz_u8(input);
     struct call call = ask(kinds[what % 8], ids % 8, what / 8 % RINGS);
 
+    choose_address(fuzz_u8(input), &call.addr);
     call.new_sockid = ids / 8 % 8;
     call.id = what & 0x40 ? ids / 16 : world.prod;
     call.evtchn = what & 0x80 ? 2u + ids / 8 : 2 + (uint32_t)call.sockid;
@@ -441,7 +461,7 @@ static void begin(uint8_t how)
     struct be_config config = {.dialect = &dialect_xensock1,
                                .policy = &world.policy,
                                .front = 1,
-                               .order_max = 2,
+                               .order_max = JUDGE_ORDER_MAX,
                                .max_sockets = JUDGE_SOCKS};
     void *mem = malloc(be_size(&config));
 
@@ -452,7 +472,7 @@ static void begin(uint8_t how)
     world.order = how & 2 ? 2 : 1;
     policy_init(&world.policy);
     seams_reset(&world.seams);
-    judge_back_init(&world.judge, &world.seams, world.order);
+    judge_back_init(&world.judge, &world.seams);
     world.be = be_init(mem, &config);
     world.settling = true;
     step_own(EV_START);

@@ -3,12 +3,12 @@
 
 static const struct dialect *const dialect = &dialect_xensock1;
 
-void judge_back_init(struct judge_back *judge, struct seams *seams, uint32_t order)
+void judge_back_init(struct judge_back *judge, struct seams *seams)
 {
     memset(judge, 0, sizeof(*judge));
     judge->seams = seams;
     judge->published = XENBUS_INITIALISING;
-    dialect_ring(dialect, order, &judge->layout);
+    dialect_ring(dialect, dialect->order_min, &judge->layout);
 }
 
 uint32_t judge_back_unanswered(const struct judge_back *judge)
@@ -253,6 +253,7 @@ static void prod_read(struct judge_back *judge, uint32_t value)
     uint32_t ahead = value - judge->reads;
 
     FUZZ_CHECK(!judge->broken, "a broken front is looked at");
+    judge->retreated |= (int32_t)(value - judge->claimed) < 0;
     judge->claimed = value;
     judge->looked = true;
     judge->must_look = false;
@@ -393,9 +394,9 @@ void judge_back_begin(struct judge_back *judge, const struct ev *ev)
     for (uint32_t i = 0; i < sizeof(opens) / sizeof(opens[0]); i++)
         judge->connected[opens[i].call] += ev->kind == opens[i].ev && ev->ret == 0;
     if (ev->kind == EV_MAP && step_slot(ev->token) == STEP_SLOT_DEVICE && ev->ret == 0) {
-        judge->reads = judge->pushed = 0; /* a new command ring */
-        judge->armed = 1;                 /* as the front initialises it */
-        judge->broken = judge->event_due = false;
+        judge->reads = judge->pushed = judge->claimed = 0; /* a new command ring */
+        judge->armed = 1;                                  /* as the front initialises it */
+        judge->broken = judge->event_due = judge->retreated = false;
         memset(judge->asked, 0, sizeof(judge->asked));
         memset(judge->open, 0, sizeof(judge->open));
         memset(judge->connected, 0, sizeof(judge->connected));
@@ -403,6 +404,11 @@ void judge_back_begin(struct judge_back *judge, const struct ev *ev)
     }
     if (ev->kind == EV_STORE_PUBLISH && ev->ret == -ERR_NOENT)
         judge->removed = true; /* by the toolstack: it closes, and may begin again */
+    if (ev->kind == EV_STORE_READ && ev->store.key == DIALECT_KEY_ORDER && ev->ret == 0) {
+        int64_t order = xenbus_parse(ev->store.value, JUDGE_ORDER_MAX);
+        if (order >= dialect->order_min)
+            dialect_ring(dialect, (uint32_t)order, &judge->layout);
+    }
     event_of_data(judge, ev);
 }
 
@@ -576,7 +582,8 @@ void judge_back_end(struct judge_back *judge, const struct step_out *out)
     FUZZ_CHECK(!judge->event_due && (!judge->notify_due || notifies(out, device)),
                "answers that the front does not hear of");
     if (judge->looked && !judge->broken && !out->more)
-        FUZZ_CHECK(judge->claimed == judge->reads && judge->armed == judge->reads + 1,
+        FUZZ_CHECK(judge->claimed == judge->reads &&
+                       (judge->armed == judge->reads + 1 || judge->retreated),
                    "sleeps at %u, armed for %u, %u published", judge->reads, judge->armed,
                    judge->claimed);
     if (!data)

@@ -19,7 +19,8 @@
 enum {
     JUDGE_SLOTS = 8,
     JUDGE_SLOT_BYTES = 312,
-    JUDGE_SOCKS = 8, /* of the backend: its max_sockets */
+    JUDGE_SOCKS = 8,     /* of the backend: its max_sockets */
+    JUDGE_ORDER_MAX = 2, /* and its order_max */
 };
 
 /* A request as the backend read it. */
@@ -50,13 +51,14 @@ struct judge_data {
 
 struct judge_back {
     struct seams *seams;
-    struct dialect_ring layout;
+    struct dialect_ring layout; /* of the order that was read last */
     /* command ring, since the device was attached */
     bool broken, was_broken, faulted, removed;
     uint32_t reads, pushed; /* requests read, answers published */
     uint32_t allowed;       /* reads left in this pass */
     uint32_t claimed;       /* req_prod as read last */
     bool looked, must_look, notify_due, event_due;
+    bool retreated; /* the other side took back what it had published: its own loss */
     uint32_t armed, pushed_before, step_reads;
     unsigned char shadow[JUDGE_SLOTS][JUDGE_SLOT_BYTES]; /* slots as the backend left them */
     struct judge_asked asked[JUDGE_SLOTS];
@@ -75,7 +77,7 @@ struct judge_back {
     enum xenbus_state published;
 };
 
-void judge_back_init(struct judge_back *judge, struct seams *seams, uint32_t order);
+void judge_back_init(struct judge_back *judge, struct seams *seams);
 
 /* Around each step: before it, at each access to shared memory, and after it, before its actions
  * are carried out. */
