@@ -137,19 +137,48 @@ static void schedule_disturbances(struct swarm *swarm)
 
 /* ---- interleaving ---- */
 
+/* Which of `bound` things happens at this interleaving. */
+static uint64_t choose(struct swarm *swarm, uint32_t bound)
+{
+    const struct swarm_config *config = &swarm->config;
+
+    if (!config->choices)
+        return prng_below(&swarm->hook_prng, bound);
+    return swarm->choices_taken < config->choice_count
+               ? config->choices[swarm->choices_taken++] % bound
+               : 0;
+}
+
+/* Whether it is this access. A choice below 192 is a number of accesses, others are many. */
+static bool is_chosen(struct swarm *swarm)
+{
+    const struct swarm_config *config = &swarm->config;
+
+    if (!config->choices)
+        return swarm->plan->every > 0 && prng_below(&swarm->hook_prng, swarm->plan->every) == 0;
+    if (swarm->accesses_left > 0) {
+        swarm->accesses_left--;
+        return false;
+    }
+    if (swarm->choices_taken == config->choice_count)
+        return false;
+    uint32_t choice = config->choices[swarm->choices_taken++];
+    swarm->accesses_left = choice < 192 ? choice : 192 + 64 * (choice - 192);
+    return true;
+}
+
 /* One access in so many, the other side takes turns first: the backend in a guest's, a guest in the
  * backend's. A guest does then what it would do next, if it has nothing else. */
 static void intrude(void *self)
 {
     struct swarm *swarm = self;
 
-    if (swarm->intruding || swarm->checking || swarm->plan->every == 0 || swarm_is_quiet(swarm) ||
-        prng_below(&swarm->hook_prng, swarm->plan->every) != 0)
+    if (swarm->intruding || swarm->checking || swarm_is_quiet(swarm) || !is_chosen(swarm))
         return;
-    struct swarm_guest *guest = &swarm->guests[prng_below(&swarm->hook_prng, swarm->plan->guests)];
+    struct swarm_guest *guest = &swarm->guests[choose(swarm, swarm->plan->guests)];
     swarm->intruding = true;
-    for (uint64_t turns = 1 + prng_below(&swarm->hook_prng, 3); turns > 0; turns--) {
-        guest->hurry = prng_below(&swarm->hook_prng, 2) == 0;
+    for (uint64_t turns = 1 + choose(swarm, 3); turns > 0; turns--) {
+        guest->hurry = choose(swarm, 2) == 0;
         if (vcpu_intrude(domain_virtual_vcpu(swarm->backend)) ||
             vcpu_intrude(domain_virtual_vcpu(guest->domain)))
             swarm->outcome->intrusions++;

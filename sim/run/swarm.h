@@ -79,6 +79,10 @@ struct swarm_plan {
 /* Draw the plan of a seed for a scenario's dialect and order. */
 void swarm_plan_make(struct swarm_plan *plan, const struct scenario *scenario, uint64_t seed);
 
+/* Bring any numbers into the ranges that swarm_plan_make draws from, in its order; what would make
+ * no sense is left out, such as an event of a connection before it is opened. */
+void swarm_plan_fit(struct swarm_plan *plan, const struct scenario *scenario);
+
 /* An event in words. */
 void swarm_op_text(const struct swarm_op *op, char *text, size_t bytes);
 
@@ -87,7 +91,11 @@ struct swarm_config {
     const struct costs *costs;
     uint64_t seed;
     const struct swarm_plan *plan;
-    const bool *keep;  /* by event: false leaves it out; NULL: all are kept */
+    const bool *keep; /* by event: false leaves it out; NULL: all are kept */
+    /* Where the hooked build interleaves, instead of drawing that: after how many accesses, and
+     * then what; when they are used up nowhere any more. NULL: drawn as the plan says. */
+    const uint8_t *choices;
+    size_t choice_count;
     const char *trace; /* file, or NULL */
 };
 

@@ -15,6 +15,8 @@
 #include "ringlib/dialect.h"
 #include "sim/run/swarm_private.h"
 
+enum { SEND_BYTES_MAX = 1 << 17 }; /* half of a ring of order 6 */
+
 struct draw {
     struct prng prng;
     struct swarm_plan *plan;
@@ -220,6 +222,97 @@ void swarm_plan_make(struct swarm_plan *plan, const struct scenario *scenario, u
         add_conn(&draw, conn);
     add_disturbances(&draw);
     qsort(plan->ops, plan->op_count, sizeof(plan->ops[0]), by_time);
+}
+
+/* ---- any numbers as a plan ---- */
+
+static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+static void fit_fields(struct swarm_plan *plan, const struct scenario *scenario)
+{
+    const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
+
+    plan->order = (uint32_t)within(plan->order, dialect->order_min, scenario->protocol.order);
+    plan->costs = (uint32_t)within(plan->costs, 0, 2);
+    plan->guests = (uint32_t)within(plan->guests, 1, SWARM_GUESTS);
+    plan->sockets = (uint32_t)within(plan->sockets, 4, SWARM_SOCKETS);
+    plan->rest_ns = within(plan->rest_ns, 100001, 5100000);
+    plan->delay_ns = within(plan->delay_ns, 0, 200000);
+    if (plan->rate_bytes_per_s > 0)
+        plan->rate_bytes_per_s = within(plan->rate_bytes_per_s, 1000001, 1001000000);
+    plan->loss_ppm = (uint32_t)within(plan->loss_ppm, 0, 100000);
+    plan->segment_bytes = (uint32_t)within(plan->segment_bytes, 17, 65536);
+    plan->buffer_bytes = (uint32_t)within(plan->buffer_bytes, 65, 131072);
+    plan->op_count = (uint32_t)within(plan->op_count, 0, SWARM_OPS_MAX);
+    for (uint32_t conn = 0; conn < SWARM_CONNS; conn++)
+        plan->owner[conn] %= plan->guests;
+}
+
+static void fit_op(const struct swarm_plan *plan, struct swarm_op *op)
+{
+    bool sends = op->kind == SWARM_GUEST_SEND || op->kind == SWARM_PEER_SEND;
+    bool lasts = op->kind == SWARM_GUEST_PAUSE || op->kind == SWARM_PEER_PAUSE;
+
+    op->at_ns = within(op->at_ns, 0, plan->rest_ns - 1);
+    if (op->kind >= SWARM_LINK) {
+        op->conn = op->kind == SWARM_LINK ? 0 : op->conn % (plan->guests + 1);
+        op->amount = (uint32_t)within(op->amount, 1, plan->rest_ns / 4);
+        return;
+    }
+    op->conn %= SWARM_CONNS;
+    op->guest = plan->owner[op->conn];
+    if (op->kind == SWARM_CONNECT || op->kind == SWARM_CALL)
+        op->kind = plan->passive[op->conn] ? SWARM_CALL : SWARM_CONNECT;
+    if (sends || lasts)
+        op->amount = (uint32_t)within(op->amount, 1, sends ? SEND_BYTES_MAX : plan->rest_ns);
+    else
+        op->amount = 0;
+}
+
+/* Whether the event has a place behind those before it: a connection is opened, or its guest
+ * listens, before anything happens to it, and it is opened once, and ended once. */
+static bool op_fits(const struct swarm_plan *plan, const struct swarm_op *op, uint32_t *listening,
+                    uint32_t *opened, uint32_t *ended)
+{
+    uint32_t bit = 1u << op->conn, guest = 1u << op->guest;
+    bool waits = op->kind == SWARM_LISTEN || op->kind == SWARM_ACCEPT || op->kind == SWARM_POLL;
+
+    if (op->kind >= SWARM_LINK)
+        return true;
+    if (op->kind == SWARM_LISTEN)
+        *listening |= guest;
+    if (waits)
+        return plan->passive[op->conn] && (*listening & guest);
+    if (op->kind == SWARM_CALL || op->kind == SWARM_CONNECT) {
+        if ((*opened & bit) || (op->kind == SWARM_CALL && !(*listening & guest)))
+            return false;
+        *opened |= bit;
+        return true;
+    }
+    if (!(*opened & bit))
+        return false;
+    if (op->kind >= SWARM_RELEASE && (*ended & bit))
+        return false;
+    if (op->kind >= SWARM_RELEASE)
+        *ended |= bit;
+    return true;
+}
+
+void swarm_plan_fit(struct swarm_plan *plan, const struct scenario *scenario)
+{
+    uint32_t listening = 0, opened = 0, ended = 0, kept = 0;
+
+    fit_fields(plan, scenario);
+    for (uint32_t i = 0; i < plan->op_count; i++)
+        fit_op(plan, &plan->ops[i]);
+    qsort(plan->ops, plan->op_count, sizeof(plan->ops[0]), by_time);
+    for (uint32_t i = 0; i < plan->op_count; i++)
+        if (op_fits(plan, &plan->ops[i], &listening, &opened, &ended))
+            plan->ops[kept++] = plan->ops[i];
+    plan->op_count = kept;
 }
 
 void swarm_op_text(const struct swarm_op *op, char *text, size_t bytes)

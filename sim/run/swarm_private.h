@@ -116,6 +116,8 @@ struct swarm {
     uint64_t peer_armed_ns;
     /* interleaving */
     struct prng hook_prng;
+    size_t choices_taken;
+    uint32_t accesses_left; /* until the next interleaving, where that is chosen */
     bool intruding, checking;
     uint64_t progress; /* changes with whatever was carried or completed */
     struct net_link link;

@@ -86,7 +86,7 @@ static uint32_t char_take(const char **at)
     static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
     const unsigned char *byte = (const unsigned char *)*at;
     uint32_t more = byte[0] < 0x80 ? 0 : byte[0] < 0xe0 ? 1 : byte[0] < 0xf0 ? 2 : 3;
-    uint32_t value = more ? byte[0] & (0x3f >> more) : byte[0];
+    uint32_t value = more ? byte[0] & (0x3fu >> more) : byte[0];
 
     *at += 1;
     if ((byte[0] >= 0x80 && byte[0] < 0xc2) || byte[0] > 0xf4)
