@@ -50,9 +50,13 @@ enum shared_access { SHARED_READ, SHARED_WRITE };
 /* Called before every access in the hooked build; defined by the test that links it. */
 void shared_hook(enum shared_access access, const struct shared_area *area, uint32_t offset,
                  uint32_t bytes);
+/* Called before every full fence; does nothing unless the test has one of its own. */
+void shared_hook_fence(void);
 #define SHARED_HOOK(access, area, offset, bytes) shared_hook(access, area, offset, bytes)
+#define SHARED_HOOK_FENCE() shared_hook_fence()
 #else
 #define SHARED_HOOK(access, area, offset, bytes) ((void)0)
+#define SHARED_HOOK_FENCE() ((void)0)
 #endif
 
 static inline unsigned char *shared_at(const struct shared_area *area, uint32_t offset,
@@ -82,6 +86,7 @@ static inline void shared_store(const struct shared_area *area, uint32_t offset,
 /* Full barrier of the sleep handshake: publish, fence, look; arm, fence, look again (ring.h). */
 static inline void shared_fence(void)
 {
+    SHARED_HOOK_FENCE();
     atomic_thread_fence(memory_order_seq_cst);
 }
 

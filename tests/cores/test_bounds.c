@@ -54,6 +54,28 @@ static void many_listeners_end_while_the_device_goes(void **state)
     pair_close(&pair);
 }
 
+/* Calls that only wait in the guest have nothing to complete when the device goes: whoever stops
+ * failing them midway is not called again by anything else. */
+static void more_calls_wait_than_a_step_can_fail(void **state)
+{
+    enum { POLLS = 500 };
+
+    (void)state;
+    pair_open(&pair, &(struct pair_config){.max_sockets = 1000});
+    uint64_t listener = pair_listen(&pair, NULL);
+    for (uint32_t i = 0; i < POLLS; i++)
+        assert_int_equal(pair_poll_begin(&pair, listener), 0);
+    pair_run(&pair);
+    pair_forget(&pair);
+    exec_post(pair.front, 0, EV_STOP);
+    pair_settle(&pair);
+    assert_int_equal(pair_upcalls(&pair, ACT_DONE, NULL), POLLS);
+    assert_int_equal(pair_upcalls(&pair, ACT_GONE, NULL), 1);
+    assert_int_equal(pair_release(&pair, listener), 0);
+    pair_settle(&pair);
+    pair_close(&pair);
+}
+
 static struct call answer_next(int32_t ret)
 {
     struct call call;
@@ -257,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_listeners_end_while_the_device_goes),
+        cmocka_unit_test(more_calls_wait_than_a_step_can_fail),
         TEST(linger_ends_in_a_turn_with_more),
         TEST(turn_ends_though_the_guest_does_not),
         TEST(connects_do_not_starve_accepts),

@@ -10,6 +10,8 @@
  *   A2, rule 4  command index changed within a pass          req_prod_is_loaded_once_a_pass
  *   rule 5      error and last bytes arrive between reads    error_is_loaded_before_prod
  *   rule 6      work comes while the core arms               work_while_arming, work_beyond_budget
+ *               a response comes while the front arms        response_while_arming
+ *   rule 4      work comes for ever while the core arms      step_takes_no_more_than_a_ring
  */
 #include "tests/support/rogue.h"
 
@@ -316,6 +318,34 @@ static void work_beyond_budget(void **state)
     assert_int_equal(count_replies(), 17);
 }
 
+static uint32_t rounds;
+
+static void ask_again_while_arming(enum shared_access access, uint32_t offset, uint32_t bytes)
+{
+    if (access != SHARED_WRITE || offset != CMDRING_REQ_EVENT || rounds == 0)
+        return;
+    rounds--;
+    more_requests = 8;
+    ask_while_arming(access, offset, bytes);
+}
+
+/* A guest that never lets the ring run empty does not keep the backend in one step. */
+static void step_takes_no_more_than_a_ring(void **state)
+{
+    enum { ROUNDS = 50 };
+    uint64_t steps = exec_counters(pair.back)->steps;
+
+    (void)state;
+    rounds = ROUNDS;
+    for (uint32_t i = 0; i < 8; i++)
+        rogue_put(&rogue, &(struct call){.id = i, .kind = CALL_POLL, .sockid = 5});
+    begin_meddling(ask_again_while_arming, &rogue.page);
+    rogue_kick(&rogue);
+    end_meddling();
+    assert_int_equal(count_replies(), 8 * (1 + ROUNDS));
+    assert_in_range(exec_counters(pair.back)->steps - steps, 1 + ROUNDS, 3 * (1 + ROUNDS));
+}
+
 /* ---- the frontend --------------------------------------------------------------------------- */
 
 static struct call asked;
@@ -353,6 +383,35 @@ static void response_is_copied_once(void **state)
     assert_int_equal(accesses, 1);
     assert_int_equal(pair_done(&pair, CALL_CONNECT, sock), -ERR_CONNREFUSED);
     assert_int_equal(pair.front_fault_count, 0);
+}
+
+static struct call_reply late;
+
+/* A second response just as the frontend arms, too early for it to be notified of. */
+static void answer_while_arming(enum shared_access access, uint32_t offset, uint32_t bytes)
+{
+    unsigned char slot[312];
+
+    (void)bytes;
+    if (access != SHARED_WRITE || offset != CMDRING_RSP_EVENT || accesses++ > 0)
+        return;
+    dialect_pack_reply(&dialect_xensock1, &late, slot);
+    shared_fill(&rogue.page, CMDRING_SLOTS + rogue.prod++ % 8 * 312, slot, 24);
+    rogue_store(&rogue, CMDRING_RSP_PROD, rogue.prod);
+}
+
+static void response_while_arming(void **state)
+{
+    (void)state;
+    uint64_t first = begin_connect();
+    struct call_reply reply = {asked.id, asked.code, asked.sockid, -ERR_CONNREFUSED};
+    uint64_t second = begin_connect();
+    late = (struct call_reply){asked.id, asked.code, asked.sockid, -ERR_HOSTUNREACH};
+    begin_meddling(answer_while_arming, &rogue.page);
+    rogue_answer(&rogue, &reply);
+    end_meddling();
+    assert_int_equal(pair_done(&pair, CALL_CONNECT, first), -ERR_CONNREFUSED);
+    assert_int_equal(pair_done(&pair, CALL_CONNECT, second), -ERR_HOSTUNREACH);
 }
 
 static uint64_t connected(struct rogue_data *data)
@@ -438,7 +497,9 @@ int main(void)
         FRONT(req_prod_is_loaded_once_a_pass),
         FRONT(work_while_arming),
         FRONT(work_beyond_budget),
+        FRONT(step_takes_no_more_than_a_ring),
         BACK(response_is_copied_once),
+        BACK(response_while_arming),
         BACK(in_prod_is_loaded_once),
         BACK(out_cons_is_loaded_once),
         BACK(error_is_loaded_before_prod),

@@ -1,10 +1,11 @@
 #!/bin/bash
-# build.sh BUILD TARGET PROGRAM FILE EXPRESSION OUT [WORK]: the program OUT, which is TARGET's PROGRAM of the
-# build in the directory BUILD, but with FILE changed by the sed EXPRESSION. Neither the tree nor BUILD
-# is changed, and next to nothing is built: the changed file is compiled as BUILD compiled it, though
-# without optimising or warnings, and its object linked in front of the libraries, from which the
-# linker then takes no second one. A changed header changes every object. Beside OUT it leaves OUT.d,
-# or what it would leave there in WORK: then several programs with one defect share its objects.
+# build.sh BUILD TARGET PROGRAM FILE EXPRESSION OUT [WORK]: the program OUT, which is TARGET's PROGRAM
+# of the build in the directory BUILD, but with FILE changed by the sed EXPRESSION. Neither the tree
+# nor BUILD is changed, and next to nothing is built, if BUILD's libraries are: the changed file is
+# compiled as BUILD compiled it, though without optimising or warnings, and its object linked in
+# front of the libraries, from which the linker then takes no second one. A changed header changes
+# every object. Beside OUT it leaves OUT.d, or what it would leave there in WORK: then several
+# programs with one defect share its objects.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "$1" && pwd)
@@ -17,10 +18,21 @@ sed "$expression" "$root/$file" >"$work/tree/$file"
 
 # BUILD's own commands, but for the places of the source, the headers and the object
 changed=" -c $root/$file"
-[[ $file != *.h ]] || changed=" -c "
+muldefs=
+[[ $file != *.h ]] || changed=" -c " muldefs=" -Wl,-z,muldefs"
 ninja -C "$build" -t commands "$target" >"$work/commands"
 link=$(tail -n 1 "$work/commands")
-link=${link/ -o $program / -o $out }
+# with every object of every library, what the program defines itself comes first and counts
+link=${link/ -o $program /$muldefs -o $out }
+# what has changed, and objects of the program itself that BUILD has not made yet
+needed()
+{
+    grep -F -e "$changed" "$work/commands"
+    for object in $link; do
+        [[ $object != *.o || -e $build/$object ]] || grep -F -e " -o $object -c " "$work/commands"
+    done
+}
+
 while read -r compile; do
     old=${compile##* -o }
     old=${old%% -c *}
@@ -34,5 +46,5 @@ while read -r compile; do
     *" $old "*) link=${link/" $old "/ $new } ;;
     *) link=${link/ -o / $new -o } ;;
     esac
-done < <(grep -F -e "$changed" "$work/commands")
+done < <(needed)
 (cd "$build" && sh -c "$link")

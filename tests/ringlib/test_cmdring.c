@@ -442,6 +442,23 @@ static void frontend_is_woken_once_per_arming(void **state)
     assert_true(answer(2));
 }
 
+/* Written but not published: nobody can have answered it. */
+static void response_to_an_unpublished_request_is_a_lie(void **state)
+{
+    uint32_t slot[SLOT_WORDS] = {0};
+    uint32_t claimed;
+
+    (void)state;
+    open_ends(SLOT, 0xffffffff);
+    ask(1);
+    cmdring_front_put(&front, slot);
+    word_set(CMDRING_RSP_PROD, 1);
+    assert_int_equal(cmdring_front_pass(&front, &claimed), -1);
+    assert_int_equal(claimed, 1);
+    cmdring_front_push(&front);
+    assert_int_equal(cmdring_front_pass(&front, &claimed), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +471,7 @@ int main(void)
         cmocka_unit_test(notification_is_due_if_the_event_was_crossed),
         cmocka_unit_test(backend_is_woken_once_per_arming),
         cmocka_unit_test(frontend_is_woken_once_per_arming),
+        cmocka_unit_test(response_to_an_unpublished_request_is_a_lie),
     };
 
     return !!cmocka_run_group_tests_name("cmdring", tests, NULL, NULL);

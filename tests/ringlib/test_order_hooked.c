@@ -1,6 +1,7 @@
 /*
  * The rules of shared memory seen from the door: which word is touched how often and in which
- * order, and that nothing the peer writes over our own published words is ever read back.
+ * order, where a full fence stands, and that nothing the peer writes over our own published words
+ * is ever read back.
  *
  * Built over the hooked libraries: shared_hook() records every access and, when told to, first
  * overwrites the words that belong to the acting end. What lies within one access (each word of a
@@ -23,8 +24,10 @@ static alignas(SHARED_PAGE_BYTES) unsigned char memory[PAGES * SHARED_PAGE_BYTES
 static const struct shared_area area = {(struct shared_memory *)(void *)memory, PAGES};
 static struct prng prng;
 
+enum touch_kind { TOUCH_READ = SHARED_READ, TOUCH_WRITE = SHARED_WRITE, TOUCH_FENCE };
+
 struct touch {
-    enum shared_access access;
+    enum touch_kind kind;
     uint32_t offset, bytes;
 };
 
@@ -34,13 +37,23 @@ static uint32_t touch_count;
 /* Words of the acting end, which it published and the peer may overwrite. */
 static uint32_t own[2], own_count;
 
+static void note(enum touch_kind kind, uint32_t offset, uint32_t bytes)
+{
+    if (touch_count < LOG)
+        touches[touch_count] = (struct touch){kind, offset, bytes};
+    touch_count++;
+}
+
+void shared_hook_fence(void)
+{
+    note(TOUCH_FENCE, 0, 0);
+}
+
 void shared_hook(enum shared_access access, const struct shared_area *where, uint32_t offset,
                  uint32_t bytes)
 {
     assert_ptr_equal(where->base, area.base);
-    if (touch_count < LOG)
-        touches[touch_count] = (struct touch){access, offset, bytes};
-    touch_count++;
+    note(access == SHARED_READ ? TOUCH_READ : TOUCH_WRITE, offset, bytes);
     for (uint32_t i = 0; i < own_count; i++) {
         uint32_t lie = prng_u32(&prng);
 
@@ -53,7 +66,7 @@ static void check_touches(const struct touch *expected, uint32_t count)
 {
     assert_int_equal(touch_count, count);
     for (uint32_t i = 0; i < count; i++) {
-        assert_int_equal(touches[i].access, expected[i].access);
+        assert_int_equal(touches[i].kind, expected[i].kind);
         assert_int_equal(touches[i].offset, expected[i].offset);
         assert_int_equal(touches[i].bytes, expected[i].bytes);
     }
@@ -65,11 +78,15 @@ static void check_touches(const struct touch *expected, uint32_t count)
                   sizeof((const struct touch[]){__VA_ARGS__}) / sizeof(struct touch))
 #define READ(offset, bytes)                                                                        \
     {                                                                                              \
-        SHARED_READ, (offset), (bytes)                                                             \
+        TOUCH_READ, (offset), (bytes)                                                              \
     }
 #define WRITE(offset, bytes)                                                                       \
     {                                                                                              \
-        SHARED_WRITE, (offset), (bytes)                                                            \
+        TOUCH_WRITE, (offset), (bytes)                                                             \
+    }
+#define FENCE                                                                                      \
+    {                                                                                              \
+        TOUCH_FENCE, 0, 0                                                                          \
     }
 
 static int start(void **state)
@@ -243,7 +260,7 @@ static void cmdring_front_touches_each_thing_once(void **state)
     cmdring_front_put(&front, slot);
     TOUCHED(WRITE(64 + SLOT, SLOT));
     cmdring_front_push(&front);
-    TOUCHED(WRITE(CMDRING_REQ_PROD, 4), READ(CMDRING_REQ_EVENT, 4));
+    TOUCHED(WRITE(CMDRING_REQ_PROD, 4), FENCE, READ(CMDRING_REQ_EVENT, 4));
     word_set(CMDRING_RSP_PROD, 2);
     cmdring_front_pass(&front, &claimed);
     TOUCHED(READ(CMDRING_RSP_PROD, 4));
@@ -252,7 +269,7 @@ static void cmdring_front_touches_each_thing_once(void **state)
     cmdring_front_get(&front, slot);
     TOUCHED(READ(64 + SLOT, SLOT));
     cmdring_front_arm(&front);
-    TOUCHED(WRITE(CMDRING_RSP_EVENT, 4));
+    TOUCHED(WRITE(CMDRING_RSP_EVENT, 4), FENCE);
 }
 
 static void cmdring_back_touches_each_thing_once(void **state)
@@ -276,9 +293,9 @@ static void cmdring_back_touches_each_thing_once(void **state)
     cmdring_back_put(&back, slot, RESPONSE);
     TOUCHED(WRITE(64, RESPONSE), WRITE(64 + RESPONSE, SLOT - RESPONSE));
     cmdring_back_push(&back);
-    TOUCHED(WRITE(CMDRING_RSP_PROD, 4), READ(CMDRING_RSP_EVENT, 4));
+    TOUCHED(WRITE(CMDRING_RSP_PROD, 4), FENCE, READ(CMDRING_RSP_EVENT, 4));
     cmdring_back_arm(&back);
-    TOUCHED(WRITE(CMDRING_REQ_EVENT, 4));
+    TOUCHED(WRITE(CMDRING_REQ_EVENT, 4), FENCE);
 }
 
 /* A pass looks once: what is published while its slots are read belongs to the next. */

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { DOMID = 3, DEVICES = 4, LOG_MAX = 64, RECORDS_MAX = 64 };
+enum { DOMID = 3, PEER = 4, DEVICES = 4, LOG_MAX = 64, RECORDS_MAX = 64 };
 
 /* A core that notes what it is told, and says what a test has it say. */
 struct core {
@@ -23,12 +23,16 @@ struct core {
     uint64_t deadline_ns;
     uint32_t more; /* steps that leave work */
     bool allocs;   /* at EV_START asks for a port, and then for a deadline */
+    uint16_t with; /* whom that port is for; 0: its own domain */
+    uint32_t port;
+    uint32_t pokes; /* steps in the midst of which the peer notifies */
     uint64_t then_ns;
 };
 
 struct world {
     struct hv_mem *machine;
-    struct hv *hv;
+    struct hv *hv, *peer;
+    uint32_t peer_port;
     struct exec *exec;
     struct core cores[DEVICES + 1];
     char log[2 * LOG_MAX]; /* pairs: a core, and the event as a letter */
@@ -58,10 +62,15 @@ static void step(void *self, const struct ev *ev, struct step_out *out)
     if (ev->kind == EV_TIME && core->deadline_ns <= out->now_ns)
         core->deadline_ns = STEP_NEVER;
     if (ev->kind == EV_START && core->allocs) {
-        step_act(out, ACT_PORT_ALLOC, ev->token)->port.domid = DOMID;
+        step_act(out, ACT_PORT_ALLOC, ev->token)->port.domid = core->with ? core->with : DOMID;
     } else if (ev->kind == EV_PORT_ALLOC) {
+        core->port = ev->port;
         step_act(out, ACT_NOTIFY, ev->token)->port.port = ev->port;
         core->deadline_ns = core->then_ns;
+    }
+    if (core->pokes > 0) {
+        core->pokes--;
+        hv_notify(core->world->peer, core->world->peer_port);
     }
     if (core->more > 0) {
         core->more--;
@@ -226,6 +235,52 @@ static void test_a_call_outside_a_turn(void **state)
     assert_false(exec_called(world->exec));
 }
 
+/* Gives device 1 a port with a peer, who is then quiet. */
+static void with_peer(struct world *world)
+{
+    struct ev ev;
+
+    world->peer = hv_mem_domain(world->machine, PEER);
+    world->cores[1].allocs = true;
+    world->cores[1].with = PEER;
+    exec_post(world->exec, 1, EV_START);
+    assert_turn(world, 10, "bsbo", false);
+    hv_port_bind(world->peer, 0, DOMID, world->cores[1].port);
+    while (hv_next(world->peer, &ev)) {
+        world->peer_port = ev.port;
+        if (ev.kind == EV_PORT)
+            hv_unmask(world->peer, ev.port);
+    }
+}
+
+/* What a call outside a turn owes is not kept until there is one. */
+static void test_a_call_outside_a_turn_notifies(void **state)
+{
+    struct world *world = *state;
+    struct ev ev;
+
+    with_peer(world);
+    struct step_out *out = exec_call(world->exec, 20);
+    step_act(out, ACT_NOTIFY, step_token(1, 0, STEP_SLOT_DEVICE))->port.port = world->cores[1].port;
+    exec_call_end(world->exec, 1);
+    assert_true(hv_next(world->peer, &ev));
+    assert_int_equal(ev.kind, EV_PORT);
+    hv_close(world->peer);
+}
+
+/* Whoever notifies all the time is not heard before the core has caught up, and then once. */
+static void test_a_port_is_unmasked_when_the_work_is_done(void **state)
+{
+    struct world *world = *state;
+
+    with_peer(world);
+    world->cores[1].more = 2;
+    world->cores[1].pokes = 3;
+    hv_notify(world->peer, world->peer_port);
+    assert_turn(world, 20, "bobmbmbo", false);
+    hv_close(world->peer);
+}
+
 static void test_trace(void **state)
 {
     struct world *world = *state;
@@ -264,6 +319,8 @@ int main(void)
         TEST(test_removed_while_it_had_something_to_do),
         TEST(test_an_index_given_again),
         TEST(test_a_call_outside_a_turn),
+        TEST(test_a_call_outside_a_turn_notifies),
+        TEST(test_a_port_is_unmasked_when_the_work_is_done),
         TEST(test_trace),
     };
 #undef TEST
