@@ -2,8 +2,8 @@
  * A session of both cores in which one operation fails, for every operation of every kind on either
  * side, and two at once: nobody hangs, every call is answered once, and nothing is left.
  *
- * The undoing operations (unmap, unshare, port close) cannot fail by their contract (hv.h); that the
- * cores do not hang if one does all the same is seen, that nothing is left then cannot be.
+ * The undoing operations (unmap, unshare, port close) cannot fail by their contract (hv.h); that
+ * the cores do not hang if one does all the same is seen, that nothing is left then cannot be.
  */
 #include "tests/support/pair.h"
 
@@ -27,8 +27,8 @@ struct failure {
 
 /* The kinds a session uses, on either side. */
 static const enum ev_kind kinds[] = {
-    EV_SHARE,         EV_UNSHARE,    EV_MAP,        EV_UNMAP,          EV_PORT_ALLOC,   EV_PORT_BIND,
-    EV_PORT_CLOSE,    EV_STORE_READ, EV_STORE_WATCH, EV_STORE_UNWATCH, EV_STORE_PUBLISH,
+    EV_SHARE,      EV_UNSHARE,    EV_MAP,         EV_UNMAP,         EV_PORT_ALLOC,    EV_PORT_BIND,
+    EV_PORT_CLOSE, EV_STORE_READ, EV_STORE_WATCH, EV_STORE_UNWATCH, EV_STORE_PUBLISH,
 };
 
 static bool undoes(enum ev_kind kind)

@@ -1,18 +1,7 @@
 /*
  * The backend against a frontend that lies; each test plays the front by hand.
- * Attacks of reliability.md 1.3, rules of architecture 5. Those that need memory to change between
- * two reads (A1, rule 1) are in test_lying_hooked.c; requests wrong in themselves (A9 to A11, A20)
- * in test_bad_requests.c; bad store nodes (A5) in test_device.c.
- *
- *   A2, rule 4  req_prod forward, back, wrapped        req_prod_jumps, req_prod_beyond_unanswered
- *   A3, rule 2  writes our indexes                     our_indexes_overwritten
- *   A4, rule 3  data prod - cons > size                out_prod_jumps, in_cons_jumps
- *   A5          order changed after the map            order_changes_later
- *   A6          refs twice, revoked while mapped       refs_twice, refs_revoked
- *   A7          events without work                    event_storm
- *   A12         never reads, never answers             front_never_reads, front_never_closes
- *   A15, rule 7 what is left in slots                  replies_leak_nothing
- *   A19         states out of order                    states_out_of_order
+ * Which attack each test is: attacks. What needs memory to change between two reads is in
+ * test_lying_hooked.c; requests wrong in themselves are in test_bad_requests.c.
  */
 #include "tests/support/rogue.h"
 
