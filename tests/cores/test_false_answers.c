@@ -190,6 +190,50 @@ static void every_call_takes_every_errno(void **state)
     }
 }
 
+/* 5.2 e: a listener's release is answered before its accept and poll, and those then with success:
+ * the listener is gone, its calls are not, and end as they are answered. */
+static void listener_answered_before_its_calls(void **state)
+{
+    struct call accept, poll, release, bind;
+    struct call_reply reply;
+
+    (void)state;
+    uint64_t listener = passive(true);
+    int64_t accepted = pair_accept_begin(&pair, listener);
+    pair_run(&pair);
+    assert_true(rogue_request(&back, &accept));
+    assert_int_equal(pair_poll_begin(&pair, listener), 0);
+    pair_run(&pair);
+    assert_true(rogue_request(&back, &poll));
+    pair_forget(&pair);
+    assert_int_equal(pair_release(&pair, listener), 0);
+    pair_run(&pair);
+    reply = rogue_answer_to(&back, &release, 0);
+    rogue_answer(&back, &reply);
+    assert_string_equal(pair_told(&pair), "RELEASE 0");
+    int64_t next = pair_bind_begin(&pair, 7001); /* perhaps in the listener's slot */
+    pair_run(&pair);
+    assert_true(rogue_request(&back, &bind));
+    reply = (struct call_reply){poll.id, poll.code, poll.sockid, 0};
+    rogue_answer(&back, &reply);
+    reply = (struct call_reply){accept.id, accept.code, accept.sockid, 0};
+    rogue_answer(&back, &reply);
+    assert_int_equal(pair_done(&pair, CALL_POLL, listener), 0);
+    assert_int_equal(pair_done(&pair, CALL_ACCEPT, (uint64_t)accepted), 0);
+    assert_int_equal(pair_release(&pair, (uint64_t)accepted), 0);
+    pair_run(&pair);
+    reply = rogue_answer_to(&back, &release, 0);
+    assert_true(release.sockid == accept.new_sockid);
+    rogue_answer(&back, &reply);
+    assert_int_equal(pair_done(&pair, CALL_RELEASE, (uint64_t)accepted), 0);
+    reply = (struct call_reply){bind.id, bind.code, bind.sockid, -ERR_ADDRINUSE};
+    rogue_answer(&back, &reply);
+    assert_int_equal(pair_done(&pair, CALL_BIND, (uint64_t)next), -ERR_ADDRINUSE);
+    assert_int_equal(fe_counters(pair.fe)->sockets_now, 0);
+    assert_int_equal(pair.front_hv->counters.grants_now, 1);
+    assert_int_equal(pair.front_fault_count, 0);
+}
+
 /* Padding of a response, and the rest of its slot, say nothing. */
 static void pads_of_a_response_are_ignored(void **state)
 {
@@ -356,6 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_call_refuses_every_lie),
         cmocka_unit_test(every_call_takes_every_errno),
+        TEST(listener_answered_before_its_calls),
         TEST(pads_of_a_response_are_ignored),
         cmocka_unit_test(requests_leak_nothing),
         cmocka_unit_test(pages_used_again_leak_nothing),

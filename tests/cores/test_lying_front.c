@@ -270,6 +270,39 @@ static void refs_revoked(void **state)
     assert_no_fault();
 }
 
+/* The same of the command ring and of its port, under an open socket and a connect under way: the
+ * socket goes on, the answer goes to nobody, and nothing is kept when the front leaves. */
+static void ring_and_port_taken_away(void **state)
+{
+    struct rogue_data data, more;
+    struct hypervisor_usage usage;
+    struct ev ev;
+    uint64_t token = open_socket(1, &data);
+
+    (void)state;
+    rogue_share(&front, &more);
+    struct call call = rogue_connect(1, 2, &more);
+    rogue_put(&front, &call);
+    rogue_kick(&front);
+    uint64_t connecting = pair_pending(&pair, EV_NET_CONNECT);
+    hv_unshare(pair.front_hv, 1, front.handle);
+    rogue_take(&front, EV_UNSHARE, &ev);
+    hv_port_close(pair.front_hv, 2, front.port);
+    rogue_take(&front, EV_PORT_CLOSE, &ev);
+    assert_true(net_mem_complete(pair.net, EV_NET_CONNECT, connecting, 0, NULL));
+    pair_run(&pair);
+    assert_works(token, &data, 0);
+    assert_int_equal(be_counters(pair.be)->replies, 2);
+    hypervisor_usage(hv_mem_tables(pair.machine), PAIR_FRONT, &usage);
+    assert_int_equal(usage.grants_quarantined, 1);
+    assert_no_fault();
+    pair_write(&pair, PAIR_FRONT, "state", "6");
+    pair_settle(&pair);
+    assert_int_equal(pair.back_hv->counters.mapped_pages_now, 0);
+    hypervisor_usage(hv_mem_tables(pair.machine), PAIR_FRONT, &usage);
+    assert_int_equal(usage.grants_quarantined, 0);
+}
+
 static void event_storm(void **state)
 {
     struct rogue_data data;
@@ -381,6 +414,7 @@ int main(void)
         TEST(order_changes_later),
         TEST(refs_twice),
         TEST(refs_revoked),
+        TEST(ring_and_port_taken_away),
         TEST(event_storm),
         TEST(front_never_reads),
         TEST(front_never_closes),
