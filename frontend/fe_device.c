@@ -279,8 +279,13 @@ static void backend_id_read(struct fe *fe, const struct ev *ev, struct step_out 
 {
     int64_t domid = ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, 0x7fef);
 
-    if (domid < 0)
+    if (ev->ret == -ERR_NOENT)
         return; /* the toolstack has not written it yet; the watch will tell */
+    if (domid < 0) {
+        fe_fault(fe, FAULT_STORE_VALUE, DIALECT_KEY_BACKEND_ID, 0, out);
+        fe_device_close(fe, out);
+        return;
+    }
     fe->backend = (uint16_t)domid;
     phase_set(fe, FE_WAITING, out);
     if (fe->published != XENBUS_INITIALISING)

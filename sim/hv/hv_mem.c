@@ -115,15 +115,14 @@ void hv_mem_leave(struct mem_domain *d)
     pthread_mutex_unlock(&d->machine->lock);
 }
 
-bool hv_mem_injected(struct mem_domain *d, enum ev_kind kind, uint64_t token)
+struct ev *hv_mem_injected(struct mem_domain *d, enum ev_kind kind, uint64_t token)
 {
     struct mem_fault *fault = &d->faults[kind];
 
     if (!fault->armed || fault->after-- > 0)
-        return false;
+        return NULL;
     fault->armed = false;
-    hv_mem_complete(d, kind, token, fault->ret, NULL);
-    return true;
+    return hv_mem_complete(d, kind, token, fault->ret, NULL);
 }
 
 void hv_mem_drop_store(struct mem_domain *d, uint64_t token)

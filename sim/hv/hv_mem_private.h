@@ -89,8 +89,8 @@ struct mem_domain *hv_mem_enter(struct hv *hv);
 /* and ends with it. */
 void hv_mem_leave(struct mem_domain *d);
 
-/* Whether this submission was chosen to fail; then its completion is queued. */
-bool hv_mem_injected(struct mem_domain *d, enum ev_kind kind, uint64_t token);
+/* The completion, queued, of a submission that was chosen to fail; NULL if it was not. */
+struct ev *hv_mem_injected(struct mem_domain *d, enum ev_kind kind, uint64_t token);
 
 /* Queue a completion, whose particulars the caller fills in; `payload`, from malloc or NULL, is
  * freed after the event was taken. */

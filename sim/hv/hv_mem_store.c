@@ -9,9 +9,12 @@
 void hv_mem_store_read(struct hv *hv, uint64_t token, const struct hv_tag *tag, const char *path)
 {
     struct mem_domain *d = hv_mem_enter(hv);
+    struct ev_store result = {.side = tag->side, .key = tag->key, .domid = tag->domid};
+    struct ev *failed = hv_mem_injected(d, EV_STORE_READ, token);
 
-    if (!hv_mem_injected(d, EV_STORE_READ, token)) {
-        struct ev_store result = {.side = tag->side, .key = tag->key, .domid = tag->domid};
+    if (failed) {
+        failed->store = result;
+    } else {
         const char *value = store_read(hypervisor_store(d->machine->tables), path);
         int ret = !value ? -ERR_NOENT : strlen(value) >= STEP_VALUE_BYTES ? -ERR_2BIG : 0;
 
@@ -25,9 +28,12 @@ void hv_mem_store_read(struct hv *hv, uint64_t token, const struct hv_tag *tag, 
 void hv_mem_store_list(struct hv *hv, uint64_t token, const struct hv_tag *tag, const char *path)
 {
     struct mem_domain *d = hv_mem_enter(hv);
+    struct ev_store result = {.side = tag->side, .key = tag->key, .domid = tag->domid};
+    struct ev *failed = hv_mem_injected(d, EV_STORE_LIST, token);
 
-    if (!hv_mem_injected(d, EV_STORE_LIST, token)) {
-        struct ev_store result = {.side = tag->side, .key = tag->key, .domid = tag->domid};
+    if (failed) {
+        failed->store = result;
+    } else {
         char *names = NULL;
         int ret = -ERR_NOSPC;
 

@@ -1,12 +1,6 @@
 /*
  * The backend against requests that are wrong in themselves: each is answered with its error, and
- * the ring goes on. Each test plays the front by hand. Attacks of reliability.md 1.3:
- *
- *   A6   refs foreign, reserved, of another grantee   bad_refs
- *   A9   port foreign, reused, out of range           bad_ports
- *   A10  unknown command, non-zero pad                unknown_commands, pads_are_ignored
- *   A11  ids twice, dead, live                        ids, request_ids_twice
- *   A20  addresses a guest's core would refuse        addresses
+ * the ring goes on. Each test plays the front by hand. Which attack each test is: attacks.
  */
 #include "tests/support/rogue.h"
 
@@ -520,8 +514,8 @@ static void addresses(void **state)
     assert_no_fault();
 }
 
-/* Whole addresses from a guest whose own core checks nothing: where it may not go, and the port that
- * is left to the socket. */
+/* Whole addresses from a guest whose own core checks nothing: where it may not go, and the port
+ * that is left to the socket. */
 static void addresses_of_both_families(void **state)
 {
     static const struct {

@@ -153,6 +153,41 @@ static void front_judges_the_offer(void **state)
                      FAULT_STORE_VALUE); /* longer than any value a core takes */
 }
 
+/* Without backend-id the front waits for it; one that is no domain, or cannot be read, is an end.
+ */
+static void front_judges_the_backends_domain(void **state)
+{
+    static const char *const bad[] = {"", "x", "-1", "32752", "99999999999"};
+
+    (void)state;
+    open_idle(0);
+    pair_write(&pair, PAIR_FRONT, "backend-id", NULL);
+    start_both();
+    assert_false(fe_idle(pair.fe));
+    assert_int_equal(pair.front_fault_count, 0);
+    pair_write(&pair, PAIR_FRONT, "backend-id", "0");
+    pair_run(&pair);
+    assert_connected();
+    pair_close(&pair);
+    for (uint32_t i = 0; i < 1 + sizeof(bad) / sizeof(bad[0]); i++) {
+        open_idle(0);
+        if (i == 0)
+            hv_mem_fail(pair.front_hv, EV_STORE_READ, 0, -ERR_NOMEM);
+        else
+            pair_write(&pair, PAIR_FRONT, "backend-id", bad[i - 1]);
+        start_both();
+        assert_int_equal(pair.front_fault_count, 1);
+        assert_int_equal(pair.front_faults[0].reason, FAULT_STORE_VALUE);
+        assert_int_equal(pair.front_faults[0].index, DIALECT_KEY_BACKEND_ID);
+        assert_true(pair.gone && fe_idle(pair.fe));
+        pair_write(&pair, PAIR_FRONT, "backend-id", "0"); /* and it can begin again */
+        pair_start_front(&pair);
+        pair_run(&pair);
+        assert_connected();
+        pair_close(&pair);
+    }
+}
+
 /* A front that the test plays writes its three nodes and 3; the back's fault. */
 static int back_meets(const char *ref, const char *port, const char *order)
 {
@@ -541,6 +576,7 @@ int main(void)
         cmocka_unit_test(handshake_back_first),
         cmocka_unit_test(order_is_agreed),
         cmocka_unit_test(front_judges_the_offer),
+        cmocka_unit_test(front_judges_the_backends_domain),
         cmocka_unit_test(back_refuses_bad_nodes),
         cmocka_unit_test(back_does_not_blame_a_front_that_closes),
         cmocka_unit_test(back_refuses_a_bad_port),

@@ -127,14 +127,11 @@ static void no_errno(struct call_reply *reply)
     reply->ret = -4096;
 }
 
-static const struct lie lies[] = {{another_id, FAULT_RESPONSE_ID},
-                                  {id_beyond_the_ring, FAULT_RESPONSE_ID},
-                                  {another_command, FAULT_RESPONSE_ECHO},
-                                  {unknown_command, FAULT_RESPONSE_ECHO},
-                                  {another_socket, FAULT_RESPONSE_ECHO},
-                                  {pointer_for_a_socket, FAULT_RESPONSE_ECHO},
-                                  {success_and_more, FAULT_RESPONSE_RET},
-                                  {no_errno, FAULT_RESPONSE_RET}};
+static const struct lie lies[] = {
+    {another_id, FAULT_RESPONSE_ID},        {id_beyond_the_ring, FAULT_RESPONSE_ID},
+    {another_command, FAULT_RESPONSE_ECHO}, {unknown_command, FAULT_RESPONSE_ECHO},
+    {another_socket, FAULT_RESPONSE_ECHO},  {pointer_for_a_socket, FAULT_RESPONSE_ECHO},
+    {success_and_more, FAULT_RESPONSE_RET}, {no_errno, FAULT_RESPONSE_RET}};
 
 static void lie_about(enum call_kind kind, const struct lie *lie)
 {
@@ -193,6 +190,50 @@ static void every_call_takes_every_errno(void **state)
     }
 }
 
+/* 5.2 e: a listener's release is answered before its accept and poll, and those then with success:
+ * the listener is gone, its calls are not, and end as they are answered. */
+static void listener_answered_before_its_calls(void **state)
+{
+    struct call accept, poll, release, bind;
+    struct call_reply reply;
+
+    (void)state;
+    uint64_t listener = passive(true);
+    int64_t accepted = pair_accept_begin(&pair, listener);
+    pair_run(&pair);
+    assert_true(rogue_request(&back, &accept));
+    assert_int_equal(pair_poll_begin(&pair, listener), 0);
+    pair_run(&pair);
+    assert_true(rogue_request(&back, &poll));
+    pair_forget(&pair);
+    assert_int_equal(pair_release(&pair, listener), 0);
+    pair_run(&pair);
+    reply = rogue_answer_to(&back, &release, 0);
+    rogue_answer(&back, &reply);
+    assert_string_equal(pair_told(&pair), "RELEASE 0");
+    int64_t next = pair_bind_begin(&pair, 7001); /* perhaps in the listener's slot */
+    pair_run(&pair);
+    assert_true(rogue_request(&back, &bind));
+    reply = (struct call_reply){poll.id, poll.code, poll.sockid, 0};
+    rogue_answer(&back, &reply);
+    reply = (struct call_reply){accept.id, accept.code, accept.sockid, 0};
+    rogue_answer(&back, &reply);
+    assert_int_equal(pair_done(&pair, CALL_POLL, listener), 0);
+    assert_int_equal(pair_done(&pair, CALL_ACCEPT, (uint64_t)accepted), 0);
+    assert_int_equal(pair_release(&pair, (uint64_t)accepted), 0);
+    pair_run(&pair);
+    reply = rogue_answer_to(&back, &release, 0);
+    assert_true(release.sockid == accept.new_sockid);
+    rogue_answer(&back, &reply);
+    assert_int_equal(pair_done(&pair, CALL_RELEASE, (uint64_t)accepted), 0);
+    reply = (struct call_reply){bind.id, bind.code, bind.sockid, -ERR_ADDRINUSE};
+    rogue_answer(&back, &reply);
+    assert_int_equal(pair_done(&pair, CALL_BIND, (uint64_t)next), -ERR_ADDRINUSE);
+    assert_int_equal(fe_counters(pair.fe)->sockets_now, 0);
+    assert_int_equal(pair.front_hv->counters.grants_now, 1);
+    assert_int_equal(pair.front_fault_count, 0);
+}
+
 /* Padding of a response, and the rest of its slot, say nothing. */
 static void pads_of_a_response_are_ignored(void **state)
 {
@@ -214,10 +255,10 @@ static void pads_of_a_response_are_ignored(void **state)
 /* What a stack may hold of the guest's: what the front writes next must not carry it out. */
 static void __attribute__((noinline)) smear_the_stack(void)
 {
-    volatile unsigned char stack[16384];
+    unsigned char stack[16384];
 
-    for (uint32_t i = 0; i < sizeof(stack); i++)
-        stack[i] = 0xa5;
+    memset(stack, 0xa5, sizeof(stack));
+    assert_memory_equal(stack, stack + 1, sizeof(stack) - 1); /* so it is there */
 }
 
 static void smear_the_slots(void)
@@ -261,6 +302,34 @@ static void requests_leak_nothing(void **state)
                 assert_clean(i);
         rogue_back_close(&back);
     }
+}
+
+/* All that the backend left in pages of earlier sockets is gone when they come round again. */
+static void pages_used_again_leak_nothing(void **state)
+{
+    enum { PAGES = 64, ROUNDS = 65536 / PAGES + 100 }; /* hv_mem's memory, and some more */
+    static unsigned char full[PAGES * 4096], zero[PAGES * 4096], got[PAGES * 4096];
+
+    (void)state;
+    rogue_back_open(&back, &pair, 6);
+    memset(full, 0xa5, sizeof(full));
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        struct rogue_data data;
+        struct call call;
+        pair_forget(&pair);
+        int64_t sock = pair_connect_begin(&pair, 80);
+        pair_run(&pair);
+        struct call_reply reply = rogue_answer_to(&back, &call, -ERR_CONNREFUSED);
+        rogue_map(&back, &call, &data);
+        shared_bulk_in(got, &data.area, 0, sizeof(got));
+        if (memcmp(got, zero, sizeof(got)) != 0)
+            fail_msg("round %u: old bytes", i);
+        shared_fill(&data.area, 0, full, sizeof(full));
+        rogue_unmap(&back, &data);
+        rogue_answer(&back, &reply);
+        assert_int_equal(pair_done(&pair, CALL_CONNECT, (uint64_t)sock), -ERR_CONNREFUSED);
+    }
+    rogue_back_close(&back);
 }
 
 /* 5.2 i: what the front gave is in its own table; slots and pages the backend scribbles on are not
@@ -331,8 +400,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_call_refuses_every_lie),
         cmocka_unit_test(every_call_takes_every_errno),
+        TEST(listener_answered_before_its_calls),
         TEST(pads_of_a_response_are_ignored),
         cmocka_unit_test(requests_leak_nothing),
+        cmocka_unit_test(pages_used_again_leak_nothing),
         TEST(what_was_given_is_remembered),
         TEST(the_backend_closes_its_ports),
     };

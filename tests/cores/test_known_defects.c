@@ -1,6 +1,6 @@
 /*
- * What went wrong in the drivers that came before, and must not here: the rows of protocol.md 5.1 and
- * 5.2 that no other test is about. Which row each test is: attacks.
+ * What went wrong in the drivers that came before, and must not here: the rows of protocol.md 5.1
+ * and 5.2 that no other test is about. Which row each test is: attacks.
  */
 #include "tests/support/rogue.h"
 
@@ -44,8 +44,8 @@ static void release(int64_t sock)
 /* 5.2 l: a listener outlives whatever its accepts fail with. */
 static void accept_errors_leave_the_listener(void **state)
 {
-    static const int32_t errors[] = {-ERR_MFILE, -ERR_NOBUFS, -ERR_CONNABORTED, -ERR_PERM,
-                                     -ERR_NFILE, -ERR_MAX};
+    static const int32_t errors[] = {-ERR_MFILE, -ERR_NOBUFS, -ERR_CONNABORTED,
+                                     -ERR_PERM,  -ERR_NFILE,  -ERR_MAX};
 
     (void)state;
     uint64_t listener = pair_listen(&pair, NULL);

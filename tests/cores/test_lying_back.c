@@ -1,19 +1,7 @@
 /*
  * The frontend against a backend that lies; each test plays the backend by hand.
- * Attacks of reliability.md 1.3, rules of architecture 5 (A1 and rule 1: test_lying_hooked.c):
- *
- *   A2, rule 4  rsp_prod forward, back, wrapped       rsp_prod_jumps
- *   A3, rule 2  writes our indexes                    our_indexes_overwritten
- *   A4, rule 3  data prod - cons > size               in_prod_jumps, out_cons_jumps
- *   A5          order offered bad                     test_device.c
- *   A6, rule 7  reads pages we gave, keeps them       pages_are_zero, pages_are_quarantined
- *   A7          events without work                   event_storm
- *   A12         never answers                         back_never_answers, back_never_closes
- *   A13         response unknown, replayed, another's response_ids, response_echo
- *   A14         ret absurd, error word absurd         response_ret, error_words
- *   A19         states out of order                   states_out_of_order
- *   rule 5      error with bytes                      error_words
- *   5.2 e, i    answers in the wrong order            release_answered_first
+ * Which attack each test is: attacks. What needs memory to change between two reads is in
+ * test_lying_hooked.c; false answers to each call are in test_false_answers.c.
  */
 #include "tests/support/rogue.h"
 

@@ -1,19 +1,7 @@
 /*
  * The backend against a frontend that lies; each test plays the front by hand.
- * Attacks of reliability.md 1.3, rules of architecture 5. Those that need memory to change between
- * two reads (A1, rule 1) are in test_lying_hooked.c; requests wrong in themselves (A9 to A11, A20)
- * in test_bad_requests.c; bad store nodes (A5) in test_device.c.
- *
- *   A2, rule 4  req_prod forward, back, wrapped        req_prod_jumps, req_prod_beyond_unanswered
- *   A3, rule 2  writes our indexes                     our_indexes_overwritten
- *   A4, rule 3  data prod - cons > size                out_prod_jumps, in_cons_jumps
- *   A5          order changed after the map            order_changes_later
- *   A6          refs twice, revoked while mapped       refs_twice, refs_revoked
- *   A7          events without work                    event_storm
- *   A12         never reads, never answers             front_never_reads, front_never_closes
- *   A15, rule 7 what is left in slots                  replies_leak_nothing
- *   A19         states out of order                    states_out_of_order
- *   A11         leaves while requests wait             leaves_with_requests
+ * Which attack each test is: attacks. What needs memory to change between two reads is in
+ * test_lying_hooked.c; requests wrong in themselves are in test_bad_requests.c.
  */
 #include "tests/support/rogue.h"
 
@@ -298,6 +286,39 @@ static void refs_revoked(void **state)
     assert_no_fault();
 }
 
+/* The same of the command ring and of its port, under an open socket and a connect under way: the
+ * socket goes on, the answer goes to nobody, and nothing is kept when the front leaves. */
+static void ring_and_port_taken_away(void **state)
+{
+    struct rogue_data data, more;
+    struct hypervisor_usage usage;
+    struct ev ev;
+    uint64_t token = open_socket(1, &data);
+
+    (void)state;
+    rogue_share(&front, &more);
+    struct call call = rogue_connect(1, 2, &more);
+    rogue_put(&front, &call);
+    rogue_kick(&front);
+    uint64_t connecting = pair_pending(&pair, EV_NET_CONNECT);
+    hv_unshare(pair.front_hv, 1, front.handle);
+    rogue_take(&front, EV_UNSHARE, &ev);
+    hv_port_close(pair.front_hv, 2, front.port);
+    rogue_take(&front, EV_PORT_CLOSE, &ev);
+    assert_true(net_mem_complete(pair.net, EV_NET_CONNECT, connecting, 0, NULL));
+    pair_run(&pair);
+    assert_works(token, &data, 0);
+    assert_int_equal(be_counters(pair.be)->replies, 2);
+    hypervisor_usage(hv_mem_tables(pair.machine), PAIR_FRONT, &usage);
+    assert_int_equal(usage.grants_quarantined, 1);
+    assert_no_fault();
+    pair_write(&pair, PAIR_FRONT, "state", "6");
+    pair_settle(&pair);
+    assert_int_equal(pair.back_hv->counters.mapped_pages_now, 0);
+    hypervisor_usage(hv_mem_tables(pair.machine), PAIR_FRONT, &usage);
+    assert_int_equal(usage.grants_quarantined, 0);
+}
+
 static void event_storm(void **state)
 {
     struct rogue_data data;
@@ -430,6 +451,7 @@ int main(void)
         TEST(order_changes_later),
         TEST(refs_twice),
         TEST(refs_revoked),
+        TEST(ring_and_port_taken_away),
         TEST(event_storm),
         TEST(front_never_reads),
         TEST(front_never_closes),

@@ -1,17 +1,8 @@
 /*
  * Both cores against a peer that changes memory between two reads: the hooked build calls us before
  * each access a core makes.
- *
- *   A1, rule 1  request changed at each read of its slot     request_is_copied_once
- *               request changed after its copy               request_is_done_as_copied
- *               response changed at each read                response_is_copied_once
- *   A4          data index changed after it was checked      out_prod_is_loaded_once,
- *               in_cons_is_loaded_once, in_prod_is_loaded_once, out_cons_is_loaded_once
- *   A2, rule 4  command index changed within a pass          req_prod_is_loaded_once_a_pass
- *   rule 5      error and last bytes arrive between reads    error_is_loaded_before_prod
- *   rule 6      work comes while the core arms               work_while_arming, work_beyond_budget
- *               a response comes while the front arms        response_while_arming
- *   rule 4      work comes for ever while the core arms      step_takes_no_more_than_a_ring
+ * Which attack each test is: attacks. Also rule 5 of architecture 5 (error_is_loaded_before_prod)
+ * and rule 6 (work_while_arming, work_beyond_budget).
  */
 #include "tests/support/rogue.h"
 

@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-enum { TURN_STEPS_MAX = 64 * 129 * 2 }; /* rounds, events of a seam and the device's own, seams */
+/* Rounds, and steps of one: events of the hypervisor, the device's own, events of the sockets. */
+enum { TURN_STEPS_MAX = 64 * (128 + 1 + 1) };
 
 static struct pair pair;
 static struct rogue rogue;

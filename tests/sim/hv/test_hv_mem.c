@@ -393,6 +393,25 @@ static void a_chosen_submission_fails_untried(void **state)
     assert_int_equal(usage.ports, 2);
 }
 
+/* Of a node that could not be read it is still known which it was. */
+static void a_failed_read_keeps_its_tag(void **state)
+{
+    const struct hv_tag tag = {STEP_OTHER, DIALECT_KEY_PORT, 7};
+
+    (void)state;
+    hv_mem_fail(world.front, EV_STORE_READ, 0, -ERR_NOMEM);
+    hv_mem_fail(world.front, EV_STORE_LIST, 0, -ERR_NOMEM);
+    hv_store_read(world.front, TOKEN, &tag, "/local/domain/1/port");
+    struct ev ev = take(world.front, EV_STORE_READ, TOKEN);
+    assert_int_equal(ev.ret, -ERR_NOMEM);
+    assert_int_equal(ev.store.side, STEP_OTHER);
+    assert_int_equal(ev.store.key, DIALECT_KEY_PORT);
+    hv_store_list(world.front, TOKEN, &tag, "/local/domain/1");
+    ev = take(world.front, EV_STORE_LIST, TOKEN);
+    assert_int_equal(ev.ret, -ERR_NOMEM);
+    assert_int_equal(ev.store.domid, 7);
+}
+
 static void a_notification_can_be_lost(void **state)
 {
     (void)state;
@@ -438,6 +457,7 @@ int main(void)
         HV_TEST(a_death_frees_all_and_leaves_the_peer_its_mapping),
         HV_TEST(counters_return_to_their_start),
         HV_TEST(a_chosen_submission_fails_untried),
+        HV_TEST(a_failed_read_keeps_its_tag),
         HV_TEST(a_notification_can_be_lost),
         HV_TEST(a_domain_has_one_handle_and_can_live_again),
     };
