@@ -18,8 +18,6 @@
 #ifndef SIZE
 #define SIZE 2 /* bytes */
 #endif
-#define INDEXES (2 * SIZE) /* stands for 2^32 */
-#define INDEX(number) ((number) & (INDEXES - 1))
 
 #define FRONT 0
 #define BACK 1
@@ -27,127 +25,12 @@
 
 mtype = { byte3, byte2, byte1, byte0, armed, back_port, front_port, error, cons, prod };
 #define WORDS (byte0 + SIZE)
-#define BYTE(index) (byte0 + ((index) & (SIZE - 1)))
-#define VALUE(index) (1 + INDEX(index)) /* so that a stale byte shows */
 #define DEPTH (SIZE + 4)
+#ifdef INTERRUPT
+#define SIDES 3
+#endif
 #include "machine.pml"
-
-/* ---- ringlib -------------------------------------------------------------------------------- */
-
-inline bytering_room(me, room) /* = ringlib/bytering.c */
-{
-    shared_load(me, cons, word);
-    printf("%d reads cons = %d, having produced %d\n", me, word, index);
-    assert(INDEX(index - word) <= SIZE);
-    room = SIZE - INDEX(index - word);
-    word = 0
-}
-
-inline bytering_produced(me, bytes) /* = ringlib/bytering.c */
-{
-    shared_store(me, prod, INDEX(index + bytes));
-    index = INDEX(index + bytes);
-    printf("%d publishes prod = %d\n", me, index)
-}
-
-/* The bytes themselves: by bytering_put of the guest, by the socket's read into the free spans. */
-inline fill(me, bytes)
-{
-    do
-    :: atomic {
-        shared_store(me, BYTE(index + done), VALUE(index + done));
-        printf("%d writes %e\n", me, BYTE(index + done));
-        done++;
-        if
-        :: done == bytes -> done = 0; break
-        :: else
-        fi }
-    od
-}
-
-inline bytering_put(me, bytes) /* = ringlib/bytering.c */
-{
-#ifdef PUBLISHED_EARLY
-    atomic { bytering_produced(me, bytes); index = INDEX(index - bytes) };
-    fill(me, bytes);
-    index = INDEX(index + bytes)
-#else
-    fill(me, bytes);
-    atomic { bytering_produced(me, bytes) }
-#endif
-}
-
-inline bytering_queued(me, queued) /* = ringlib/bytering.c */
-{
-    shared_load(me, prod, word);
-    printf("%d reads prod = %d, having consumed %d\n", me, word, index);
-    assert(INDEX(word - index) <= SIZE);
-    queued = INDEX(word - index);
-    word = 0
-}
-
-inline bytering_consumed(me, bytes) /* = ringlib/bytering.c */
-{
-    shared_store(me, cons, INDEX(index + bytes));
-    index = INDEX(index + bytes);
-    printf("%d publishes cons = %d\n", me, index)
-}
-
-/* The bytes themselves: by bytering_take of the guest, by the socket's write from the spans. */
-inline drain(me, bytes)
-{
-    do
-    :: atomic {
-        shared_load(me, BYTE(index + done), word);
-        printf("%d reads %e\n", me, BYTE(index + done));
-        assert(word == VALUE(index + done));
-        word = 0;
-        done++;
-        if
-        :: done == bytes -> done = 0; break
-        :: else
-        fi }
-    od
-}
-
-inline bytering_take(me, bytes) /* = ringlib/bytering.c */
-{
-#ifdef GIVEN_BACK_EARLY
-    atomic { bytering_consumed(me, bytes); index = INDEX(index - bytes) };
-    drain(me, bytes);
-    index = INDEX(index + bytes)
-#else
-    drain(me, bytes);
-    atomic { bytering_consumed(me, bytes) }
-#endif
-}
-
-inline bytering_error(me, into) /* = ringlib/bytering.c */
-{
-    shared_load(me, error, into);
-    printf("%d reads error = %d\n", me, into)
-}
-
-inline bytering_fail(me) /* = ringlib/bytering.c */
-{
-    shared_store(me, error, 1);
-    printf("%d publishes the error\n", me)
-}
-
-inline tell(me, port)
-{
-    atomic { notify(me, port); printf("%d notifies\n", me) }
-}
-
-/* Any number of bytes that there is something or room for. */
-inline some(bytes, most)
-{
-    bytes = 1;
-    do
-    :: bytes < most -> bytes++
-    :: break
-    od
-}
+#include "bytes.pml"
 
 #ifdef OUT
 
@@ -283,19 +166,180 @@ end:
 
 /* ---- in: the backend produces --------------------------------------------------------------- */
 
-inline readable_bytes(me) /* = frontend/fe_data.c */
+bool ready = true; /* the application knows that it may receive */
+
+inline readable_bytes() /* = frontend/fe_data.c */
 {
 #ifdef PROD_FIRST
-    atomic { bytering_queued(me, bytes) };
-    atomic { bytering_error(me, ended) }
+    atomic { bytering_queued(FRONT, bytes) };
+    atomic { bytering_error(FRONT, ended) }
 #else
-    atomic { bytering_error(me, ended) };
-    atomic { bytering_queued(me, bytes) }
+    atomic { bytering_error(FRONT, ended) };
+    atomic { bytering_queued(FRONT, bytes) }
 #endif
 }
 
+inline wake_application() /* = frontend/fe_data.c */
+{
+    if
+    :: arm ->
+        readable_bytes();
+        if
+        :: bytes > 0 || ended -> atomic { arm = false; ready = true; printf("0 is readable\n") }
+        :: else
+        fi;
+        atomic { bytes = 0; ended = false }
+    :: else
+    fi
+}
+
+/* Nothing is queued: the end of the stream, or a wait. */
+inline recv_nothing() /* = frontend/fe_data.c */
+{
+    if
+    :: ended -> atomic { over = true; printf("0 reports the end of the stream\n") }
+    :: else ->
+        arm = true;
+#ifdef INTERRUPT
+        atomic { shared_store(FRONT, armed, 1); printf("0 arms\n") };
+#endif
+#ifndef NO_FENCE_LOOK
+        shared_fence(FRONT);
+#endif
+#ifndef NO_LOOK
+        wake_application()
+#endif
+    fi
+}
+
+inline fe_recv() /* = frontend/fe_data.c */
+{
+    readable_bytes();
+#ifdef RETURN_ON_ERROR
+    if
+    :: ended -> bytes = 0
+    :: else
+    fi;
+#endif
+    if
+    :: bytes == 0 -> recv_nothing()
+    :: else ->
+        atomic { some(taken, bytes) };
+        bytering_take(FRONT, taken);
+        tell(FRONT, back_port);
+        ready = true /* it calls again until there is nothing */
+    fi;
+    atomic { bytes = 0; taken = 0; ended = false }
+}
+
+active proctype front()
+{
+    byte index, bytes, taken, done, word;
+    bool arm, ended, over;
+
+end:
+    do
+#ifndef INTERRUPT
+    :: atomic { port_pending(front_port) -> port_take(front_port); printf("0 wakes\n") };
+        wake_application(); /* is all that fe_data_port does here */
+        port_unmask(front_port)
+#endif
+    :: atomic { ready && !over -> ready = false };
+        fe_recv()
+    :: timeout -> /* at rest: nobody can move any more */
+        assert(mem[prod] == index && (mem[error] == 0 || over));
+        break
+    od
+}
+
+#ifdef INTERRUPT
+/* What fe_data_port would be on another processor than the application; a wake-up cannot be lost. */
+active proctype handler()
+{
+    byte word, produced;
+    bool arm, ended;
+
+end:
+    do
+    :: atomic { port_pending(front_port) -> port_take(front_port) };
+        atomic { shared_load(HANDLER, armed, arm); printf("2 wakes and reads armed = %d\n", arm) };
+        if
+        :: arm ->
+            atomic { bytering_error(HANDLER, ended) };
+            atomic { shared_load(HANDLER, prod, produced) };
+            atomic {
+                shared_load(HANDLER, cons, word);
+                if
+                :: ended || produced != word -> ready = true; mem[armed] = 0
+                :: else
+                fi;
+                word = 0;
+                produced = 0;
+                ended = false;
+                arm = false }
+        :: else
+        fi
+    od
+}
+#endif
+
+inline pump_in() /* = backend/be_data.c */
+{
+    if
+    :: posted == 0 && !ended -> atomic { bytering_room(BACK, posted) }
+    :: else
+    fi
+}
+
+inline be_data_port() /* = backend/be_data.c */
+{
+    pump_in()
+}
+
+/* The socket gave some of what was posted; `ends`: nothing, and never will. */
+inline was_read(ends) /* = backend/be_data.c */
+{
+    if
+#ifdef ERROR_EARLY
+    :: ends ->
+        ended = true;
+        atomic { some(bytes, posted) };
+        fill(BACK, bytes);
+        atomic { bytering_fail(BACK) };
+        atomic { bytering_produced(BACK, bytes) }
+#else
+    :: ends -> ended = true; atomic { bytering_fail(BACK) }
+#endif
+    :: else ->
+        atomic { some(bytes, posted) };
+        fill(BACK, bytes);
+        atomic { bytering_produced(BACK, bytes) }
+    fi;
+    atomic { posted = 0; bytes = 0 };
+    tell(BACK, front_port);
+#ifndef NO_PUMP
+    pump_in()
+#endif
+}
+
+/* Its socket gives bytes, ends, or is silent for ever from any moment on. */
 active proctype back()
 {
-    skip
+    byte index, bytes, posted, done, word;
+    bool ended, ends, silent;
+
+    pump_in();
+end:
+    do
+    :: atomic { port_pending(back_port) -> port_take(back_port); printf("1 wakes\n") };
+        be_data_port();
+        port_unmask(back_port)
+    :: atomic { posted > 0 && !silent -> if :: ends = true :: ends = false fi };
+        was_read(ends)
+    :: atomic { posted > 0 && !silent -> silent = true }
+    :: timeout ->
+        assert(silent || ended);
+        break
+    od
 }
 #endif

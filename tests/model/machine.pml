@@ -12,7 +12,9 @@
  * A core takes events only where it waits, so between there and port_unmask it is masked.
  * Source: reliability 3; protocol.md 0.1 (event channels); architecture 3.
  */
+#ifndef SIDES
 #define SIDES 2
+#endif
 
 byte mem[WORDS];
 
