@@ -14,7 +14,7 @@
 
 #define PATIENCE_NS 5000000000u
 
-enum { NONE = UINT32_MAX };
+#define NONE UINT32_MAX /* no operation fails */
 
 static struct pair pair;
 
