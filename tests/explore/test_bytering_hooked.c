@@ -15,6 +15,7 @@
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -183,9 +184,11 @@ static const char *outcome(void *self)
 static struct explore_result search(struct stream *stream, const char *name)
 {
     struct explore_result result;
+    char text[100];
 
+    snprintf(text, sizeof(text), "%s, %u to send", name, stream->bytes);
     stream->channel = channel_open();
-    explore(&(struct explore){.name = name,
+    explore(&(struct explore){.name = text,
                               .self = stream,
                               .side_count = 2,
                               .side_names = {"producer", "consumer"},
@@ -199,8 +202,10 @@ static struct explore_result search(struct stream *stream, const char *name)
     return result;
 }
 
+/* Sanitized, two bytes fewer. */
 static void right(struct stream *stream, const char *name)
 {
+    stream->bytes -= EXPLORE_SLOW ? 2 : 0;
     struct explore_result result = search(stream, name);
 
     assert_null(result.wrong);
@@ -210,25 +215,27 @@ static void right(struct stream *stream, const char *name)
 static void one_byte(void **unused)
 {
     (void)unused;
-    right(&(struct stream){.size = 1, .bytes = 4}, "bytering, 1 byte, 4 to send");
+    right(&(struct stream){.size = 1, .bytes = 4}, "bytering, 1 byte");
     right(&(struct stream){.size = 1, .bytes = 5, .start = NEAR_WRAP},
-          "bytering, 1 byte, 5 to send around the wrap");
+          "bytering, 1 byte around the wrap");
 }
 
 static void two_bytes(void **unused)
 {
     (void)unused;
-    right(&(struct stream){.size = 2, .bytes = 5}, "bytering, 2 bytes, 5 to send");
+    right(&(struct stream){.size = 2, .bytes = 5}, "bytering, 2 bytes");
     right(&(struct stream){.size = 2, .bytes = 6, .start = NEAR_WRAP},
-          "bytering, 2 bytes, 6 to send around the wrap");
+          "bytering, 2 bytes around the wrap");
 }
 
 static void four_bytes(void **unused)
 {
     (void)unused;
-    right(&(struct stream){.size = 4, .bytes = 6}, "bytering, 4 bytes, 6 to send");
+    if (EXPLORE_SLOW > 1)
+        return;
+    right(&(struct stream){.size = 4, .bytes = 6}, "bytering, 4 bytes");
     right(&(struct stream){.size = 4, .bytes = 7, .start = NEAR_WRAP},
-          "bytering, 4 bytes, 7 to send around the wrap");
+          "bytering, 4 bytes around the wrap");
 }
 
 /* What must be found, or finding nothing means nothing. */

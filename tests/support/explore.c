@@ -298,9 +298,12 @@ static void prepare_side(uint32_t i)
     assert(stack);
     ASAN_UNPOISON_MEMORY_REGION(stack, STACK_BYTES);
 #if defined(__SANITIZE_THREAD__)
-    if (fiber)
+    /* dear; one that was left midway can be used again, but keeps a few calls it thinks it is in */
+    if (fiber && engine.result->runs % FIBER_RUNS == 0) {
         __tsan_destroy_fiber(fiber);
-    fiber = __tsan_create_fiber(0);
+        fiber = NULL;
+    }
+    fiber = fiber ? fiber : __tsan_create_fiber(0);
 #endif
     *side = (struct side){.stack = stack, .fiber = fiber};
     side->next = (struct step){.kind = STEP_RETURN, .side = i, .choices = 1};

@@ -18,7 +18,8 @@ enum {
     STACK_BYTES = 256 << 10,
     DEEPEST = 2000, /* steps of a run: beyond that it does not end */
     STATES_MAX = 1 << 23,
-    READS_MAX = 32, /* of one call */
+    READS_MAX = 32,   /* of one call */
+    FIBER_RUNS = 256, /* of one of ThreadSanitizer's fibers */
     POISON = 0xa5,
     NONE = -1,
 };
