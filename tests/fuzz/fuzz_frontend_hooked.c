@@ -31,7 +31,7 @@ enum deed {
     DEED_RING_PORT,  /* the device's event channel fires */
     DEED_DATA_PORT,  /* a socket's does */
     DEED_PRODUCE,    /* honest bytes into `in` */
-    DEED_CONSUME,    /* `out` is emptied */
+    DEED_CONSUME,    /* some of `out` is taken */
     DEED_DATA_WORD,  /* any of the six words of a data ring */
     DEED_DELIVER,    /* one completion, of those that are there */
     DEED_MEDDLE,     /* memory will change before a read to come */
@@ -353,10 +353,12 @@ static void produce(struct fuzz_input *input)
 static void consume(struct fuzz_input *input)
 {
     const struct bytering_layout *out = &world.judge.layout.out;
-    uint32_t choice = fuzz_u8(input);
+    uint32_t choice = fuzz_u8(input), bytes = fuzz_u8(input) * 16u;
+    uint32_t cons = seams_load(&world.seams, data_at(choice, out->cons));
+    uint32_t queued = seams_load(&world.seams, data_at(choice, out->prod)) - cons;
 
     seams_store(&world.seams, data_at(choice, out->cons),
-                seams_load(&world.seams, data_at(choice, out->prod)));
+                cons + (bytes > 0 && bytes < queued ? bytes : queued));
     fire(data_channel(choice));
 }
 
