@@ -197,7 +197,7 @@ static void choose_request(struct fuzz_input *input, unsigned char *slot)
 
     choose_address(fuzz_u8(input), &call.addr);
     call.new_sockid = ids / 8 % 8;
-    call.id = what & 0x40 ? ids / 16 : world.prod;
+    call.id = what & 0x40 ? ids / 16u : world.prod;
     call.evtchn = what & 0x80 ? 2u + ids / 8u : 2 + (uint32_t)call.sockid;
     if (call.kind == CALL_ACCEPT)
         call.evtchn = 2 + (uint32_t)call.new_sockid;
