@@ -197,8 +197,8 @@ static void choose_request(struct fuzz_input *input, unsigned char *slot)
 
     choose_address(fuzz_u8(input), &call.addr);
     call.new_sockid = ids / 8 % 8;
-    call.id = what & 0x40 ? ids / 16 : world.prod;
-    call.evtchn = what & 0x80 ? 2u + ids / 8 : 2 + (uint32_t)call.sockid;
+    call.id = what & 0x40 ? ids / 16u : world.prod;
+    call.evtchn = what & 0x80 ? 2u + ids / 8u : 2 + (uint32_t)call.sockid;
     if (call.kind == CALL_ACCEPT)
         call.evtchn = 2 + (uint32_t)call.new_sockid;
     pack(&call, slot);
@@ -213,7 +213,7 @@ static void change_field(struct fuzz_input *input, unsigned char *slot)
     const struct dialect_row *row = kind->row_count > 0 && choice % 2
                                         ? &kind->rows[choice / 2 % kind->row_count]
                                         : &dialect->request[choice / 2 % dialect->request_rows];
-    uint32_t element = row->count > 1 ? fuzz_u8(input) % row->count : 0;
+    uint32_t element = row->count > 1 ? fuzz_below(input, row->count) : 0;
     uint64_t value = (uint64_t)(int64_t)(int32_t)seams_number(input);
 
     memcpy(slot + row->wire_at + element * row->wire_bytes, &value, row->wire_bytes);

@@ -31,7 +31,7 @@ enum deed {
     DEED_RING_PORT,  /* the device's event channel fires */
     DEED_DATA_PORT,  /* a socket's does */
     DEED_PRODUCE,    /* honest bytes into `in` */
-    DEED_CONSUME,    /* `out` is emptied */
+    DEED_CONSUME,    /* some of `out` is taken */
     DEED_DATA_WORD,  /* any of the six words of a data ring */
     DEED_DELIVER,    /* one completion, of those that are there */
     DEED_MEDDLE,     /* memory will change before a read to come */
@@ -353,20 +353,29 @@ static void produce(struct fuzz_input *input)
 static void consume(struct fuzz_input *input)
 {
     const struct bytering_layout *out = &world.judge.layout.out;
-    uint32_t choice = fuzz_u8(input);
+    uint32_t choice = fuzz_u8(input), bytes = fuzz_u8(input) % 8 * (out->size / 8);
+    uint32_t cons = seams_load(&world.seams, data_at(choice, out->cons));
+    uint32_t queued = seams_load(&world.seams, data_at(choice, out->prod)) - cons;
 
     seams_store(&world.seams, data_at(choice, out->cons),
-                seams_load(&world.seams, data_at(choice, out->prod)));
+                cons + (bytes > 0 && bytes < queued ? bytes : queued));
     fire(data_channel(choice));
 }
 
+/* An index moves; an error is one of those that mean something, or none. */
 static void data_word(struct fuzz_input *input)
 {
-    uint32_t choice = fuzz_u8(input);
-    uint32_t at = data_at(choice, world.judge.layout.in.cons + choice / 8 % 6 * 4);
+    static const int32_t errors[8] = {-ERR_NOTCONN, -ERR_CONNRESET, -ERR_AGAIN, 1,
+                                      -ERR_MAX,     -ERR_MAX - 1,   0,          INT32_MIN};
+    uint32_t choice = fuzz_u8(input), word = choice / 8 % 6;
+    uint32_t at = data_at(choice, world.judge.layout.in.cons + word * 4);
     uint32_t value = seams_number(input);
 
-    seams_store(&world.seams, at, value + (choice & 0x80 ? 0 : seams_load(&world.seams, at)));
+    if (word >= 4 && !(choice & 0x80))
+        value = (uint32_t)errors[value % 8];
+    else if (!(choice & 0x80))
+        value += seams_load(&world.seams, at);
+    seams_store(&world.seams, at, value);
     fire(data_channel(choice));
 }
 

@@ -19,7 +19,7 @@
 enum {
     JUDGE_SLOTS = 8,
     JUDGE_SLOT_BYTES = 312,
-    JUDGE_SOCKS = 8,     /* of the backend: its max_sockets */
+    JUDGE_SOCKS = 5,     /* of the backend: its max_sockets, fewer than the ids guests choose */
     JUDGE_ORDER_MAX = 2, /* and its order_max */
 };
 

@@ -42,7 +42,10 @@ void judge_front_sent(struct judge_front *judge, const struct fe_send *io, int64
         return;
     FUZZ_CHECK(sock && sock->open && !sock->released && !sock->broken, "sent into nothing");
     FUZZ_CHECK(ret == sock->put, "sent %lld, copied %u", (long long)ret, sock->put);
-    sock->arm_write |= ret < io->bytes;
+    if (ret < io->bytes) {
+        sock->arm_write = true;
+        judge->waits = sock;
+    }
 }
 
 /* Whether an error is the end of this socket's stream, and comes after its last byte. */
@@ -70,7 +73,7 @@ void judge_front_received(struct judge_front *judge, const struct fe_recv *io, i
     if (ret > 0)
         FUZZ_CHECK(memcmp(sock->bytes, io->to, (size_t)ret) == 0, "other bytes than lay there");
     else if (ret == -ERR_AGAIN)
-        sock->arm_read = true;
+        (judge->waits = sock)->arm_read = true;
     else
         FUZZ_CHECK(is_end(sock, ret), "ends with %lld, error %d, %lld queued", (long long)ret,
                    sock->in_error, (long long)sock->queued);
@@ -154,6 +157,7 @@ void judge_front_begin(struct judge_front *judge, const struct ev *ev)
     judge->looked = judge->notify_due = false;
     judge->was_broken = judge->broken;
     judge->ring_faults = 0;
+    judge->waits = NULL;
     for (uint32_t i = 0; i < JUDGE_SOCKS; i++) {
         struct judge_sock *sock = &judge->socks[i];
         sock->room = sock->queued = -1;
@@ -281,7 +285,8 @@ static void act_seen(struct judge_front *judge, const struct act *act)
 /* What the application waits for has not come, as far as the core knows. */
 static void check_sock(struct judge_front *judge, struct judge_sock *sock)
 {
-    bool looked = judge->ev.kind == EV_PORT && judge->ev.token == sock->token && sock->open;
+    bool looked = sock == judge->waits ||
+                  (judge->ev.kind == EV_PORT && judge->ev.token == sock->token && sock->open);
 
     if (sock->must_break) {
         FUZZ_CHECK(judge->ring_faults > 0, "an index was believed");

@@ -75,7 +75,8 @@ struct judge_front {
     enum { STORED_NOTHING, STORED_SLOT, STORED_RING, STORED_DATA } stored;
     uint32_t stored_at, stored_offset;
     struct judge_sock *stored_in;
-    struct ev ev; /* of the step under way; EV_MORE in a call */
+    struct ev ev;             /* of the step under way; EV_MORE in a call */
+    struct judge_sock *waits; /* armed by this call */
     const unsigned char *sending;
     enum xenbus_state published;
 };
