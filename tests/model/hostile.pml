@@ -16,7 +16,9 @@
 #ifndef SIZE
 #define SIZE 2 /* slots, or bytes */
 #endif
+#ifndef INDEXES
 #define INDEXES (4 * SIZE) /* stands for 2^32 */
+#endif
 #define INDEX(number) ((number) & (INDEXES - 1))
 #define FRONT 0
 #define BACK 1
