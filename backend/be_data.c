@@ -33,7 +33,7 @@ static void post(struct be *be, struct be_sock *sock, enum act_kind kind, uint32
     act->io.count = bytering_spans(ring, bytes, act->io.spans);
 }
 
-/* Give the socket what the guest queued. */
+/* Give the socket what the guest queued. Model: bytering.pml. */
 static void pump_out(struct be *be, struct be_sock *sock, struct step_out *out)
 {
     if (sock->writing || sock->out_ended || sock->broken)
@@ -47,7 +47,7 @@ static void pump_out(struct be *be, struct be_sock *sock, struct step_out *out)
     }
 }
 
-/* Offer the socket what room the guest left. */
+/* Offer the socket what room the guest left. Model: bytering.pml. */
 static void pump_in(struct be *be, struct be_sock *sock, struct step_out *out)
 {
     if (sock->reading || sock->in_ended || sock->broken)
@@ -63,6 +63,7 @@ static void pump_in(struct be *be, struct be_sock *sock, struct step_out *out)
     }
 }
 
+/* Model: bytering.pml. */
 void be_data_port(struct be *be, struct be_sock *sock, struct step_out *out)
 {
     if (sock->state != BE_SOCK_OPEN)
@@ -71,6 +72,7 @@ void be_data_port(struct be *be, struct be_sock *sock, struct step_out *out)
     pump_in(be, sock, out);
 }
 
+/* Model: bytering.pml. */
 static void wrote(struct be *be, struct be_sock *sock, int32_t ret, struct step_out *out)
 {
     sock->writing = false;
@@ -88,6 +90,7 @@ static void wrote(struct be *be, struct be_sock *sock, int32_t ret, struct step_
     pump_out(be, sock, out);
 }
 
+/* Model: bytering.pml. */
 static void was_read(struct be *be, struct be_sock *sock, int32_t ret, struct step_out *out)
 {
     sock->reading = false;

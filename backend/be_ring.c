@@ -5,6 +5,7 @@
  */
 #include "backend/be_private.h"
 
+/* Model: cmdring.pml, hostile.pml. */
 void be_reply(struct be *be, struct be_request *request, int32_t ret)
 {
     uint32_t slot[DIALECT_SLOT_MAX / 4];
@@ -20,6 +21,7 @@ void be_reply(struct be *be, struct be_request *request, int32_t ret)
     be->reply_notify = true;
 }
 
+/* Model: cmdring.pml. */
 void be_ring_flush(struct be *be, struct step_out *out)
 {
     if (!be->reply_notify)
@@ -29,6 +31,7 @@ void be_ring_flush(struct be *be, struct step_out *out)
         step_act(out, ACT_NOTIFY, be_token(be))->port.port = be->ring_port;
 }
 
+/* Model: cmdring.pml, hostile.pml. */
 static void take_request(struct be *be, struct step_out *out)
 {
     uint32_t slot[DIALECT_SLOT_MAX / 4];
@@ -62,6 +65,7 @@ static bool pass(struct be *be, uint32_t *budget, struct step_out *out)
     return count > 0;
 }
 
+/* Model: cmdring.pml, hostile.pml. */
 void be_ring_port(struct be *be, struct step_out *out)
 {
     uint32_t budget = be->ring.size;

@@ -31,7 +31,8 @@ static void broken(struct fe *fe, struct fe_sock *sock, const struct bytering *r
     sock->arm_read = sock->arm_write = false;
 }
 
-/* Bytes to read now; `*error` is what ends the stream after them (0: nothing yet). */
+/* Bytes to read now; `*error` is what ends the stream after them (0: nothing yet).
+ * Model: bytering.pml. */
 static int64_t readable_bytes(struct fe *fe, struct fe_sock *sock, int32_t *error,
                               struct step_out *out)
 {
@@ -44,7 +45,7 @@ static int64_t readable_bytes(struct fe *fe, struct fe_sock *sock, int32_t *erro
     return queued < 0 ? 0 : queued;
 }
 
-/* Room to send now; `*error` is what ended sending (0: nothing). */
+/* Room to send now; `*error` is what ended sending (0: nothing). Model: bytering.pml. */
 static int64_t writable_bytes(struct fe *fe, struct fe_sock *sock, int32_t *error,
                               struct step_out *out)
 {
@@ -57,7 +58,7 @@ static int64_t writable_bytes(struct fe *fe, struct fe_sock *sock, int32_t *erro
     return room < 0 ? 0 : room;
 }
 
-/* Tell the application what it armed for and is now due; disarms. */
+/* Tell the application what it armed for and is now due; disarms. Model: bytering.pml. */
 static void wake_application(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     int32_t error;
@@ -75,6 +76,7 @@ static void wake_application(struct fe *fe, struct fe_sock *sock, struct step_ou
     }
 }
 
+/* Model: bytering.pml. */
 void fe_data_port(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     if (sock->state != FE_SOCK_OPEN)
@@ -84,6 +86,7 @@ void fe_data_port(struct fe *fe, struct fe_sock *sock, struct step_out *out)
         fe_sock_release_now(fe, sock, out);
 }
 
+/* Model: bytering.pml. */
 bool fe_data_drained(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     int32_t error;
@@ -121,6 +124,7 @@ static int64_t send_some(struct fe *fe, struct fe_sock *sock, const struct fe_se
     return taken;
 }
 
+/* Model: bytering.pml. */
 int64_t fe_send(struct fe *fe, const struct fe_send *io, struct step_out *out)
 {
     int ret;
@@ -136,7 +140,8 @@ int64_t fe_send(struct fe *fe, const struct fe_send *io, struct step_out *out)
     return taken;
 }
 
-/* What a recv gives when nothing is queued: end of stream, the error, or a wait. */
+/* What a recv gives when nothing is queued: end of stream, the error, or a wait.
+ * Model: bytering.pml. */
 static int64_t recv_nothing(struct fe *fe, struct fe_sock *sock, int32_t error,
                             struct step_out *out)
 {
@@ -148,6 +153,7 @@ static int64_t recv_nothing(struct fe *fe, struct fe_sock *sock, int32_t error,
     return -ERR_AGAIN;
 }
 
+/* Model: bytering.pml. */
 int64_t fe_recv(struct fe *fe, const struct fe_recv *io, struct step_out *out)
 {
     int ret;

@@ -55,6 +55,7 @@ static struct fe_sock *next_request(struct fe *fe)
     return sock;
 }
 
+/* Model: cmdring.pml. */
 static uint32_t free_id(const struct fe *fe)
 {
     for (uint32_t id = 0; id < fe->ring.size; id++)
@@ -108,6 +109,7 @@ static void send_request(struct fe *fe, struct fe_sock *sock, struct step_out *o
         fe_sock_set(fe, sock, FE_SOCK_PENDING, out);
 }
 
+/* Model: cmdring.pml, hostile.pml. */
 void fe_ring_submit(struct fe *fe, struct step_out *out)
 {
     struct fe_sock *sock;
@@ -153,6 +155,7 @@ static bool reply_fits(struct fe *fe, const struct call_reply *reply, struct ste
     return true;
 }
 
+/* Model: cmdring.pml, hostile.pml. */
 static bool take_response(struct fe *fe, struct step_out *out)
 {
     uint32_t slot[DIALECT_SLOT_MAX / 4];
@@ -198,6 +201,7 @@ static bool pass(struct fe *fe, struct step_out *out)
     return count > 0;
 }
 
+/* Model: cmdring.pml, hostile.pml. */
 void fe_ring_port(struct fe *fe, struct step_out *out)
 {
     if (fe->phase != FE_CONNECTED)

@@ -21,6 +21,7 @@ uint32_t bytering_spans(const struct bytering *ring, uint32_t bytes, struct shar
     return (first > 0 ? 1u : 0u) + (bytes > first ? 1u : 0u);
 }
 
+/* Model: bytes.pml, hostile.pml. */
 int64_t bytering_room(struct bytering *ring)
 {
     uint32_t cons = shared_load(&ring->area, ring->at.cons);
@@ -30,12 +31,14 @@ int64_t bytering_room(struct bytering *ring)
     return used > ring->at.size ? -1 : (int64_t)(ring->at.size - used);
 }
 
+/* Model: bytes.pml. */
 void bytering_produced(struct bytering *ring, uint32_t bytes)
 {
     ring->index += bytes;
     shared_store(&ring->area, ring->at.prod, ring->index);
 }
 
+/* Model: bytes.pml. */
 void bytering_put(struct bytering *ring, const void *from, uint32_t bytes)
 {
     struct shared_span spans[2];
@@ -49,6 +52,7 @@ void bytering_put(struct bytering *ring, const void *from, uint32_t bytes)
     bytering_produced(ring, bytes);
 }
 
+/* Model: bytes.pml, hostile.pml. */
 int64_t bytering_queued(struct bytering *ring)
 {
     uint32_t prod = shared_load(&ring->area, ring->at.prod);
@@ -58,12 +62,14 @@ int64_t bytering_queued(struct bytering *ring)
     return queued > ring->at.size ? -1 : (int64_t)queued;
 }
 
+/* Model: bytes.pml. */
 void bytering_consumed(struct bytering *ring, uint32_t bytes)
 {
     ring->index += bytes;
     shared_store(&ring->area, ring->at.cons, ring->index);
 }
 
+/* Model: bytes.pml. */
 void bytering_take(struct bytering *ring, void *to, uint32_t bytes)
 {
     struct shared_span spans[2];
@@ -77,6 +83,7 @@ void bytering_take(struct bytering *ring, void *to, uint32_t bytes)
     bytering_consumed(ring, bytes);
 }
 
+/* Model: bytes.pml. */
 int32_t bytering_error(const struct bytering *ring)
 {
     int32_t error = (int32_t)shared_load(&ring->area, ring->at.error);
@@ -85,6 +92,7 @@ int32_t bytering_error(const struct bytering *ring)
     return error > 0 || error < -ERR_MAX || error == -ERR_AGAIN ? -ERR_IO : error;
 }
 
+/* Model: bytes.pml. */
 void bytering_fail(struct bytering *ring, int32_t error)
 {
     shared_store(&ring->area, ring->at.error, (uint32_t)error);

@@ -6,7 +6,8 @@ static uint32_t slot_offset(uint32_t index, uint32_t size, uint32_t slot_bytes)
     return CMDRING_SLOTS + (index & (size - 1)) * slot_bytes;
 }
 
-/* ring.h's hold-off, after a publish: full fence, then does the peer's event lie in (old, new]? */
+/* ring.h's hold-off, after a publish: full fence, then does the peer's event lie in (old, new]?
+ * Model: cmdring.pml. */
 static bool event_crossed(const struct shared_area *page, uint32_t event_offset, uint32_t old,
                           uint32_t prod)
 {
@@ -24,6 +25,7 @@ uint32_t cmdring_size(uint32_t slot_bytes)
     return size;
 }
 
+/* Model: cmdring.pml. */
 void cmdring_front_init(struct cmdring_front *ring, const struct shared_area *page,
                         uint32_t slot_bytes)
 {
@@ -39,6 +41,7 @@ uint32_t cmdring_front_free(const struct cmdring_front *ring)
     return ring->size - (ring->req_prod_pvt - ring->rsp_cons);
 }
 
+/* Model: cmdring.pml. */
 void cmdring_front_put(struct cmdring_front *ring, const void *slot)
 {
     assert(cmdring_front_free(ring) > 0);
@@ -47,6 +50,7 @@ void cmdring_front_put(struct cmdring_front *ring, const void *slot)
     ring->req_prod_pvt++;
 }
 
+/* Model: cmdring.pml. */
 bool cmdring_front_push(struct cmdring_front *ring)
 {
     uint32_t old = ring->req_pushed; /* never read back: the peer could have written it */
@@ -56,6 +60,7 @@ bool cmdring_front_push(struct cmdring_front *ring)
     return event_crossed(&ring->page, CMDRING_REQ_EVENT, old, ring->req_prod_pvt);
 }
 
+/* Model: cmdring.pml, hostile.pml. */
 int cmdring_front_pass(struct cmdring_front *ring, uint32_t *claimed)
 {
     uint32_t prod = shared_load(&ring->page, CMDRING_RSP_PROD);
@@ -68,6 +73,7 @@ int cmdring_front_pass(struct cmdring_front *ring, uint32_t *claimed)
     return (int)(prod - ring->rsp_cons);
 }
 
+/* Model: cmdring.pml. */
 void cmdring_front_get(struct cmdring_front *ring, void *slot)
 {
     assert(ring->rsp_cons != ring->rsp_seen);
@@ -76,6 +82,7 @@ void cmdring_front_get(struct cmdring_front *ring, void *slot)
     ring->rsp_cons++;
 }
 
+/* Model: cmdring.pml. */
 void cmdring_front_arm(struct cmdring_front *ring)
 {
     shared_store(&ring->page, CMDRING_RSP_EVENT, ring->rsp_cons + 1);
@@ -89,6 +96,7 @@ void cmdring_back_init(struct cmdring_back *ring, const struct shared_area *page
         .page = *page, .slot_bytes = slot_bytes, .size = cmdring_size(slot_bytes)};
 }
 
+/* Model: cmdring.pml, hostile.pml. */
 int cmdring_back_pass(struct cmdring_back *ring, uint32_t *claimed)
 {
     uint32_t prod = shared_load(&ring->page, CMDRING_REQ_PROD);
@@ -100,6 +108,7 @@ int cmdring_back_pass(struct cmdring_back *ring, uint32_t *claimed)
     return (int)(prod - ring->req_cons);
 }
 
+/* Model: cmdring.pml. */
 void cmdring_back_get(struct cmdring_back *ring, void *slot)
 {
     assert(ring->req_cons != ring->req_seen);
@@ -113,6 +122,7 @@ uint32_t cmdring_back_unanswered(const struct cmdring_back *ring)
     return ring->req_cons - ring->rsp_prod_pvt;
 }
 
+/* Model: cmdring.pml. */
 void cmdring_back_put(struct cmdring_back *ring, const void *response, uint32_t bytes)
 {
     uint32_t offset = slot_offset(ring->rsp_prod_pvt, ring->size, ring->slot_bytes);
@@ -123,6 +133,7 @@ void cmdring_back_put(struct cmdring_back *ring, const void *response, uint32_t 
     ring->rsp_prod_pvt++;
 }
 
+/* Model: cmdring.pml. */
 bool cmdring_back_push(struct cmdring_back *ring)
 {
     uint32_t old = ring->rsp_pushed;
@@ -132,6 +143,7 @@ bool cmdring_back_push(struct cmdring_back *ring)
     return event_crossed(&ring->page, CMDRING_RSP_EVENT, old, ring->rsp_prod_pvt);
 }
 
+/* Model: cmdring.pml. */
 void cmdring_back_arm(struct cmdring_back *ring)
 {
     shared_store(&ring->page, CMDRING_REQ_EVENT, ring->req_cons + 1);

@@ -66,7 +66,7 @@ static inline unsigned char *shared_at(const struct shared_area *area, uint32_t 
     return (unsigned char *)area->base + offset;
 }
 
-/* Load one aligned 32-bit word; nothing after it is reordered before it. */
+/* Load one aligned 32-bit word; nothing after it is reordered before it. Model: machine.pml. */
 static inline uint32_t shared_load(const struct shared_area *area, uint32_t offset)
 {
     SHARED_HOOK(SHARED_READ, area, offset, 4);
@@ -75,7 +75,7 @@ static inline uint32_t shared_load(const struct shared_area *area, uint32_t offs
     return atomic_load_explicit(word, memory_order_acquire);
 }
 
-/* Publish one aligned 32-bit word; nothing before it is reordered after it. */
+/* Publish one aligned 32-bit word; nothing before it is reordered after it. Model: machine.pml. */
 static inline void shared_store(const struct shared_area *area, uint32_t offset, uint32_t value)
 {
     SHARED_HOOK(SHARED_WRITE, area, offset, 4);
@@ -83,7 +83,8 @@ static inline void shared_store(const struct shared_area *area, uint32_t offset,
     atomic_store_explicit(word, value, memory_order_release);
 }
 
-/* Full barrier of the sleep handshake: publish, fence, look; arm, fence, look again (ring.h). */
+/* Full barrier of the sleep handshake: publish, fence, look; arm, fence, look again (ring.h).
+ * Model: machine.pml. */
 static inline void shared_fence(void)
 {
     SHARED_HOOK_FENCE();

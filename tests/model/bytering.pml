@@ -137,7 +137,11 @@ inline wrote(fails) /* = backend/be_data.c */
     if
     :: fails -> ended = true; atomic { bytering_fail(BACK) }
     :: else ->
+#ifdef WHOLE_WRITES
+        bytes = posted;
+#else
         atomic { some(bytes, posted) };
+#endif
         bytering_take(BACK, bytes)
     fi;
     atomic { posted = 0; bytes = 0 };

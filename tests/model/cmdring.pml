@@ -5,7 +5,8 @@
  * Shows, for any number of requests over indexes that wrap: every slot is read as it was written,
  * no two outstanding requests share an id, and at rest nothing waits: every request was answered
  * and every answer consumed, so no wake-up was lost. Responses come in any order, one or several at
- * a push, at once or later; either side may run out of room for actions anywhere in a pass.
+ * a push, at once or later. With -DSHORT_OF_ROOM a step may also lack room for actions anywhere in a
+ * pass. With -DNO_PARK every request is answered at once.
  *
  * Does not model: what a request means, a lying peer (hostile.pml), the device's life.
  * Defects to plant: see `variants`. Source: ringlib/cmdring.c, frontend/fe_ring.c,
@@ -15,7 +16,7 @@
 #define SIZE 2 /* slots */
 #endif
 #ifndef INDEXES
-#define INDEXES (4 * SIZE) /* stands for 2^32 */
+#define INDEXES (2 * SIZE) /* stands for 2^32; the least that tells full from empty */
 #endif
 #define INDEX(number) ((number) & (INDEXES - 1))
 
@@ -279,7 +280,11 @@ active proctype front()
     cmdring_front_init();
 end:
     do
+#ifdef SHORT_OF_ROOM
     :: atomic { more || port_pending(front_port) -> STEP_BEGINS(0, front_port) };
+#else
+    :: atomic { port_pending(front_port) -> port_take(front_port); printf("0 wakes\n") };
+#endif
         fe_ring_port();
         STEP_ENDS(front_port);
         fe_ring_submit()
@@ -382,6 +387,7 @@ end:
         be_ring_port();
         STEP_ENDS(back_port);
         be_ring_flush()
+#ifndef NO_PARK
     :: atomic {
         pending != 0 ->
         do
@@ -391,5 +397,6 @@ end:
         be_reply(id);
         id = 0 };
         be_ring_flush()
+#endif
     od
 }

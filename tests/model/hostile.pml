@@ -16,7 +16,9 @@
 #ifndef SIZE
 #define SIZE 2 /* slots, or bytes */
 #endif
+#ifndef INDEXES
 #define INDEXES (4 * SIZE) /* stands for 2^32 */
+#endif
 #define INDEX(number) ((number) & (INDEXES - 1))
 #define FRONT 0
 #define BACK 1
@@ -25,6 +27,11 @@ mtype = { slot3, slot2, slot1, slot0, back_port, front_port, rsp_prod, req_prod,
 #define WORDS (slot0 + SIZE)
 #define SLOT(index) (slot0 + ((index) & (SIZE - 1)))
 #define DEPTH 1 /* the liar reads nothing, so it is all the same to it */
+#ifdef OURS_BACK
+#define NO_STORES_0
+#else
+#define NO_STORES_1
+#endif
 #include "machine.pml"
 
 #define IDS (SIZE + 1) /* what a slot may hold: an id, of which the last does not exist */

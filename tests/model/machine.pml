@@ -90,14 +90,21 @@ inline port_unmask(port)
 }
 
 #ifdef TSO
+#define BECOMES_VISIBLE(me) \
+    mem[at] = value; printf(".   %d's %e = %d is visible\n", me, at, value); at = 0; value = 0
+
 active proctype store_buffers()
 {
     byte at, value;
 
 end:
     do
-    :: atomic { buffer[0]?at, value; mem[at] = value; printf("                 . side 0's %e = %d is visible\n", at, value); at = 0; value = 0 }
-    :: atomic { buffer[1]?at, value; mem[at] = value; printf("                 . side 1's %e = %d is visible\n", at, value); at = 0; value = 0 }
+#ifndef NO_STORES_0
+    :: atomic { buffer[0]?at, value; BECOMES_VISIBLE(0) }
+#endif
+#ifndef NO_STORES_1
+    :: atomic { buffer[1]?at, value; BECOMES_VISIBLE(1) }
+#endif
     od
 }
 #endif
