@@ -275,7 +275,8 @@ bool hypervisor_port_peer(const struct hypervisor *hv, uint16_t owner, uint32_t 
     return true;
 }
 
-/* As xenstore's permissions have it on Xen: the directories of a device belong to the toolstack. */
+/* As xenstore's permissions have it on Xen: the directories of a device belong to the toolstack,
+ * and so does that of a domain, through which all of them could be made. */
 static bool has_directory(const struct store *store, const char *path)
 {
     static const char guarded[] = "/local/domain/";
@@ -284,6 +285,8 @@ static bool has_directory(const struct store *store, const char *path)
 
     if (strncmp(path, guarded, sizeof(guarded) - 1) != 0)
         return true;
+    if (slash == path + sizeof(guarded) - 2)
+        return store_read(store, path) != NULL;
     memcpy(parent, path, (size_t)(slash - path));
     parent[slash - path] = '\0';
     return store_read(store, parent) != NULL;

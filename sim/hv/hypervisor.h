@@ -57,9 +57,9 @@ void hypervisor_domain_remove(struct hypervisor *hv, uint16_t domid);
 int hypervisor_device_add(struct hypervisor *hv, const char *type, uint16_t front, uint16_t back,
                           uint16_t devid);
 
-/* Write a domain's nodes, all or none. Below /local/domain a node's directory must exist: it is the
- * toolstack's to make, so nobody revives a device that was removed. 0, -ERR_NOENT, -ERR_INVAL,
- * -ERR_NOSPC. */
+/* Write a domain's nodes, all or none. Below /local/domain a node's directory must exist, as must
+ * /local/domain/N itself: they are the toolstack's to make, so nobody revives a device that was
+ * removed. 0, -ERR_NOENT, -ERR_INVAL, -ERR_NOSPC. */
 int hypervisor_publish(struct hypervisor *hv, const struct hv_node *nodes, uint32_t count);
 
 /* Number a run of `pages` pages of `owner` granted to `peer`; writes one ref a page.

@@ -3,11 +3,11 @@
  * input: who does what when, how the network is, when a vCPU is held back, where within a step the
  * other side comes in. The swarm (sim/run/swarm.h) checks everything from outside at every step.
  *
- * The input: HEADER bytes (see read_header), then for each connection two (see read_conns), a byte
- * that says how many events follow, these of EVENT_BYTES each (see read_event), and to the end the
- * choices where the other side comes in (struct swarm_config). What is missing is zero.
- * Not checked: lying peers, which the other harnesses are; sizes of single reads and writes follow
- * the seed, which is a byte of the header.
+ * The input: ten bytes (see read_header), then for each connection two (see read_conns), a byte
+ * that says how many events follow, these of five each (see read_event), and to the end the choices
+ * where the other side comes in (struct swarm_config), unless the header has them drawn from its
+ * seed. What is missing is zero.
+ * Not here: peers that lie. How much is read and written at once follows the seed.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -30,13 +30,13 @@ static void load(void)
     diag_fini(&diags);
 }
 
-/* A number whose length is as likely as any other, up to 2^17: 5 bits for that, 3 for the first
- * digits. */
+/* 0, or a number whose length is as likely as any other, up to 2^18: 5 bits for that, 3 for the
+ * first digits. */
 static uint32_t scaled(uint8_t byte)
 {
     uint32_t bits = byte >> 3;
 
-    return bits > 17 ? bits : (8u + (byte & 7)) << bits >> 3;
+    return byte == 0 ? 0 : bits > 17 ? bits : (8u + (byte & 7)) << bits >> 3;
 }
 
 /* A time before the quiet. */
@@ -45,11 +45,13 @@ static uint64_t some_time(const struct swarm_plan *plan, uint32_t share, uint32_
     return plan->rest_ns * share / shares;
 }
 
-static void read_header(struct fuzz_input *input, struct swarm_plan *plan, uint8_t *seed)
+static void read_header(struct fuzz_input *input, struct swarm_plan *plan, uint32_t *seed)
 {
-    uint8_t bits = fuzz_u8(input);
+    uint8_t bits = fuzz_u8(input), every = fuzz_u8(input);
 
     *seed = fuzz_u8(input);
+    *seed += 256u * fuzz_u8(input);
+    plan->every = every & 8 ? 1u << (every & 7) : 0; /* 0: chosen */
     plan->guests = 1 + (bits & 1);
     plan->order = bits >> 1 & 7;
     plan->costs = bits >> 4 & 3;
@@ -83,18 +85,21 @@ static void read_conns(struct fuzz_input *input, struct swarm_plan *plan)
     }
 }
 
-/* What, to which connection, when, and how much. */
+/* What, to which connection, when, and how much; or, if the second byte is 128 or more, to the
+ * connection of the event before, soon after it or at once. */
 static void read_event(struct fuzz_input *input, struct swarm_plan *plan)
 {
     struct swarm_op *op = &plan->ops[plan->op_count++];
-    uint32_t share;
 
     op->kind = (enum swarm_kind)fuzz_below(input, SWARM_KIND_COUNT);
     op->conn = fuzz_u8(input);
-    share = 256u * fuzz_u8(input);
-    share += fuzz_u8(input);
-    op->at_ns = some_time(plan, share, 65536);
+    uint32_t high = fuzz_u8(input), low = fuzz_u8(input);
+    op->at_ns = some_time(plan, 256 * high + low, 65536);
     op->amount = scaled(fuzz_u8(input));
+    if (op->conn < 128 || plan->op_count == 1)
+        return;
+    op->conn = op[-1].conn;
+    op->at_ns = op[-1].at_ns + (high < 128 ? 0 : 100 * low);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -102,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct swarm_plan plan;
     static struct swarm_outcome outcome;
     struct fuzz_input input = {data, size};
-    uint8_t seed;
+    uint32_t seed;
 
     if (model.name[0] == '\0')
         load();
@@ -117,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .costs = &model.costs,
                                      .seed = seed,
                                      .plan = &plan,
-                                     .choices = data + size - input.size,
+                                     .choices = plan.every ? NULL : data + size - input.size,
                                      .choice_count = input.size},
               &outcome);
     FUZZ_CHECK(!outcome.failed, "%s: %s", outcome.what, outcome.text);

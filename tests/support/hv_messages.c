@@ -36,15 +36,16 @@ static void read_path(struct fuzz_input *input, char path[HV_PATH_BYTES])
             path[i] = (char)fuzz_u8(input);
 }
 
-/* Which refs a MAP asks for: so many from the first of a run on, in one of four orders. */
+/* Which refs a MAP asks for: so many from the first of a run on, in one of four orders; or more
+ * than there may be, zeros then. */
 static uint32_t read_refs(struct fuzz_input *input, union emu_body *body)
 {
     uint32_t first = hv_reference_pick(EMU_MAP, fuzz_u8(input));
     uint32_t count = fuzz_u8(input), order = fuzz_below(input, 4);
 
-    count = count < 192 ? 1 + count % 16 : HV_REFS_MAX - (255 - count);
+    count = count < 192 ? 1 + count % 16 : HV_REFS_MAX + count - 247;
     body->map.count = count;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && count <= HV_REFS_MAX; i++) {
         if (order == 0)
             body->map.refs[i] = first + i;
         else if (order == 1)
@@ -57,10 +58,11 @@ static uint32_t read_refs(struct fuzz_input *input, union emu_body *body)
 
 static uint32_t read_publish(struct fuzz_input *input, union emu_body *body)
 {
-    uint32_t count = 1 + fuzz_below(input, 3);
+    uint8_t which = fuzz_u8(input);
+    uint32_t count = which < 252 ? 1 + which % 3 : HV_PUBLISH_MAX - 2 + which % 4;
 
     body->publish.count = count;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && i < HV_PUBLISH_MAX; i++) {
         read_path(input, body->publish.nodes[i].path);
         snprintf(body->publish.nodes[i].value, STEP_VALUE_BYTES, "%u", fuzz_u8(input));
     }

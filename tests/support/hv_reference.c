@@ -188,8 +188,9 @@ static void mapped(uint16_t domid, const struct hv_asked *asked, const struct em
     struct map *map = &all.maps[all.map_count++];
     uint32_t at = 0;
 
-    FUZZ_CHECK(all.map_count <= THINGS && !map_find(domid, body->handle), "handle %u twice",
-               body->handle);
+    FUZZ_CHECK(all.map_count <= THINGS, "%u mappings", all.map_count);
+    map->mapper = NOBODY; /* whatever an earlier input left there */
+    FUZZ_CHECK(!map_find(domid, body->handle), "handle %u twice", body->handle);
     *map = (struct map){.mapper = domid, .handle = body->handle, .pages = asked->value};
     for (uint32_t i = 0; i < body->count; i++) {
         const struct emu_piece *piece = &body->pieces[i];

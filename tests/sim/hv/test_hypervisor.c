@@ -379,6 +379,21 @@ static void a_domain_exists_once(void **state)
     assert_int_equal(hypervisor_domain_add(*state, FRONT), -ERR_EXIST);
 }
 
+/* A domain that is gone stays gone, whatever the others write. */
+static void nobody_makes_a_domain(void **state)
+{
+    static const struct hv_node makers[] = {
+        {"/local/domain/99", "1"}, {"/local/domain/99/device", "1"}, {"/local/domain/a", ""}};
+    static const struct hv_node allowed[] = {{"/local/domain/5", "x"}, {"/local/domain/5/a", "x"}};
+    struct hypervisor *hv = *state;
+    uint32_t nodes = store_nodes(hypervisor_store(hv));
+
+    for (uint32_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
+        assert_int_equal(hypervisor_publish(hv, &makers[i], 1), -ERR_NOENT);
+    assert_int_equal(store_nodes(hypervisor_store(hv)), nodes);
+    assert_int_equal(hypervisor_publish(hv, allowed, 2), 0);
+}
+
 #define TABLE_TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
 
 int main(void)
@@ -398,6 +413,7 @@ int main(void)
         TABLE_TEST(a_death_removes_devices_and_tells_by_watch),
         TABLE_TEST(the_dead_keep_what_others_map),
         TABLE_TEST(a_domain_exists_once),
+        TABLE_TEST(nobody_makes_a_domain),
     };
 
     return !!cmocka_run_group_tests_name("hypervisor", tests, NULL, NULL);
