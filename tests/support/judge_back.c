@@ -396,7 +396,7 @@ void judge_back_begin(struct judge_back *judge, const struct ev *ev)
     if (ev->kind == EV_MAP && step_slot(ev->token) == STEP_SLOT_DEVICE && ev->ret == 0) {
         judge->reads = judge->pushed = judge->claimed = 0; /* a new command ring */
         judge->armed = 1;                                  /* as the front initialises it */
-        judge->broken = judge->event_due = judge->retreated = false;
+        judge->broken = judge->was_broken = judge->event_due = judge->retreated = false;
         memset(judge->asked, 0, sizeof(judge->asked));
         memset(judge->open, 0, sizeof(judge->open));
         memset(judge->connected, 0, sizeof(judge->connected));
