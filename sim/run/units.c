@@ -129,10 +129,13 @@ static enum units_fault parse_point(const char *text, uint64_t *number, uint32_t
 {
     uint64_t sum;
     enum units_fault fault = parse_digits(text, &sum, rest);
-    const char *at = *rest + 1;
 
     *places = 0;
-    if (fault == UNITS_OK && **rest == '.') {
+    if (fault != UNITS_OK)
+        return fault;
+    if (**rest == '.') {
+        const char *at = *rest + 1;
+
         for (; *at >= '0' && *at <= '9'; at++) {
             uint64_t digit = (uint64_t)(*at - '0');
 
@@ -145,9 +148,8 @@ static enum units_fault parse_point(const char *text, uint64_t *number, uint32_t
         if (*places == 0)
             return UNITS_MALFORMED;
     }
-    if (fault == UNITS_OK)
-        *number = sum;
-    return fault;
+    *number = sum;
+    return UNITS_OK;
 }
 
 /* number * factor / 10^places, if that is whole. */
