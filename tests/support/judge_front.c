@@ -79,17 +79,24 @@ void judge_front_received(struct judge_front *judge, const struct fe_recv *io, i
                    sock->in_error, (long long)sock->queued);
 }
 
-/* The call that an upcall completes: one that was answered like that, else any. */
+/* How well an upcall fits a call, of several polls of one listener: one that was answered like that
+ * before one the backend never saw, that before one it has not answered. */
+static int fit(const struct judge_call *call, const struct act_done *done)
+{
+    if (call->answered)
+        return call->ret == done->ret ? 3 : 0;
+    return call->sent ? 1 : 2;
+}
+
+/* The call that an upcall completes. */
 static struct judge_call *completed(struct judge_front *judge, const struct act_done *done)
 {
     struct judge_call *found = NULL;
 
     for (uint32_t i = 0; i < JUDGE_CALLS; i++) {
         struct judge_call *call = &judge->calls[i];
-        if (!call->used || call->kind != done->call || call->sock != done->sock)
-            continue;
-        if (!found || (call->answered && call->ret == done->ret) ||
-            (!call->answered && found->answered && found->ret != done->ret))
+        if (call->used && call->kind == done->call && call->sock == done->sock &&
+            (!found || fit(call, done) > fit(found, done)))
             found = call;
     }
     FUZZ_CHECK(found, "%s completed, and nobody called it", call_name(done->call));
