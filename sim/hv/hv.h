@@ -137,8 +137,9 @@ static inline void hv_port_close(struct hv *hv, uint64_t token, uint32_t port)
     hv->ops->port_close(hv, token, port);
 }
 
-/* Signal the other end. 0 also when it is already pending, unbound or gone; -ERR_NOTCONN for a
- * port that is not ours. */
+/* Signal the other end. Whoever takes the event sees what we stored before: the data rings rely on
+ * it, which have no fence there (tests/model, in-notify-overtakes). 0 also when it is already
+ * pending, unbound or gone; -ERR_NOTCONN for a port that is not ours. */
 static inline int hv_notify(struct hv *hv, uint32_t port)
 {
     hv->counters.notifies++;
