@@ -360,6 +360,7 @@ static void mem_close(struct hv *hv)
     hv_mem_watches_free(d);
     hypervisor_domain_remove(d->machine->tables, hv->domid);
     d->machine->domains[hv->domid] = NULL;
+    d->machine->domain_count--;
     hv_mem_leave(d);
     free(d);
 }
@@ -411,8 +412,7 @@ struct hv_mem *hv_mem_create_pages(const struct hypervisor_config *limits, uint3
 
 void hv_mem_destroy(struct hv_mem *machine)
 {
-    for (uint32_t domid = 0; domid < HV_MEM_DOMAINS; domid++)
-        assert(!machine->domains[domid]);
+    assert(machine->domain_count == 0);
     hypervisor_destroy(machine->tables);
     assert(machine->pages.used == 0);
     slots_fini(&machine->pages);
@@ -438,6 +438,7 @@ struct hv *hv_mem_domain(struct hv_mem *machine, uint16_t domid)
         d->hv.domid = domid;
         d->machine = machine;
         machine->domains[domid] = d;
+        machine->domain_count++;
     }
     pthread_mutex_unlock(&machine->lock);
     return d ? &d->hv : NULL;

@@ -80,6 +80,7 @@ struct hv_mem {
     unsigned char *base;
     struct slots pages;   /* which of its pages are part of a run */
     struct queued *spare; /* through `next`: entries of no queue, to be used again */
+    uint32_t domain_count;
     struct mem_domain *domains[HV_MEM_DOMAINS];
 };
 

@@ -35,6 +35,7 @@ struct hv_virtual {
     struct hv_virtual_config config;
     struct hv_mem *mem;
     struct hv_mem_time time;
+    uint32_t domains_end; /* above the largest domid there was */
     struct domain *domains[DOMAINS_MAX];
 };
 
@@ -218,7 +219,7 @@ struct hv_virtual *hv_virtual_create(const struct hv_virtual_config *config)
 void hv_virtual_destroy(struct hv_virtual *machine)
 {
     hv_mem_destroy(machine->mem);
-    for (uint32_t domid = 0; domid < DOMAINS_MAX; domid++) {
+    for (uint32_t domid = 0; domid < machine->domains_end; domid++) {
         if (machine->domains[domid])
             free(machine->domains[domid]->ports);
         free(machine->domains[domid]);
@@ -234,6 +235,8 @@ struct hv *hv_virtual_domain(struct hv_virtual *machine, uint16_t domid, struct 
     assert(domain && !machine->domains[domid]);
     *domain = (struct domain){.machine = machine, .vcpu = vcpu, .domid = domid, .backend = backend};
     machine->domains[domid] = domain;
+    if (domid >= machine->domains_end)
+        machine->domains_end = domid + 1u;
     struct hv *hv = hv_mem_domain(machine->mem, domid);
     assert(hv);
     return hv;

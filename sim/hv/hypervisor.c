@@ -73,7 +73,7 @@ void hypervisor_destroy(struct hypervisor *hv)
 {
     struct device *device, *following;
 
-    for (uint32_t domid = 0; domid < HYPERVISOR_DOMAINS; domid++) {
+    for (uint32_t domid = 0; domid < hv->domains_end; domid++) {
         if (hv->domains[domid])
             hypervisor_domain_remove(hv, (uint16_t)domid);
     }
@@ -106,6 +106,8 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
     hypervisor_grants_init(hv, domain);
     slots_init(&domain->ports, 1, hv->config.ports_max);
     hv->domains[domid] = domain;
+    if (domid >= hv->domains_end)
+        hv->domains_end = domid + 1u;
     domain_path(domid, path);
     write_number(hv, path, "domid", domid);
     return 0;

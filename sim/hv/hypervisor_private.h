@@ -46,6 +46,7 @@ struct hypervisor {
     struct hypervisor_config config;
     struct store *store;
     struct device *devices;
+    uint32_t domains_end; /* above the largest domid there ever was */
     struct domain *domains[HYPERVISOR_DOMAINS];
 };
 
