@@ -178,13 +178,19 @@ static void watch_signals(struct simulation *sim, uv_signal_t handles[2])
     }
 }
 
+static void unwatch_signals(uv_signal_t handles[2])
+{
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&handles[i], NULL);
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}
+
+/* Signals are taken here only. */
 static void go(struct simulation *sim)
 {
     enum run_virtual_status status = RUN_VIRTUAL_GOING;
     uint64_t said_ns = sim->start_ns;
-    uv_signal_t handles[2];
 
-    watch_signals(sim, handles);
     while (status == RUN_VIRTUAL_GOING && sim->signals < 2) {
         status = run_virtual_go(sim->run, EVENTS_AT_ONCE);
         uv_run(uv_default_loop(), UV_RUN_NOWAIT);
@@ -197,9 +203,6 @@ static void go(struct simulation *sim)
         tell_stall(sim);
     if (sim->options->progress)
         fputs("\r\033[K", stderr);
-    for (int i = 0; i < 2; i++)
-        uv_close((uv_handle_t *)&handles[i], NULL);
-    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }
 
 static void simulate(struct simulation *sim, const struct model *model, const struct policy *policy)
@@ -241,7 +244,9 @@ void simulate_run(const struct scenario *scenario, const struct model *model,
     struct simulation sim = {
         .scenario = scenario, .options = options, .outcome = outcome, .start_ns = uv_hrtime()};
     struct policy policy;
+    uv_signal_t handles[2];
 
+    watch_signals(&sim, handles); /* before there is a trace: whoever sees it may interrupt */
     policy_init(&policy);
     for (uint32_t i = 0; i < options->allow_count; i++) {
         struct policy_rule rule;
@@ -258,5 +263,6 @@ void simulate_run(const struct scenario *scenario, const struct model *model,
     } else {
         outcome->complete = false;
     }
+    unwatch_signals(handles);
     outcome->wall_ns = uv_hrtime() - sim.start_ns;
 }
