@@ -243,6 +243,23 @@ static void unsent_connect_goes_with_its_device(void **state)
     assert_int_equal(pair.front_hv->counters.grants_now, 0);
 }
 
+/* A bound socket whose device went does not listen any more, and can be released. */
+static void bound_socket_of_a_lost_device(void **state)
+{
+    (void)state;
+    int64_t sock = pair_bind_begin(&pair, 7000);
+    pair_run(&pair);
+    answer(0);
+    pair_write(&pair, PAIR_BACK, "state", "6");
+    pair_run(&pair);
+    pair_forget(&pair);
+    assert_int_equal(pair_listen_begin(&pair, (uint64_t)sock), -ERR_CONNRESET);
+    assert_int_equal(pair_release(&pair, (uint64_t)sock), 0);
+    pair_run(&pair);
+    assert_string_equal(pair_told(&pair), "RELEASE 0");
+    assert_int_equal(fe_counters(pair.fe)->sockets_now, 0);
+}
+
 /* Nobody asked for a shorter time than protocol.md 7 (28) has. */
 static void lingers_a_minute_unless_told(void **state)
 {
@@ -316,6 +333,7 @@ int main(void)
         TEST(ids_nobody_was_given),
         TEST(released_is_not_woken),
         TEST(unsent_connect_goes_with_its_device),
+        TEST(bound_socket_of_a_lost_device),
         TEST(lingers_a_minute_unless_told),
         cmocka_unit_test(released_accept_leaves_the_others),
         cmocka_unit_test(next_ring_has_all_its_slots),
