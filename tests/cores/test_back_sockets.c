@@ -324,6 +324,68 @@ static void broken_ring_moves_no_more(void **state)
     rogue_unshare(&front, &in);
 }
 
+/* A socket that could not listen is bound: it takes no accept, and may be tried again. */
+static void failed_listen_is_no_listener(void **state)
+{
+    struct call bind = {.id = 0, .kind = CALL_BIND, .sockid = 65, .addr = pair_addr(7000)};
+
+    (void)state;
+    rogue_put(&front, &bind);
+    rogue_kick(&front);
+    uint64_t token = pair_pending(&pair, EV_NET_BIND);
+    net_mem_complete(pair.net, EV_NET_BIND, token, 0, NULL);
+    pair_run(&pair);
+    assert_reply(0, 65, 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        put(CALL_LISTEN, 1, 65);
+        rogue_kick(&front);
+        assert_int_equal(pair_pending_count(&pair, EV_NET_LISTEN), 1);
+        net_mem_complete(pair.net, EV_NET_LISTEN, token, -ERR_ADDRINUSE, NULL);
+        pair_run(&pair);
+        assert_reply(1, 65, -ERR_ADDRINUSE);
+        put(CALL_POLL, 2, 65);
+        rogue_kick(&front);
+        assert_reply(2, 65, -ERR_INVAL);
+    }
+    release(65);
+}
+
+/* A guest that takes one byte out of a full ring is given one more. */
+static void one_byte_of_room_is_offered(void **state)
+{
+    static const char many[1 << 14];
+    struct rogue_data data;
+
+    (void)state;
+    uint64_t token = open_socket(66, &data);
+    uint32_t size = data.at.in.size;
+    assert_true(net_mem_complete(pair.net, EV_NET_READ, token, (int32_t)size, many));
+    pair_run(&pair);
+    assert_int_equal(pair_pending_count(&pair, EV_NET_READ), 0);
+    shared_store(&data.area, data.at.in.cons, 1);
+    hv_notify(front.hv, data.port);
+    pair_run(&pair);
+    assert_true(net_mem_complete(pair.net, EV_NET_READ, token, 1, "y"));
+    pair_run(&pair);
+    assert_int_equal(word(&data, data.at.in.prod), size + 1);
+    release(66);
+    rogue_unshare(&front, &data);
+}
+
+/* ring.h's hold-off: a front that asked for the first answer only is notified of that one. */
+static void who_did_not_ask_is_not_notified(void **state)
+{
+    uint64_t notifies = pair.back_hv->counters.notifies;
+
+    (void)state;
+    for (uint32_t id = 0; id < 3; id++) {
+        put(CALL_LISTEN, id, 67);
+        rogue_kick(&front);
+        assert_reply(id, 67, -ERR_INVAL);
+        assert_int_equal(pair.back_hv->counters.notifies - notifies, 1);
+    }
+}
+
 /* What is cancelled by the close is nothing the guest is told in its ring. */
 static void close_writes_nothing_into_the_ring(void **state)
 {
@@ -422,6 +484,9 @@ int main(void)
         TEST(closing_listener_takes_nothing),
         TEST(poll_is_not_another_while_it_closes),
         TEST(broken_ring_moves_no_more),
+        TEST(failed_listen_is_no_listener),
+        TEST(one_byte_of_room_is_offered),
+        TEST(who_did_not_ask_is_not_notified),
         TEST(close_writes_nothing_into_the_ring),
         cmocka_unit_test_setup_teardown(broken_front_is_not_answered, open_front, drop),
         TEST(counts_are_what_happened),

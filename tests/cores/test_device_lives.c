@@ -309,6 +309,25 @@ static void connected_before_the_offer_completes(void **state)
     assert_string_equal(pair.front_states, "34");
 }
 
+/* Who is told to stop before it began has nothing to stop, then or later. */
+static void stop_before_the_start_is_forgotten(void **state)
+{
+    (void)state;
+    pair_open(&pair, &(struct pair_config){.not_started = true});
+    stop_back(0);
+    assert_int_equal(be_deadline_ns(pair.be), STEP_NEVER);
+    pair_start_back(&pair);
+    for (uint32_t life = 0; life < 2; life++) {
+        pair_start_front(&pair);
+        pair_run(&pair);
+        assert_int_equal(fe_state(pair.fe), XENBUS_CONNECTED);
+        exec_post(pair.front, 0, EV_STOP);
+        pair_run(&pair);
+    }
+    assert_string_equal(pair.back_states, "24562456");
+    pair_close(&pair);
+}
+
 /* A front that was stopped once follows the backend in its next life too, without a 5. */
 static void stop_ends_with_the_life_it_was_for(void **state)
 {
@@ -342,6 +361,7 @@ int main(void)
         TEST(refused_store_is_not_tried_for_ever),
         CLOSED(failure_ends_with_the_life_it_arose_in),
         TEST(connected_before_the_offer_completes),
+        CLOSED(stop_before_the_start_is_forgotten),
         CLOSED(stop_ends_with_the_life_it_was_for),
     };
 

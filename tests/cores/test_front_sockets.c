@@ -215,6 +215,7 @@ static struct {
     const struct hv_ops *real;
     struct hv_ops ops;
     uint64_t token;
+    uint32_t handle;
 } held;
 
 static void held_share(struct hv *hv, uint64_t token, uint16_t domid, uint32_t pages)
@@ -241,6 +242,132 @@ static void unsent_connect_goes_with_its_device(void **state)
     pair_run(&pair);
     assert_string_equal(pair_told(&pair), "GONE, CONNECT -104");
     assert_int_equal(pair.front_hv->counters.grants_now, 0);
+}
+
+static void held_unshare(struct hv *hv, uint64_t token, uint32_t handle)
+{
+    (void)hv;
+    held.token = token;
+    held.handle = handle;
+}
+
+/* The id of a connect that failed is dead, though its pages are still being taken back. */
+static void failed_connect_cannot_be_released(void **state)
+{
+    struct call call;
+
+    (void)state;
+    int64_t sock = pair_connect_begin(&pair, 80);
+    pair_run(&pair);
+    held.real = pair.front_hv->ops;
+    held.ops = *held.real;
+    held.ops.unshare = held_unshare;
+    pair.front_hv->ops = &held.ops;
+    struct call_reply reply = rogue_answer_to(&back, &call, -ERR_CONNREFUSED);
+    rogue_answer(&back, &reply);
+    assert_string_equal(pair_told(&pair), "CONNECT -111");
+    assert_int_equal(pair_release(&pair, (uint64_t)sock), -ERR_BADF);
+    held.real->unshare(pair.front_hv, held.token, held.handle);
+    pair_run(&pair);
+    assert_string_equal(pair_told(&pair), "CONNECT -111");
+    assert_int_equal(fe_counters(pair.fe)->sockets_now, 0);
+}
+
+/* An accept for which there is no slot is nothing its listener's release waits for. */
+static void refused_accept_holds_nothing_up(void **state)
+{
+    (void)state;
+    pair_open(&pair, &(struct pair_config){.order = 1, .max_sockets = 2});
+    uint64_t listener = pair_listen(&pair, NULL);
+    assert_true(pair_accept_begin(&pair, listener) >= 0);
+    assert_int_equal(pair_accept_begin(&pair, listener), -ERR_MFILE);
+    assert_int_equal(pair_poll_begin(&pair, listener), -ERR_MFILE);
+    pair_run(&pair);
+    pair_forget(&pair);
+    assert_int_equal(pair_release(&pair, listener), 0);
+    pair_settle(&pair);
+    assert_string_equal(pair_told(&pair), "ACCEPT -9, RELEASE 0");
+    pair_close(&pair);
+}
+
+/* ring.h's hold-off: a backend that asked for the first request only is notified of that one. */
+static void who_did_not_ask_is_not_notified(void **state)
+{
+    uint64_t notifies = pair.front_hv->counters.notifies;
+
+    (void)state;
+    for (uint16_t i = 0; i < 3; i++) {
+        assert_true(pair_bind_begin(&pair, (uint16_t)(7000 + i)) >= 0);
+        pair_run(&pair);
+        assert_int_equal(pair.front_hv->counters.notifies - notifies, 1);
+    }
+}
+
+/* An id is dead for as long as it can be told from others, however often its slot is used again. */
+static void old_ids_stay_dead(void **state)
+{
+    (void)state;
+    pair_open(&pair, &(struct pair_config){.order = 1, .max_sockets = 1});
+    uint64_t first = pair_connect(&pair, NULL);
+    for (uint32_t use = 0; use < 300; use++) {
+        pair_forget(&pair);
+        assert_int_equal(pair_release(&pair, use == 0 ? first : pair_connect(&pair, NULL)), 0);
+        pair_settle(&pair);
+        assert_int_equal(pair_send(&pair, first, "x", 1), -ERR_BADF);
+        assert_int_equal(pair_release(&pair, first), -ERR_BADF);
+    }
+    pair_forget(&pair);
+    pair_connect(&pair, NULL);
+    assert_int_equal(pair_release(&pair, first), -ERR_BADF);
+    pair_drop(&pair);
+}
+
+/* An accepted socket is as one that connected: told of its first bytes, and drained at its end. */
+static void accepted_is_as_connected(void **state)
+{
+    (void)state;
+    pair_open(&pair, &(struct pair_config){.order = 1});
+    uint64_t listener = pair_listen(&pair, NULL);
+    int64_t sock = pair_accept_begin(&pair, listener);
+    assert_true(sock >= 0);
+    pair_run(&pair);
+    uint64_t token = pair_pending(&pair, EV_NET_ACCEPT);
+    assert_true(net_mem_complete(pair.net, EV_NET_ACCEPT, token, 0, NULL));
+    pair_run(&pair);
+    pair_forget(&pair);
+    assert_true(net_mem_complete(pair.net, EV_NET_READ, token, 1, "y"));
+    pair_run(&pair);
+    assert_string_equal(pair_told(&pair), "READABLE");
+    assert_int_equal(pair_send(&pair, (uint64_t)sock, "x", 1), 1);
+    assert_int_equal(pair_release(&pair, (uint64_t)sock), 0);
+    pair_run(&pair);
+    assert_int_equal(pair_pending_count(&pair, EV_NET_WRITE), 1); /* it is not cancelled */
+    pair_settle(&pair);
+    assert_int_equal(pair_done(&pair, CALL_RELEASE, (uint64_t)sock), 0);
+    uint64_t written;
+    assert_memory_equal(net_mem_written(pair.net, token, &written), "x", 1);
+    assert_int_equal(written, 1);
+    pair_release(&pair, listener);
+    pair_close(&pair);
+}
+
+/* What it waits for is there to be seen: bytes from the start, room once there was too little. */
+static void waits_can_be_seen(void **state)
+{
+    static const char many[1 << 14];
+    struct rogue_data data;
+    struct fe_data seen;
+
+    (void)state;
+    uint64_t sock = open_socket(&data);
+    assert_true(fe_data(pair.fe, sock, &seen));
+    assert_true(seen.wants_bytes && !seen.wants_room);
+    assert_int_equal(pair_send(&pair, sock, many, data.at.out.size + 1), data.at.out.size);
+    shared_store(&data.area, data.at.in.prod, 1);
+    hv_notify(pair.back_hv, data.port);
+    pair_run(&pair);
+    assert_true(fe_data(pair.fe, sock, &seen));
+    assert_true(!seen.wants_bytes && seen.wants_room);
 }
 
 /* A bound socket whose device went does not listen any more, and can be released. */
@@ -333,6 +460,12 @@ int main(void)
         TEST(ids_nobody_was_given),
         TEST(released_is_not_woken),
         TEST(unsent_connect_goes_with_its_device),
+        TEST(failed_connect_cannot_be_released),
+        cmocka_unit_test(refused_accept_holds_nothing_up),
+        TEST(who_did_not_ask_is_not_notified),
+        cmocka_unit_test(old_ids_stay_dead),
+        cmocka_unit_test(accepted_is_as_connected),
+        TEST(waits_can_be_seen),
         TEST(bound_socket_of_a_lost_device),
         TEST(lingers_a_minute_unless_told),
         cmocka_unit_test(released_accept_leaves_the_others),
