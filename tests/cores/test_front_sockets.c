@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#define LINGER_NS 60000000000u
+
 static struct pair pair;
 static struct rogue back;
 
@@ -396,7 +398,13 @@ static void lingers_a_minute_unless_told(void **state)
     uint64_t sock = open_socket(&data);
     assert_int_equal(pair_send(&pair, sock, "x", 1), 1);
     assert_int_equal(pair_release(&pair, sock), 0);
-    assert_int_equal(fe_deadline_ns(pair.fe), pair.now_ns + 60000000000u);
+    assert_int_equal(fe_deadline_ns(pair.fe), pair.now_ns + LINGER_NS);
+    pair.now_ns += LINGER_NS - 1;
+    exec_turn(pair.front, pair.now_ns);
+    assert_int_equal(fe_counters(pair.fe)->requests, 1);
+    pair.now_ns += 1;
+    exec_turn(pair.front, pair.now_ns); /* pair_run would wait for a deadline that is not met */
+    assert_int_equal(answer(0), CALL_RELEASE);
 }
 
 /* One of those that wait for a slot is released: the others are not forgotten with it. */
