@@ -9,6 +9,7 @@
 #include "ringlib/xenbus.h"
 
 #define ALL_DOMAINS 0xffffu /* STORE_LIST of the domains themselves */
+#define DOMAIN_MAX 0x7fefu  /* Xen: DOMID_FIRST_RESERVED is 0x7ff0 */
 
 struct bus_device {
     uint16_t domid, devid;
@@ -163,6 +164,7 @@ static void next_domain(struct bus *bus, struct step_out *out)
 static void listed(struct bus *bus, const struct ev *ev, struct step_out *out)
 {
     const char *name = ev->store.names;
+    uint32_t largest = ev->store.domid == ALL_DOMAINS ? DOMAIN_MAX : UINT16_MAX;
 
     if (ev->ret < 0 && ev->ret != -ERR_NOENT) { /* nothing is known: try at the next change */
         bus->listing = false;
@@ -171,7 +173,7 @@ static void listed(struct bus *bus, const struct ev *ev, struct step_out *out)
         return;
     }
     for (int32_t i = 0; i < ev->ret; i++, name += strlen(name) + 1) {
-        int64_t number = xenbus_parse(name, 0xffff);
+        int64_t number = xenbus_parse(name, largest);
         if (number < 0)
             continue; /* not a domain's or a device's directory */
         if (ev->store.domid == ALL_DOMAINS) {

@@ -1,6 +1,7 @@
 /* The backend's bus over hv_mem: devices that appear and go, a second frontend of a domain, and
  * what it cannot list or serve. */
 #include "backend/bus.h"
+#include "ringlib/xenbus.h"
 #include "sim/hv/hv_mem.h"
 #include "sim/run/exec.h"
 
@@ -172,8 +173,10 @@ static void serves_the_second_after_the_first(void **state)
     assert_int_equal(world.told_count, 2);
     assert_told(0, ACT_DEVICE_GONE, 1, 0);
     assert_told(1, ACT_DEVICE_NEW, 1, 1);
+    add(2, 0);
     turn();
-    assert_int_equal(world.told_count, 0);
+    assert_int_equal(world.told_count, 1); /* not the second of domain 1 once more */
+    assert_told(0, ACT_DEVICE_NEW, 2, 0);
 }
 
 /* That a directory could not be listed says nothing of the devices in it, be it the one of all
@@ -296,6 +299,121 @@ static void changes_do_not_starve_the_last_domains(void **state)
     assert_int_equal(acts[1].device.domid, 9);
 }
 
+/* A bus by hand, with places for more devices than a step has actions. */
+static struct bus *wide_bus(struct step_out *out, uint32_t devices)
+{
+    struct bus_config config = {.max_devices = devices};
+    struct bus *bus = bus_init(calloc(1, bus_size(&config)), &config);
+
+    out->count = 0;
+    bus_step(bus, &(struct ev){.kind = EV_STORE}, out);
+    return bus;
+}
+
+static uint32_t count_of(const struct step_out *out, enum act_kind kind)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < out->count; i++)
+        count += out->acts[i].kind == kind ? 1u : 0u;
+    return count;
+}
+
+/* A change after a listing that failed, and after which nothing changed, is listed. A directory
+ * that is not there any more is empty, which is no failure. */
+static void lists_again_after_a_failure(void **state)
+{
+    static struct step_out out;
+    struct bus *bus = wide_bus(&out, 4);
+
+    (void)state;
+    answer(bus, &out, "", -ERR_NOBUFS);
+    assert_int_equal(out.count, 0);
+    bus_step(bus, &(struct ev){.kind = EV_STORE}, &out);
+    answer(bus, &out, "7", 1);
+    assert_new(answer(bus, &out, "0", 1), 7);
+    out.count = 0;
+    bus_step(bus, &(struct ev){.kind = EV_STORE}, &out);
+    answer(bus, &out, "7", 1);
+    answer(bus, &out, "", -ERR_NOENT);
+    assert_int_equal(out.count, 1);
+    assert_int_equal(out.acts[0].kind, ACT_DEVICE_GONE);
+    free(bus);
+}
+
+/* 0xffff names all domains, so a directory of that name must not be listed as one of them. */
+static void all_domains_is_no_domain(void **state)
+{
+    static const char names[] = "65535\0"
+                                "32752\0"
+                                "32751";
+    static struct step_out out;
+    struct bus *bus = wide_bus(&out, 4);
+
+    (void)state;
+    answer(bus, &out, names, 3);
+    assert_int_equal(out.count, 1);
+    assert_int_equal(out.acts[0].store.domid, 32751);
+    assert_new(answer(bus, &out, "65535", 1), 32751); /* of devices it is one as any other */
+    assert_int_equal(out.acts[0].device.devid, 65535);
+    assert_int_equal(out.count, 1);
+    free(bus);
+}
+
+/* More go at once than a step can tell: the rest by the next listing, each once. */
+static void more_go_than_a_step_can_tell(void **state)
+{
+    enum { DEVICES = 150 };
+    static struct step_out out;
+    struct bus *bus = wide_bus(&out, DEVICES);
+    char names[8 * DEVICES], *next = names;
+    uint32_t told = 0;
+
+    (void)state;
+    for (uint32_t domid = 1; domid <= DEVICES; domid++) {
+        xenbus_print(next, domid);
+        next += strlen(next) + 1;
+    }
+    answer(bus, &out, names, DEVICES);
+    for (uint32_t domid = 1; domid <= DEVICES; domid++) {
+        answer(bus, &out, "0", 1);
+        told += count_of(&out, ACT_DEVICE_NEW);
+    }
+    assert_int_equal(told, DEVICES);
+    bus_step(bus, &(struct ev){.kind = EV_STORE}, &out);
+    for (told = 0; count_of(&out, ACT_STORE_LIST) > 0;) {
+        answer(bus, &out, "", 0);
+        told += count_of(&out, ACT_DEVICE_GONE);
+    }
+    assert_int_equal(told, DEVICES);
+    free(bus);
+}
+
+/* Who was not served is not told as gone; that there is no room is told anew after there was. */
+static void unserved_go_in_silence(void **state)
+{
+    struct store *store = hypervisor_store(hv_mem_tables(world.machine));
+
+    (void)state;
+    for (uint16_t devid = 300; devid < 317; devid++)
+        add(1, devid);
+    turn();
+    assert_int_equal(told(ACT_DEVICE_NEW), 1);
+    assert_told(world.told_count - 1, ACT_DEVICE_NEW, 1, 300); /* upcalls come last */
+    assert_int_equal(told_faults(FAULT_DEVICES), 1);
+    assert_int_equal(store_remove(store, "/local/domain/0/backend/xensock/1/305"), 0);
+    turn();
+    assert_int_equal(told(ACT_DEVICE_GONE), 0);
+    add(1, 320); /* the place that came free is the seventeenth's */
+    turn();
+    assert_int_equal(told_faults(FAULT_SECOND_FRONT), 1);
+    assert_int_equal(told_faults(FAULT_DEVICES), 1);
+    assert_int_equal(world.told[1].fault.value, 320);
+    add(1, 321);
+    turn();
+    assert_int_equal(world.told_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +428,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(reports_devices_beyond_its_table, open_world, close_world),
         cmocka_unit_test_setup_teardown(changes_do_not_starve_the_last_domains, open_world,
                                         close_world),
+        cmocka_unit_test(lists_again_after_a_failure),
+        cmocka_unit_test(all_domains_is_no_domain),
+        cmocka_unit_test(more_go_than_a_step_can_tell),
+        cmocka_unit_test_setup_teardown(unserved_go_in_silence, open_world, close_world),
     };
 
     return !!cmocka_run_group_tests_name("bus", tests, NULL, NULL);

@@ -49,6 +49,9 @@ static void a_ref_can_be_mapped_twice(void **state)
     assert_int_equal(second.ret, 0);
     assert_int_not_equal(first.share.handle, second.share.handle);
     assert_int_equal(unmap(first.share.handle), 0);
+    assert_int_equal(world.back->counters.maps, 2);
+    assert_int_equal(world.back->counters.unmaps, 1);
+    assert_int_equal(world.back->counters.mapped_pages_now, 1);
     set_page_word(&ours.area, 0, 9);
     assert_int_equal(page_word(&second.share.area, 0), 9);
 }

@@ -26,6 +26,8 @@ struct core {
     uint16_t with; /* whom that port is for; 0: its own domain */
     uint32_t port;
     uint32_t pokes; /* steps in the midst of which the peer notifies */
+    bool leaves;    /* at EV_STOP notifies, faults, and is then removed by its upcall, */
+    bool calls;     /* which otherwise makes a call */
     uint64_t then_ns;
 };
 
@@ -68,6 +70,12 @@ static void step(void *self, const struct ev *ev, struct step_out *out)
         step_act(out, ACT_NOTIFY, ev->token)->port.port = ev->port;
         core->deadline_ns = core->then_ns;
     }
+    if (ev->kind == EV_STOP && (core->leaves || core->calls)) {
+        step_act(out, ACT_NOTIFY, ev->token)->port.port = core->port;
+        step_act(out, ACT_FAULT, ev->token)->fault = (struct act_fault){FAULT_SILENT, 5, 7};
+        step_act(out, ACT_DONE, ev->token)->done = (struct act_done){CALL_POLL, 42, -ERR_BADF};
+        step_act(out, ACT_GONE, ev->token);
+    }
     if (core->pokes > 0) {
         core->pokes--;
         hv_notify(core->world->peer, core->world->peer_port);
@@ -83,6 +91,23 @@ static uint64_t deadline(const void *self)
     return ((const struct core *)self)->deadline_ns;
 }
 
+static void upcall(void *self, const struct act *act)
+{
+    struct core *core = self;
+    uint16_t device = step_device(act->token);
+
+    if (act->kind == ACT_DONE)
+        return;
+    assert_int_equal(act->kind, ACT_GONE);
+    if (core->leaves)
+        exec_remove(core->world->exec, device);
+    if (!core->calls)
+        return;
+    /* a call within a turn has the turn's time */
+    assert_int_equal(exec_call(core->world->exec, 99)->now_ns, 20);
+    exec_call_end(core->world->exec, device);
+}
+
 static void record(void *self, const struct trace_record *record)
 {
     struct world *world = self;
@@ -94,13 +119,26 @@ static void record(void *self, const struct trace_record *record)
 static struct core *add(struct world *world, uint32_t i, int index)
 {
     struct core *core = &world->cores[i];
-    struct exec_core at = {.core = core, .step = step, .deadline_ns = deadline, .slots = 1};
+    struct exec_core at = {.core = core,
+                           .step = step,
+                           .deadline_ns = deadline,
+                           .self = core,
+                           .upcall = upcall,
+                           .slots = 1};
 
     *core = (struct core){
         .world = world, .name = (char)('a' + i), .deadline_ns = STEP_NEVER, .then_ns = STEP_NEVER};
     assert_int_equal(exec_next_device(world->exec), index);
     assert_int_equal(exec_add(world->exec, &at), index);
     return core;
+}
+
+static void open_exec(struct world *world, enum exec_notify notify)
+{
+    world->exec = exec_create(&(struct exec_config){
+        .hv = world->hv, .notify = notify, .max_devices = DEVICES, .trace = &world->sink});
+    for (uint32_t i = 0; i < DEVICES; i++)
+        add(world, i, (int)i);
 }
 
 static int set_up(void **state)
@@ -111,10 +149,7 @@ static int set_up(void **state)
     world->sink = (struct trace_sink){record, world};
     world->machine = hv_mem_create_pages(NULL, 16);
     world->hv = hv_mem_domain(world->machine, DOMID);
-    world->exec = exec_create(
-        &(struct exec_config){.hv = world->hv, .max_devices = DEVICES, .trace = &world->sink});
-    for (uint32_t i = 0; i < DEVICES; i++)
-        add(world, i, (int)i);
+    open_exec(world, EXEC_NOTIFY_COALESCED);
     *state = world;
     return 0;
 }
@@ -268,6 +303,106 @@ static void test_a_call_outside_a_turn_notifies(void **state)
     hv_close(world->peer);
 }
 
+/* Two notifications of one port are one, unless the executor was told not to wait with them. */
+static void test_notifications_coalesce_if_they_may(void **state)
+{
+    struct world *world = *state;
+
+    for (enum exec_notify notify = EXEC_NOTIFY_COALESCED; notify <= EXEC_NOTIFY_IMMEDIATE;
+         notify++) {
+        exec_destroy(world->exec);
+        open_exec(world, notify);
+        with_peer(world);
+        uint64_t notifies = world->hv->counters.notifies;
+        struct step_out *out = exec_call(world->exec, 20);
+        for (uint32_t i = 0; i < 2; i++)
+            step_act(out, ACT_NOTIFY, step_token(1, 0, STEP_SLOT_DEVICE))->port.port =
+                world->cores[1].port;
+        exec_call_end(world->exec, 1);
+        assert_int_equal(world->hv->counters.notifies - notifies,
+                         notify == EXEC_NOTIFY_IMMEDIATE ? 2 : 1);
+        hv_close(world->peer);
+    }
+}
+
+/* A port that is closed is notified once more before, and not after. */
+static void test_a_notification_due_at_a_close(void **state)
+{
+    const uint64_t own = step_token(1, 0, STEP_SLOT_DEVICE);
+    struct world *world = *state;
+
+    with_peer(world);
+    uint64_t notifies = world->hv->counters.notifies;
+    struct step_out *out = exec_call(world->exec, 20);
+    step_act(out, ACT_NOTIFY, own)->port.port = world->cores[1].port;
+    step_act(out, ACT_PORT_CLOSE, own)->port.port = world->cores[1].port;
+    exec_call_end(world->exec, 1);
+    assert_int_equal(world->hv->counters.notifies - notifies, 1);
+    assert_turn(world, 30, "bo", false);
+    assert_int_equal(world->hv->counters.notifies - notifies, 1);
+    hv_close(world->peer);
+}
+
+/* What it owed a port is not looked for in the place it left. */
+static void test_removed_with_a_notification_due(void **state)
+{
+    struct world *world = *state;
+
+    with_peer(world);
+    world->cores[1].leaves = true;
+    exec_post(world->exec, 1, EV_STOP);
+    assert_turn(world, 20, "bx", false);
+    assert_int_equal(exec_next_device(world->exec), 1);
+    const struct trace_record expected[] = {
+        {20, step_token(1, 0, STEP_SLOT_DEVICE), 5ull << 32 | 7, FAULT_SILENT, DOMID, TRACE_ACTION,
+         ACT_FAULT},
+        {20, 42, (uint64_t)-ERR_BADF, CALL_POLL, DOMID, TRACE_ACTION, ACT_DONE},
+    };
+    const struct trace_record *last = &world->records[world->record_count - 3];
+    assert_memory_equal(last, expected, sizeof(expected)); /* before that of GONE */
+    hv_close(world->peer);
+}
+
+/* A call that leaves nothing gives the core nothing more to do. */
+static void test_a_call_within_a_turn(void **state)
+{
+    struct world *world = *state;
+
+    with_peer(world);
+    world->cores[1].calls = true;
+    exec_post(world->exec, 1, EV_STOP);
+    assert_true(exec_called(world->exec));
+    assert_turn(world, 20, "bx", false);
+    assert_false(exec_called(world->exec));
+    hv_close(world->peer);
+}
+
+static void test_the_earliest_deadline_is_told(void **state)
+{
+    static const uint64_t due_ns[DEVICES] = {300, 200, STEP_NEVER, 250};
+    struct world *world = *state;
+
+    for (uint32_t i = 0; i < DEVICES; i++) {
+        exec_post(world->exec, (uint16_t)i, EV_START);
+        world->cores[i].deadline_ns = due_ns[i];
+    }
+    assert_int_equal(exec_deadline_ns(world->exec), 200);
+    assert_turn(world, 100, "asbscsds", false);
+    assert_int_equal(exec_deadline_ns(world->exec), 200);
+    assert_turn(world, 250, "btdt", false);
+    assert_int_equal(exec_deadline_ns(world->exec), 300);
+}
+
+static uint32_t unmasked;
+
+static int count_unmask(struct hv *hv, uint32_t port)
+{
+    (void)hv;
+    (void)port;
+    unmasked++;
+    return 0;
+}
+
 /* Whoever notifies all the time is not heard before the core has caught up, and then once. */
 static void test_a_port_is_unmasked_when_the_work_is_done(void **state)
 {
@@ -278,6 +413,15 @@ static void test_a_port_is_unmasked_when_the_work_is_done(void **state)
     world->cores[1].pokes = 3;
     hv_notify(world->peer, world->peer_port);
     assert_turn(world, 20, "bobmbmbo", false);
+    struct hv_ops counting = *world->hv->ops;
+    const struct hv_ops *real = world->hv->ops;
+    counting.unmask = count_unmask;
+    world->hv->ops = &counting;
+    unmasked = 0;
+    exec_post(world->exec, 1, EV_STOP);
+    assert_turn(world, 30, "bx", false);
+    assert_int_equal(unmasked, 0); /* the number may be another's by then */
+    world->hv->ops = real;
     hv_close(world->peer);
 }
 
@@ -320,6 +464,11 @@ int main(void)
         TEST(test_an_index_given_again),
         TEST(test_a_call_outside_a_turn),
         TEST(test_a_call_outside_a_turn_notifies),
+        TEST(test_notifications_coalesce_if_they_may),
+        TEST(test_a_notification_due_at_a_close),
+        TEST(test_removed_with_a_notification_due),
+        TEST(test_a_call_within_a_turn),
+        TEST(test_the_earliest_deadline_is_told),
         TEST(test_a_port_is_unmasked_when_the_work_is_done),
         TEST(test_trace),
     };
