@@ -1,6 +1,7 @@
 #!/bin/bash
-# plant.sh BUILD [NAME...]: for each row of `table` (or only the named ones) passes if the row's test
-# passes as built in BUILD, and fails once the row's defect is planted (build.sh).
+# plant.sh BUILD [--daily|NAME...]: for each row of `table` (or only the named ones; or, daily, but
+# those of attacks) passes if the row's test passes as built in BUILD, and fails once the row's defect
+# is planted (build.sh).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "$1" && pwd)
@@ -14,7 +15,10 @@ if [ -z "${PLANT_WORK-}" ]; then
     trap 'exit 130' INT TERM
     grep -v '^#' "$root/tests/plants/table" >"$PLANT_WORK/rows"
     rows=("$@")
-    [ "$#" -gt 0 ] || mapfile -t rows < <(cut -d ' ' -f 1 "$PLANT_WORK/rows")
+    case ${1-} in
+    "") mapfile -t rows < <(cut -d ' ' -f 1 "$PLANT_WORK/rows") ;;
+    --daily) mapfile -t rows < <(cut -d ' ' -f 1 "$PLANT_WORK/rows" | grep -v '^attack_') ;;
+    esac
     printf '%s\0' "${rows[@]}" | xargs -0 -n 1 -P "$(nproc)" "$0" "$build"
     exit
 fi
