@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -130,7 +131,7 @@ static void node_read(enum step_side side, enum dialect_key key, const char *val
                     .store = {.side = side, .key = key}};
 
     if (value)
-        strcpy(ev.store.value, value);
+        snprintf(ev.store.value, sizeof(ev.store.value), "%s", value);
     feed(&ev);
 }
 

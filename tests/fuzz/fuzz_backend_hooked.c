@@ -301,7 +301,7 @@ static int32_t result(struct fuzz_input *input, const struct seams_op *op)
         asked += op->act.io.spans[i].length;
     if (choice >= 224)
         return errors[choice % 8];
-    if (!moves || (choice == 223 && op->ev.kind == EV_NET_READ))
+    if (asked == 0 || (choice == 223 && op->ev.kind == EV_NET_READ))
         return 0;
     return (int32_t)(choice < 128 ? 1 + choice % asked : asked - choice % asked);
 }

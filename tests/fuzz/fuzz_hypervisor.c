@@ -263,7 +263,7 @@ static void settle(void)
     for (uint32_t turns = 0; any; turns++) {
         FUZZ_CHECK(turns < TURNS_MAX, "no end of it");
         any = serve();
-        for (uint16_t d = 0; d < DOMAINS; d++)
+        for (uint16_t d = 0; d < (uint16_t)DOMAINS; d++)
             any = listen_to(d) || any;
     }
     if (all.asked_count > 0) {
@@ -273,7 +273,7 @@ static void settle(void)
     }
     all.asked_first = all.asked_count = 0;
     all.short_of_fds = false;
-    for (uint16_t d = 0; d < DOMAINS; d++) {
+    for (uint16_t d = 0; d < (uint16_t)DOMAINS; d++) {
         FUZZ_CHECK(emu_server_connected(all.machine->server, d) == (all.sides[d].fd >= 0),
                    "domain %u", d);
         FUZZ_CHECK(all.reports[d] <= all.excuses[d], "%u is reported and lives", d);
@@ -457,7 +457,7 @@ static void machine_make(struct machine *machine, bool small)
     config.ports_max = small ? SMALL_PORTS : HV_REFERENCE_PORTS;
     machine->server = emu_server_create(&config, error, sizeof(error));
     FUZZ_CHECK(machine->server, "%s", error);
-    for (uint16_t d = 0; d < DOMAINS; d++)
+    for (uint16_t d = 0; d < (uint16_t)DOMAINS; d++)
         FUZZ_CHECK(emu_server_domain(machine->server, d, error, sizeof(error)) == 0, "%s", error);
 }
 
@@ -488,7 +488,7 @@ static void start(uint8_t flags)
     all.room = -1;
     hv_reference_start(small ? SMALL_GRANTS : HV_REFERENCE_GRANTS,
                        small ? SMALL_PORTS : HV_REFERENCE_PORTS);
-    for (uint16_t d = 0; d < DOMAINS; d++)
+    for (uint16_t d = 0; d < (uint16_t)DOMAINS; d++)
         all.sides[d].fd = -1;
 }
 
@@ -501,11 +501,11 @@ static void finish(void)
     } tables = {emu_server_tables(all.machine->server)};
     const struct store *store = hypervisor_store(tables.out);
 
-    for (uint16_t d = 0; d < DOMAINS; d++)
+    for (uint16_t d = 0; d < (uint16_t)DOMAINS; d++)
         if (all.sides[d].fd < 0)
             do_connect(d);
     settle();
-    for (uint16_t d = 0; d < DOMAINS; d++)
+    for (uint16_t d = 0; d < (uint16_t)DOMAINS; d++)
         do_close(d);
     settle();
     FUZZ_CHECK(store_watches(store) == 0, "%u watches", store_watches(store));

@@ -44,7 +44,7 @@ void fds_limit(int room)
         getrlimit(RLIMIT_NOFILE, &before);
     now = before;
     if (room >= 0)
-        now.rlim_cur = (rlim_t)(lowest + room);
+        now.rlim_cur = (rlim_t)lowest + (rlim_t)room;
     setrlimit(RLIMIT_NOFILE, &now);
 }
 

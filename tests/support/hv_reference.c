@@ -514,7 +514,7 @@ void hv_reference_event(uint16_t domid, const struct emu_message *event)
 
 void hv_reference_compare(const struct hypervisor *tables)
 {
-    for (uint16_t d = 0; d < DOMAINS; d++) {
+    for (uint16_t d = 0; d < (uint16_t)DOMAINS; d++) {
         struct hypervisor_usage usage, mine = {0};
 
         if (all.there[d])

@@ -439,13 +439,18 @@ void seams_meddle(struct seams *seams, struct fuzz_input *input)
     seams->meddles[(seams->meddle_first + seams->meddle_count++) % SEAMS_MEDDLES] = meddle;
 }
 
+static uint32_t within(uint32_t at, uint32_t bytes)
+{
+    return bytes > 0 ? at % bytes : 0;
+}
+
 static void apply(struct seams *seams, const struct seams_meddle *meddle, uint32_t at,
                   uint32_t bytes)
 {
     uint32_t to = meddle->where == MEDDLE_AT ? meddle->at
                   : meddle->where == MEDDLE_HERE
-                      ? at + meddle->at % bytes
-                      : seams->last_read + meddle->at % seams->last_bytes;
+                      ? at + within(meddle->at, bytes)
+                      : seams->last_read + within(meddle->at, seams->last_bytes);
 
     to &= ~3u;
     seams_store(seams, to, meddle->value + (meddle->add ? seams_load(seams, to) : 0));
