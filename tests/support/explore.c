@@ -283,7 +283,7 @@ static void on_abort(int number)
 {
     (void)number;
     signal(SIGABRT, SIG_DFL);
-    explore_print(engine.trace, engine.steps, "an assert failed");
+    explore_print(engine.trace, engine.steps, "an assert failed"); /* NOLINT: it dies anyway */
 }
 
 /* ---- runs --------------------------------------------------------------------------------------
