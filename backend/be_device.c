@@ -131,7 +131,18 @@ static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
         attach(be, out);
 }
 
-static void watched(struct be *be, struct step_out *out);
+/* The front's state has changed, or is doubted: read it, by a read that begins after now. */
+static void watched(struct be *be, struct step_out *out)
+{
+    if (be->phase == BE_OFF || be->unwatching)
+        return;
+    if (be->reading_state) {
+        be->reread_state = true;
+        return;
+    }
+    be->reading_state = true;
+    read_node(be, DIALECT_KEY_STATE, out);
+}
 
 static void attached(struct be *be, const struct ev *ev, struct step_out *out)
 {
@@ -211,18 +222,6 @@ static void state_read(struct be *be, const struct ev *ev, struct step_out *out)
     other_changed(be, out);
     if (be->doubting && !be->reading_state)
         front_refused(be, FAULT_MAP_RING, be->ring_ref, be->front_port, out);
-}
-
-static void watched(struct be *be, struct step_out *out)
-{
-    if (be->phase == BE_OFF || be->unwatching)
-        return;
-    if (be->reading_state) {
-        be->reread_state = true;
-        return;
-    }
-    be->reading_state = true;
-    read_node(be, DIALECT_KEY_STATE, out);
 }
 
 /* Whether the front closed too, or is not waited for any more. */

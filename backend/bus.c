@@ -8,9 +8,6 @@
 
 #include "ringlib/xenbus.h"
 
-#define ALL_DOMAINS 0xffffu /* STORE_LIST of the domains themselves */
-#define DOMAIN_MAX 0x7fefu  /* Xen: DOMID_FIRST_RESERVED is 0x7ff0 */
-
 struct bus_device {
     uint16_t domid, devid;
     bool known, seen, second;
@@ -61,7 +58,7 @@ static void list_all(struct bus *bus, struct step_out *out)
     bus->domains = bus->next = 0;
     for (uint32_t i = 0; i < bus->count; i++)
         bus->devices[i].seen = false;
-    list(bus, ALL_DOMAINS, out);
+    list(bus, STEP_DOMID_ALL, out);
 }
 
 static void tell(struct bus *bus, enum act_kind kind, const struct bus_device *device,
@@ -164,7 +161,7 @@ static void next_domain(struct bus *bus, struct step_out *out)
 static void listed(struct bus *bus, const struct ev *ev, struct step_out *out)
 {
     const char *name = ev->store.names;
-    uint32_t largest = ev->store.domid == ALL_DOMAINS ? DOMAIN_MAX : UINT16_MAX;
+    uint32_t largest = ev->store.domid == STEP_DOMID_ALL ? XENBUS_DOMID_MAX : UINT16_MAX;
 
     if (ev->ret < 0 && ev->ret != -ERR_NOENT) { /* nothing is known: try at the next change */
         bus->listing = false;
@@ -176,7 +173,7 @@ static void listed(struct bus *bus, const struct ev *ev, struct step_out *out)
         int64_t number = xenbus_parse(name, largest);
         if (number < 0)
             continue; /* not a domain's or a device's directory */
-        if (ev->store.domid == ALL_DOMAINS) {
+        if (ev->store.domid == STEP_DOMID_ALL) {
             if (bus->domains < bus->config.max_devices)
                 bus->domids[bus->domains++] = (uint16_t)number;
             else if (step_room(out) >= 4)
@@ -187,7 +184,7 @@ static void listed(struct bus *bus, const struct ev *ev, struct step_out *out)
             bus->again = true;
         }
     }
-    bus->next += ev->store.domid != ALL_DOMAINS ? 1u : 0u;
+    bus->next += ev->store.domid != STEP_DOMID_ALL ? 1u : 0u;
     next_domain(bus, out);
 }
 
@@ -195,7 +192,7 @@ void bus_step(struct bus *bus, const struct ev *ev, struct step_out *out)
 {
     if (ev->kind == EV_START) {
         step_act(out, ACT_STORE_WATCH, token(bus))->store =
-            (struct act_store){STEP_OWN, DIALECT_KEYS, ALL_DOMAINS};
+            (struct act_store){STEP_OWN, DIALECT_KEYS, STEP_DOMID_ALL};
     } else if (ev->kind == EV_STORE_LIST) {
         listed(bus, ev, out);
     } else if (ev->kind == EV_STORE) {

@@ -277,7 +277,7 @@ static void state_read(struct fe *fe, const struct ev *ev, struct step_out *out)
 
 static void backend_id_read(struct fe *fe, const struct ev *ev, struct step_out *out)
 {
-    int64_t domid = ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, 0x7fef);
+    int64_t domid = ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, XENBUS_DOMID_MAX);
 
     if (ev->ret == -ERR_NOENT)
         return; /* the toolstack has not written it yet; the watch will tell */

@@ -21,6 +21,7 @@
  * socket id is the same without the device; the generation makes a stale one an error. */
 #define STEP_SLOT_DEVICE 0xffffffu
 #define STEP_GENERATION_MASK 0xffffffu
+#define STEP_DOMID_ALL 0xffffu /* no domain's */
 
 static inline uint64_t step_token(uint16_t device, uint32_t generation, uint32_t slot)
 {
@@ -144,7 +145,7 @@ struct act_port {
 struct act_store {
     enum step_side side;
     enum dialect_key key;
-    uint16_t domid; /* STORE_LIST: 0xffff lists domains, else that domain's devices */
+    uint16_t domid; /* STORE_LIST: STEP_DOMID_ALL lists domains, else that domain's devices */
 };
 struct act_publish {
     const struct step_node *nodes;

@@ -19,6 +19,9 @@ enum xenbus_state {
     XENBUS_RECONFIGURED = 8,
 };
 
+/* The largest number of a domain: Xen's DOMID_FIRST_RESERVED is 0x7ff0. */
+#define XENBUS_DOMID_MAX 0x7fefu
+
 /* How long a closing device waits, in ns, for the other side to close too. */
 #define XENBUS_PATIENCE_NS 5000000000u
 

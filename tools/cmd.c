@@ -5,6 +5,7 @@
 #include "tools/cmd.h"
 
 #include "backend/policy.h"
+#include "ringlib/xenbus.h"
 #include "sim/run/scenario.h"
 #include "tools/profile.h"
 
@@ -45,7 +46,7 @@ bool cmd_domid(const char *option, const char *text, uint16_t *domid)
 {
     uint64_t number;
 
-    if (!cmd_number(option, text, 0x7fef, &number)) /* DOMID_FIRST_RESERVED - 1 */
+    if (!cmd_number(option, text, XENBUS_DOMID_MAX, &number))
         return false;
     *domid = (uint16_t)number;
     return true;

@@ -79,7 +79,7 @@ static void store_path(const struct exec_core *core, const struct act_store *sto
 
     if (key)
         written = snprintf(path, HV_PATH_BYTES, "%s/%s", side, key);
-    else if (store->domid == 0xffff)
+    else if (store->domid == STEP_DOMID_ALL)
         written = snprintf(path, HV_PATH_BYTES, "%s", side);
     else
         written = snprintf(path, HV_PATH_BYTES, "%s/%u", side, (unsigned)store->domid);

@@ -359,10 +359,8 @@ static void fail(struct fuzz_input *input)
 {
     static const enum ev_kind kinds[] = {EV_MAP, EV_PORT_BIND, EV_STORE_READ, EV_STORE_PUBLISH,
                                          EV_STORE_WATCH};
-    static const int32_t errors[] = {-ERR_INVAL, -ERR_NOMEM, -ERR_NOENT, -ERR_NOSPC};
-    uint8_t what = fuzz_u8(input);
 
-    seams_fail(&world.seams, kinds[what % 5], what / 5 % 4, errors[what / 20 % 4]);
+    seams_fail_one(&world.seams, kinds, fuzz_u8(input));
 }
 
 static void device(struct fuzz_input *input)

@@ -424,6 +424,13 @@ static uint32_t place(struct fuzz_input *input)
     return page * SHARED_PAGE_BYTES + (offset & ~3u);
 }
 
+void seams_fail_one(struct seams *seams, const enum ev_kind kinds[5], uint8_t what)
+{
+    static const int32_t errors[] = {-ERR_INVAL, -ERR_NOMEM, -ERR_NOENT, -ERR_NOSPC};
+
+    seams_fail(seams, kinds[what % 5], what / 5 % 4, errors[what / 20 % 4]);
+}
+
 void seams_meddle(struct seams *seams, struct fuzz_input *input)
 {
     uint8_t mode = fuzz_u8(input);

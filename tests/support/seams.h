@@ -93,6 +93,9 @@ bool seams_next(struct seams *seams, uint32_t which, struct ev *ev);
 /* Make the n-th following submission of `kind` fail with `ret`. */
 void seams_fail(struct seams *seams, enum ev_kind kind, uint32_t n, int32_t ret);
 
+/* Make one of the next four of one of these kinds fail with one of four errors, as a byte says. */
+void seams_fail_one(struct seams *seams, const enum ev_kind kinds[5], uint8_t what);
+
 /* Queue a change made of the next bytes of the input; full: nothing. */
 void seams_meddle(struct seams *seams, struct fuzz_input *input);
 
