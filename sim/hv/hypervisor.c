@@ -30,6 +30,7 @@ struct channel {
 /* Identified by its frontend's directory: the type, domain and number it is known by. */
 struct device {
     uint16_t front, back;
+    bool attached; /* its nodes are there */
     struct device *prev, *next;
     char front_path[HV_PATH_BYTES];
     char back_path[HV_PATH_BYTES];
@@ -94,6 +95,30 @@ static void domain_path(uint16_t domid, char path[static HV_PATH_BYTES])
     snprintf(path, HV_PATH_BYTES, "/local/domain/%" PRIu16, domid);
 }
 
+static void attach(struct hypervisor *hv, struct device *device)
+{
+    device->attached = true;
+    write_node(hv, device->back_path, "frontend", device->front_path);
+    write_number(hv, device->back_path, "frontend-id", device->front);
+    write_number(hv, device->back_path, "online", 1);
+    write_number(hv, device->back_path, "state", 1);
+    write_node(hv, device->front_path, "backend", device->back_path);
+    write_number(hv, device->front_path, "backend-id", device->back);
+    write_number(hv, device->front_path, "state", 1);
+}
+
+/* A domain is back: its devices come again, where the other one is there too. */
+static void attach_again(struct hypervisor *hv, uint16_t domid)
+{
+    struct device *device;
+
+    DL_FOREACH (hv->devices, device) {
+        bool ours = device->front == domid || device->back == domid;
+        if (ours && !device->attached && hv->domains[device->front] && hv->domains[device->back])
+            attach(hv, device);
+    }
+}
+
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
 {
     char path[HV_PATH_BYTES];
@@ -110,32 +135,33 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
         hv->domains_end = domid + 1u;
     domain_path(domid, path);
     write_number(hv, path, "domid", domid);
+    attach_again(hv, domid);
     return 0;
 }
 
 /* A device's directory goes, and the one above it if that is left empty. */
-static void remove_directory(struct hypervisor *hv, char *path)
+static void remove_directory(struct hypervisor *hv, const char *path)
 {
-    char names[HV_PATH_BYTES];
+    char names[HV_PATH_BYTES], above[HV_PATH_BYTES];
     uint32_t used;
 
     (void)store_remove(hv->store, path); /* may be gone: a domain can remove it too */
-    *strrchr(path, '/') = '\0';
-    if (store_list(hv->store, path, names, sizeof(names), &used) == 0)
-        (void)store_remove(hv->store, path);
+    snprintf(above, sizeof(above), "%s", path);
+    *strrchr(above, '/') = '\0';
+    if (store_list(hv->store, above, names, sizeof(names), &used) == 0)
+        (void)store_remove(hv->store, above);
 }
 
-static void remove_devices(struct hypervisor *hv, uint16_t domid)
+static void detach_devices(struct hypervisor *hv, uint16_t domid)
 {
-    struct device *device, *following;
+    struct device *device;
 
-    DL_FOREACH_SAFE (hv->devices, device, following) {
-        if (device->front != domid && device->back != domid)
+    DL_FOREACH (hv->devices, device) {
+        if ((device->front != domid && device->back != domid) || !device->attached)
             continue;
-        DL_DELETE(hv->devices, device);
+        device->attached = false;
         remove_directory(hv, device->front_path);
         remove_directory(hv, device->back_path);
-        free(device);
     }
 }
 
@@ -156,7 +182,7 @@ void hypervisor_domain_remove(struct hypervisor *hv, uint16_t domid)
     hv->domains[domid] = NULL;
 
     store_forget(hv->store, domid);
-    remove_devices(hv, domid);
+    detach_devices(hv, domid);
     domain_path(domid, path);
     (void)store_remove(hv->store, path); /* may be gone: a domain can remove it too */
     store_fire(hv->store, "@releaseDomain");
@@ -183,13 +209,7 @@ int hypervisor_device_add(struct hypervisor *hv, const char *type, uint16_t fron
         }
     }
     DL_APPEND(hv->devices, device);
-    write_node(hv, device->back_path, "frontend", device->front_path);
-    write_number(hv, device->back_path, "frontend-id", front);
-    write_number(hv, device->back_path, "online", 1);
-    write_number(hv, device->back_path, "state", 1);
-    write_node(hv, device->front_path, "backend", device->back_path);
-    write_number(hv, device->front_path, "backend-id", back);
-    write_number(hv, device->front_path, "state", 1);
+    attach(hv, device);
     return 0;
 }
 

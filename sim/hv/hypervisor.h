@@ -43,17 +43,22 @@ void hypervisor_destroy(struct hypervisor *hv);
 /* The tree, which belongs to the tables: for serving it and for playing the toolstack. */
 struct store *hypervisor_store(struct hypervisor *hv);
 
-/* Introduce a domain: it may use the other calls, and /local/domain/N/domid exists.
+/* Introduce a domain: it may use the other calls, and /local/domain/N/domid exists. Of a domain
+ * that died and is back, the devices whose other domain is there are created anew, at state 1.
  * 0 or -ERR_EXIST. */
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid);
 
 /* A domain died or closed its handle: its mappings, runs, ports and watches go, both directories of
  * the devices it was part of go (with a parent left empty), its /local/domain/N goes,
- * @releaseDomain fires. The peers' mappings of its runs stay valid. */
+ * @releaseDomain fires. The peers' mappings of its runs stay valid. The devices stay configured. On
+ * Xen a rebooted guest is a new domain and a new backend domain is attached by hand; this toolstack
+ * detaches and attaches by itself, and the domid is the same. */
 void hypervisor_domain_remove(struct hypervisor *hv, uint16_t domid);
 
-/* The toolstack creates a device: front `backend`, `backend-id`, `state` 1; back `frontend`,
- * `frontend-id`, `online` 1, `state` 1. The domains need not exist yet. 0 or -ERR_EXIST. */
+/* The toolstack configures and creates a device: front `backend`, `backend-id`, `state` 1; back
+ * `frontend`, `frontend-id`, `online` 1, `state` 1. The domains need not exist yet. 0 or
+ * -ERR_EXIST.
+ */
 int hypervisor_device_add(struct hypervisor *hv, const char *type, uint16_t front, uint16_t back,
                           uint16_t devid);
 
