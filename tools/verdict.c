@@ -128,7 +128,10 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
                                                   .latency = latency,
                                                   .service = service,
                                                   .offered_per_s = spec->arrivals.per_s,
-                                                  .backlog = number(workload, "backlog")});
+                                                  .backlog = number(workload, "backlog"),
+                                                  .cuts = scenario_cuts(verdict->scenario),
+                                                  .lost = number(workload, "lost"),
+                                                  .resumed = number(workload, "resumed")});
     if (digest && digest[0] != '\0')
         record_add_digest(verdict->result, name, number(workload, "received_bytes"), digest);
     metrics_hist_destroy(latency);
@@ -184,7 +187,10 @@ static void judge_peer(struct verdict *verdict, uint32_t i, const json_t *report
         breach(verdict, CMD_FAILED, "E0402",
                "%s: %llu streams did not end as they should (short, reset, or refused)", peer->name,
                (unsigned long long)broken);
-    if (peer->kind == SCENARIO_PEER_CLIENT || !verdict->outcome->complete)
+    /* what was on its way when a process died, nobody knows; that it was right, its receiver does
+     */
+    if (peer->kind == SCENARIO_PEER_CLIENT || !verdict->outcome->complete ||
+        scenario_cuts(verdict->scenario))
         return;
     exchanged(verdict, i, &sent, &received, &bounded);
     if (number(counters, "bytes_in") != sent)
@@ -278,6 +284,8 @@ json_t *verdict_result(const struct scenario *scenario, struct diag_list *diags,
         return NULL;
     if (outcome->model && outcome->trace[0]) /* else nothing has run */
         add_virtual(&verdict);
+    if (outcome->faults)
+        record_add_faults(verdict.result, outcome->faults);
     add_errors(&verdict);
     judge_parts(&verdict);
     record_finish(verdict.result, outcome->wall_ns, outcome->complete);

@@ -44,6 +44,44 @@ static void all_listen(struct run_virtual *run)
             peer_virtual_begin(run->peers[i]);
 }
 
+void run_virtual_listens(struct guest *guest)
+{
+    if (guest->listening)
+        return;
+    guest->listening = true;
+    if (++guest->run->listening == guest->run->guest_count)
+        all_listen(guest->run);
+}
+
+void run_virtual_ended(struct guest *guest)
+{
+    struct run_virtual *run = guest->run;
+
+    if (guest->ended)
+        return;
+    guest->ended = true;
+    if (++run->ended == run->guest_count && run->back)
+        run_virtual_look_back(run, &run->back_to);
+}
+
+void run_virtual_through(struct guest *guest)
+{
+    struct run_virtual *run = guest->run;
+
+    if (guest->through)
+        return;
+    guest->through = true;
+    if (++run->through < run->guest_count || !run->back)
+        return;
+    run_back_stop(run->back);
+    domain_virtual_kick(run->backend);
+}
+
+static const struct scenario *scenario_of(const struct guest *guest)
+{
+    return guest->rest ? guest->rest : &guest->run->scenario;
+}
+
 /* The backend is measured from the first guest's beginning to the last one's end. */
 static void phase(void *self, enum workload_phase to, bool listening)
 {
@@ -51,9 +89,7 @@ static void phase(void *self, enum workload_phase to, bool listening)
     struct run_virtual *run = guest->run;
 
     if (listening) {
-        guest->listening = true;
-        if (++run->listening == run->guest_count)
-            all_listen(run);
+        run_virtual_listens(guest);
         return;
     }
     guest->phase = to;
@@ -61,16 +97,20 @@ static void phase(void *self, enum workload_phase to, bool listening)
                                                         .who = guest->domid,
                                                         .point = TRACE_PHASE,
                                                         .detail = (uint8_t)to});
-    bool from_start = run->scenario.warmup_ns == 0; /* then flows count from the start */
+    bool from_start = scenario_of(guest)->warmup_ns == 0; /* then flows count from the start */
     if (to == WORKLOAD_MEASURE) {
         if (!from_start)
             run_virtual_look_front(guest, &guest->from);
-        if (run->measuring++ == 0 && !from_start)
+        if (guest->measure_ns == 0)
+            guest->measure_ns = vclock_now_ns(run->clock);
+        if (run->measuring++ > 0)
+            return;
+        run_virtual_plan(run);
+        if (!from_start && run->back)
             run_virtual_look_back(run, &run->back_from);
     } else if (to == WORKLOAD_DRAIN) {
         run_virtual_look_front(guest, &guest->to);
-        if (++run->ended == run->guest_count)
-            run_virtual_look_back(run, &run->back_to);
+        run_virtual_ended(guest);
     }
 }
 
@@ -81,11 +121,7 @@ static uint64_t guest_turned(void *self, uint64_t now_ns)
 
     if (guest->through || !run_front_through(guest->front))
         return due_ns;
-    guest->through = true;
-    if (++guest->run->through == guest->run->guest_count) {
-        run_back_stop(guest->run->back);
-        domain_virtual_kick(guest->run->backend);
-    }
+    run_virtual_through(guest);
     return STEP_NEVER;
 }
 
@@ -141,7 +177,7 @@ static bool open_machine(struct run_virtual *run)
     return run->machine != NULL;
 }
 
-static void open_backend(struct run_virtual *run)
+void run_virtual_open_backend(struct run_virtual *run)
 {
     const struct scenario *scenario = &run->scenario;
     const struct scenario_host *host = &scenario->hosts[scenario->backend];
@@ -155,6 +191,7 @@ static void open_backend(struct run_virtual *run)
                                                             .vcpus = run->vcpus,
                                                             .machine = run->machine,
                                                             .world = run->world,
+                                                            .host = run->backend_host,
                                                             .trace = run->config.trace,
                                                             .name = host->name,
                                                             .domid = RUN_VIRTUAL_BACKEND_DOMID,
@@ -163,6 +200,7 @@ static void open_backend(struct run_virtual *run)
                                                             .notify = run->config.notify,
                                                             .self = run,
                                                             .turned = backend_turned});
+    run->backend_host = NULL;
     run->back = run_back_create(&(struct run_back_config){.exec = domain_virtual_exec(run->backend),
                                                           .domid = RUN_VIRTUAL_BACKEND_DOMID,
                                                           .dialect = dialect,
@@ -176,7 +214,7 @@ static void open_backend(struct run_virtual *run)
     domain_virtual_kick(run->backend);
 }
 
-static void open_guest(struct run_virtual *run, struct guest *guest)
+void run_virtual_open_guest(struct run_virtual *run, struct guest *guest)
 {
     const struct scenario_host *host = &run->scenario.hosts[guest->host];
     const struct dialect *dialect = dialect_find(run->scenario.protocol.dialect);
@@ -195,18 +233,19 @@ static void open_guest(struct run_virtual *run, struct guest *guest)
                                                             .turned = guest_turned});
     int ret = hypervisor_device_add(hv_virtual_tables(run->machine), dialect->device, guest->domid,
                                     RUN_VIRTUAL_BACKEND_DOMID, 0);
-    assert(ret == 0);
+    assert(ret == 0 || ret == -ERR_EXIST); /* it stays configured when its guest was killed */
     guest->front =
         run_front_create(&(struct run_front_config){.exec = domain_virtual_exec(guest->domain),
                                                     .domid = guest->domid,
                                                     .backend = RUN_VIRTUAL_BACKEND_DOMID,
-                                                    .scenario = &run->scenario,
+                                                    .scenario = scenario_of(guest),
                                                     .host = guest->host,
                                                     .guest = guest->number,
                                                     .name = guest->name,
                                                     .times = run->times,
                                                     .self = guest,
                                                     .phase = phase,
+                                                    .up = run_virtual_up,
                                                     .report = report_backend});
     assert(guest->front);
     domain_virtual_kick(guest->domain);
@@ -231,9 +270,10 @@ static void open_guests(struct run_virtual *run)
             *guest = (struct guest){.run = run,
                                     .host = h,
                                     .number = number,
+                                    .fault = UINT32_MAX,
                                     .domid = (uint16_t)(RUN_VIRTUAL_GUEST_DOMID + number)};
             guest_name(host, i, guest->name);
-            open_guest(run, guest);
+            run_virtual_open_guest(run, guest);
         }
     }
 }
@@ -260,6 +300,7 @@ static bool open_peer(struct run_virtual *run, uint32_t i, json_t **error)
                                       .world = run->world,
                                       .who = (uint16_t)(TRACE_PEER_BASE + i),
                                       .trace = run->config.trace,
+                                      .cuts = scenario_cuts(&run->scenario),
                                       .seed = run->scenario.seed,
                                       .stream_base = (UINT64_C(1) << 48) + ((uint64_t)i << 32),
                                       .connect_to = target->listen.addr},
@@ -307,7 +348,7 @@ struct run_virtual *run_virtual_create(const struct run_virtual_config *config, 
         run_virtual_destroy(run);
         return NULL;
     }
-    open_backend(run);
+    run_virtual_open_backend(run);
     lay_links(run);
     open_guests(run);
     return run;
@@ -323,6 +364,8 @@ static void close_domains(struct run_virtual *run)
     }
     if (run->backend)
         domain_virtual_close(run->backend);
+    if (run->backend_host)
+        net_destroy(run->backend_host);
     if (run->back)
         run_back_destroy(run->back);
 }
@@ -341,6 +384,7 @@ void run_virtual_destroy(struct run_virtual *run)
     json_decref(run->errors);
     for (uint32_t i = 0; i < run->scenario.workload_count; i++)
         workload_times_destroy(&run->times[i]);
+    run_virtual_faults_free(run);
     free(run->guests);
     free(run);
 }
@@ -349,7 +393,7 @@ void run_virtual_destroy(struct run_virtual *run)
 
 static bool is_through(const struct run_virtual *run)
 {
-    if (run->through < run->guest_count || !run_back_idle(run->back))
+    if (run->through < run->guest_count || (run->back && !run_back_idle(run->back)))
         return false;
     for (uint32_t i = 0; i < run->scenario.peer_count; i++)
         if (run->peers[i] && peer_virtual_counters(run->peers[i])->open > 0)
@@ -359,13 +403,16 @@ static bool is_through(const struct run_virtual *run)
 
 static uint64_t progress_of(const struct run_virtual *run)
 {
-    struct be_counters back;
-    uint64_t progress = run->through + run->ended + run->listening;
+    struct be_counters back = {0};
+    uint64_t progress = run->through + run->ended + run->listening + run->past_count;
 
-    run_back_counters(run->back, &back);
+    if (run->back)
+        run_back_counters(run->back, &back);
     progress += back.requests + back.replies + back.sent_bytes + back.received_bytes;
     for (uint32_t i = 0; i < run->guest_count; i++)
-        progress += workload_progress(run_front_workloads(run->guests[i].front));
+        progress += !run->guests[i].front
+                        ? 0
+                        : workload_progress(run_front_workloads(run->guests[i].front));
     for (uint32_t i = 0; i < run->scenario.peer_count; i++)
         if (run->peers[i])
             progress += peer_virtual_counters(run->peers[i])->bytes_in +
@@ -381,6 +428,8 @@ static bool is_waited_for(const struct run_virtual *run)
 
     for (uint32_t i = 0; i < run->guest_count && !busy; i++) {
         const struct guest *guest = &run->guests[i];
+        if (!guest->front)
+            continue;
         workload_waits(run_front_workloads(guest->front), text, sizeof(text), NULL);
         busy = text[0] || guest->phase == WORKLOAD_IDLE || guest->phase >= WORKLOAD_DRAIN;
     }
@@ -401,7 +450,8 @@ static enum run_virtual_status look(struct run_virtual *run)
 {
     uint64_t now_ns = vclock_now_ns(run->clock), progress = progress_of(run);
     /* while the network has something under way it is not over, however long that takes */
-    bool waited_for = net_virtual_under_way(run->world) == 0 && is_waited_for(run);
+    bool waited_for =
+        net_virtual_under_way(run->world) == 0 && run->away == 0 && is_waited_for(run);
     bool stuck = progress == run->progress && waited_for;
     uint32_t events = LOOK_GUEST * run->guest_count;
 
@@ -436,10 +486,17 @@ enum run_virtual_status run_virtual_go(struct run_virtual *run, uint32_t events)
 void run_virtual_interrupt(struct run_virtual *run)
 {
     for (uint32_t i = 0; i < run->guest_count && !run->interrupted; i++) {
+        if (!run->guests[i].front)
+            continue;
         run_front_interrupt(run->guests[i].front);
         domain_virtual_kick(run->guests[i].domain);
     }
     run->interrupted = true;
+}
+
+const struct hypervisor *run_virtual_tables(const struct run_virtual *run)
+{
+    return hv_virtual_tables(run->machine);
 }
 
 uint64_t run_virtual_now_ns(const struct run_virtual *run)
@@ -454,18 +511,23 @@ uint64_t run_virtual_events(const struct run_virtual *run)
 
 uint64_t run_virtual_bytes(const struct run_virtual *run)
 {
-    struct be_counters back;
+    struct be_counters back = {0};
 
-    run_back_counters(run->back, &back);
+    if (run->back)
+        run_back_counters(run->back, &back);
     return back.sent_bytes + back.received_bytes;
 }
 
 uint64_t run_virtual_protocol_events(const struct run_virtual *run)
 {
-    uint64_t events = exec_protocol_events(exec_counters(domain_virtual_exec(run->backend)));
+    uint64_t events = 0;
 
+    if (run->backend)
+        events = exec_protocol_events(exec_counters(domain_virtual_exec(run->backend)));
     for (uint32_t i = 0; i < run->guest_count; i++)
-        events += exec_protocol_events(exec_counters(domain_virtual_exec(run->guests[i].domain)));
+        if (run->guests[i].domain)
+            events +=
+                exec_protocol_events(exec_counters(domain_virtual_exec(run->guests[i].domain)));
     return events;
 }
 

@@ -18,16 +18,39 @@
 
 enum { RUN_VIRTUAL_BACKEND_DOMID = 0, RUN_VIRTUAL_GUEST_DOMID = 1 };
 
+struct guest; /* below */
+
+/* A fault of the scenario, and how often it happened. */
+struct planned_fault {
+    struct run_virtual *run;
+    const struct scenario_fault *fault;
+    uint64_t count;
+};
+
+/* One that happened. */
+struct past_fault {
+    enum scenario_fault_kind kind;
+    char where[SCENARIO_NAME_BYTES + 8];
+    uint64_t at_ns;       /* since the measured phase began; 0 if before */
+    uint64_t happened_ns; /* since the run began */
+    uint64_t recovery_ns; /* until the last device that went was up again; 0: not yet */
+    uint32_t waiting;     /* devices that are not */
+};
+
 struct guest {
     struct run_virtual *run;
     uint32_t host;   /* of the scenario's */
     uint32_t number; /* among all guests, from 0 */
     uint16_t domid;
     char name[SCENARIO_NAME_BYTES + 8];
-    struct domain_virtual *domain;
+    struct domain_virtual *domain; /* NULL, as is `front`: killed */
     struct run_front *front;
+    struct scenario *rest;        /* of one that was restarted: what is left to do; or NULL */
+    struct workload_result *past; /* by workload: of those that were killed; or NULL */
+    uint64_t measure_ns;          /* when it began to measure, for the first time */
+    uint32_t fault; /* its device waits since that past fault; UINT32_MAX: it does not */
     enum workload_phase phase;
-    bool listening, through;
+    bool listening, ended, through;
     struct metrics_counters from, to;
 };
 
@@ -38,8 +61,9 @@ struct run_virtual {
     struct vcpus *vcpus;
     struct hv_virtual *machine;
     struct net_virtual *world;
-    struct domain_virtual *backend;
+    struct domain_virtual *backend; /* NULL, as is `back`: killed */
     struct run_back *back;
+    struct net *backend_host; /* that it left */
     struct metrics_counters back_from, back_to;
     struct peer_virtual *peers[SCENARIO_PEERS_MAX];      /* NULL: not of this run */
     struct workload_times times[SCENARIO_WORKLOADS_MAX]; /* of all guests */
@@ -48,14 +72,32 @@ struct run_virtual {
     uint32_t listening, measuring, ended, through; /* how many guests */
     json_t *errors;
     bool interrupted;
-    uint64_t progress; /* as of the last look, which found nothing to hope for */
+    struct planned_fault planned[SCENARIO_FAULTS_MAX];
+    struct past_fault *past;
+    uint32_t past_count, past_room;
+    uint64_t measure_ns; /* when the first guest began to */
+    uint32_t away;       /* how many are to come again, or to go on */
+    uint64_t progress;   /* as of the last look, which found nothing to hope for */
     bool stuck;
     uint64_t progress_ns; /* until then there was hope */
     uint64_t look_at;     /* the events fired by then, for progress */
     enum run_virtual_status status;
 };
 
+/* run_virtual.c */
+void run_virtual_open_backend(struct run_virtual *run);
+void run_virtual_open_guest(struct run_virtual *run, struct guest *guest);
+void run_virtual_listens(struct guest *guest); /* from now on, or never: nobody waits for it */
+void run_virtual_ended(struct guest *guest);
+void run_virtual_through(struct guest *guest);
+
+/* run_virtual_faults.c */
+void run_virtual_plan(struct run_virtual *run); /* the measured phase begins */
+void run_virtual_up(void *guest);               /* its device is */
+void run_virtual_faults_free(struct run_virtual *run);
+
 /* run_virtual_report.c */
+void run_virtual_merge(struct workload_result *sum, const struct workload_result *one);
 void run_virtual_look_front(struct guest *guest, struct metrics_counters *all);
 void run_virtual_look_back(struct run_virtual *run, struct metrics_counters *all);
 

@@ -42,7 +42,7 @@ static json_t *part(const char *name, const struct metrics_counters *from,
 
 /* The longest of the times, the first of the errors, the sum of all else; the histograms are those
  * of all guests anyhow. */
-static void merge_result(struct workload_result *sum, const struct workload_result *one)
+void run_virtual_merge(struct workload_result *sum, const struct workload_result *one)
 {
     if (sum->errors + sum->mismatches == 0) {
         sum->first_error = one->first_error;
@@ -58,9 +58,11 @@ static void merge_result(struct workload_result *sum, const struct workload_resu
     sum->mismatches += one->mismatches;
     sum->errors += one->errors;
     sum->connections += one->connections;
+    sum->lost += one->lost;
+    sum->resumed += one->resumed;
     sum->backlog += one->backlog;
-    sum->latency = one->latency;
-    sum->service = one->service;
+    sum->latency = one->latency ? one->latency : sum->latency;
+    sum->service = one->service ? one->service : sum->service;
     memcpy(sum->received_xxh128, one->received_xxh128, sizeof(sum->received_xxh128));
 }
 
@@ -70,8 +72,11 @@ static json_t *workload(const struct run_virtual *run, uint32_t index)
     struct workload_result sum = {0}, one;
 
     for (uint32_t i = 0; i < run->guest_count; i++) {
-        if (workload_result(run_front_workloads(run->guests[i].front), index, &one))
-            merge_result(&sum, &one);
+        const struct guest *guest = &run->guests[i];
+        if (guest->past)
+            run_virtual_merge(&sum, &guest->past[index]);
+        if (guest->front && workload_result(run_front_workloads(guest->front), index, &one))
+            run_virtual_merge(&sum, &one);
     }
     if (run->scenario.hosts[spec->host].count > 1)
         sum.received_xxh128[0] = '\0'; /* of one guest it would be nobody's */
@@ -86,6 +91,8 @@ static json_t *front(struct run_virtual *run)
     for (uint32_t i = 0; i < run->guest_count; i++) {
         struct guest *guest = &run->guests[i];
         struct metrics_counters all;
+        if (!guest->front)
+            continue;
         run_virtual_look_front(guest, &all);
         metrics_counters_add(&now, &all);
         metrics_counters_add(&to, guest->to.count > 0 ? &guest->to : &all);
@@ -105,6 +112,8 @@ static json_t *back(struct run_virtual *run)
 {
     struct metrics_counters now;
 
+    if (!run->back)
+        return NULL;
     run_virtual_look_back(run, &now);
     return part("backend", &run->back_from, &now, &run->back_to);
 }
@@ -119,7 +128,7 @@ json_t *run_virtual_reports(struct run_virtual *run)
                 peers, run->scenario.peers[i].name,
                 json_pack("{s:s, s:o}", "name", run->scenario.peers[i].name, "counters",
                           report_peer_counters(peer_virtual_counters(run->peers[i]))));
-    return json_pack("{s:o, s:o, s:o}", "frontend", front(run), "backend", back(run), "peers",
+    return json_pack("{s:o, s:o*, s:o}", "frontend", front(run), "backend", back(run), "peers",
                      peers);
 }
 

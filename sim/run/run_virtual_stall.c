@@ -157,7 +157,7 @@ static void add_data_ring(struct text *text, const struct run_virtual *run,
 static void add_guest(struct text *text, const struct run_virtual *run, const struct guest *guest)
 {
     const struct fe *fe = run_front_core(guest->front);
-    const struct be *be = run_back_core(run->back, guest->domid);
+    const struct be *be = run->back ? run_back_core(run->back, guest->domid) : NULL;
     uint64_t sock = UINT64_MAX;
     char waits[512], expects[128];
 
@@ -187,11 +187,11 @@ static void add_guests(struct text *text, const struct run_virtual *run)
     uint32_t waiting = 0;
 
     for (uint32_t i = 0; i < run->guest_count; i++)
-        if (!run->guests[i].through && waiting++ < GUESTS_TOLD)
+        if (!run->guests[i].through && run->guests[i].front && waiting++ < GUESTS_TOLD)
             add_guest(text, run, &run->guests[i]);
     if (waiting > GUESTS_TOLD)
         add(text, "   and %u more guests\n", waiting - GUESTS_TOLD);
-    if (waiting == 0 && !run_back_idle(run->back))
+    if (waiting == 0 && run->back && !run_back_idle(run->back))
         add(text, "   %-8s waits for devices to close\n", backend_name(run));
 }
 

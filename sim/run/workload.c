@@ -104,6 +104,7 @@ struct workload_set *workload_create(const struct workload_env *env)
     if (!set)
         return NULL;
     set->env = *env;
+    set->resumes = scenario_cuts(scenario);
     set->out_buffer = malloc(buffer_bytes(scenario));
     set->in_buffer = malloc(buffer_bytes(scenario));
     set->by_slot = calloc(env->max_sockets, sizeof(struct conn *));
@@ -187,6 +188,29 @@ void workload_fail(struct wl *wl, const char *what, int32_t ret)
              err_name(ret));
 }
 
+bool workload_is_down(const struct wl *wl)
+{
+    return wl->set->resumes && !fe_is_up(wl->set->env.fe);
+}
+
+/* A socket of a client or of a server went with the device, once; what the backend had not taken of
+ * its bytes was not sent. */
+void workload_lose(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+    int64_t unsent = conn->state == CONN_OPEN ? fe_unsent(wl->set->env.fe, conn->sock) : 0;
+
+    if (conn->lost)
+        return;
+    conn->lost = true;
+    wl->lost++;
+    wl->sent -= unsent > 0 && (uint64_t)unsent <= conn->sent ? (uint64_t)unsent : 0;
+    if (wl->digesting) { /* what comes again counts alone */
+        payload_digest_fini(&wl->digest);
+        wl->digesting = payload_digest_init(&wl->digest) == 0;
+    }
+}
+
 int64_t workload_send(struct conn *conn, const void *from, uint32_t bytes)
 {
     struct workload_set *set = conn->wl->set;
@@ -259,6 +283,29 @@ static void start(struct workload_set *set)
     }
 }
 
+/* The device is lost: every socket has failed. What did not hear of it, since it waited for
+ * nothing, does now. */
+static void device_down(struct workload_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (set->wls[i].spec->kind == SCENARIO_SERVE)
+            workload_serve_gone(&set->wls[i]);
+        else
+            workload_client_gone(&set->wls[i]);
+    }
+}
+
+static void resume(struct workload_set *set)
+{
+    set->resumed++;
+    for (uint32_t i = 0; i < set->count && set->phase < WORKLOAD_DRAIN; i++) {
+        if (set->wls[i].spec->kind != SCENARIO_SERVE)
+            workload_client_resume(&set->wls[i]);
+        else if (!set->wls[i].finished)
+            workload_serve_start(&set->wls[i]);
+    }
+}
+
 /* The device is lost: every socket has failed, and nothing comes back. */
 static void device_gone(struct workload_set *set)
 {
@@ -301,6 +348,10 @@ void workload_upcall(struct workload_set *set, const struct act *act)
     exec_call_end(set->env.exec, set->env.device);
     if (act->kind == ACT_UP && set->phase == WORKLOAD_IDLE) {
         start(set);
+    } else if (act->kind == ACT_UP) {
+        resume(set);
+    } else if (act->kind == ACT_GONE && set->resumes) {
+        device_down(set);
     } else if (act->kind == ACT_GONE) {
         device_gone(set);
     } else if (act->kind == ACT_DONE) {

@@ -3,6 +3,8 @@
  *
  * A built-in client opens with the payload header, echoed like all else; then what arrives is
  * compared here too. Bytes of anybody else are only echoed (and hashed, if `accepts` is 1).
+ * Where the device may be lost, connections that go with it are lost and no failures, and it binds
+ * and listens again after UP.
  * A few accepts wait at a time, so that a burst of connections needs no round trip each.
  */
 #include <stdlib.h>
@@ -22,6 +24,8 @@ void workload_serve_start(struct wl *wl)
     int64_t sock = fe_bind(set->env.fe, &wl->spec->listen.addr, workload_call(set));
 
     workload_called(set, CALL_BIND, (uint64_t)sock, sock);
+    if (sock < 0 && workload_is_down(wl))
+        return; /* until it is up again */
     if (sock < 0) {
         fail(wl, "bind", (int32_t)sock);
         return;
@@ -75,7 +79,7 @@ static void ask_accepts(struct wl *wl)
         int64_t sock = fe_accept(set->env.fe, wl->listener, workload_call(set));
         workload_called(set, CALL_ACCEPT, wl->listener, sock);
         if (sock < 0) {
-            if (wl->accepts_waiting == 0)
+            if (wl->accepts_waiting == 0 && !workload_is_down(wl))
                 fail(wl, "accept on", (int32_t)sock);
             return;
         }
@@ -83,6 +87,16 @@ static void ask_accepts(struct wl *wl)
         wl->accepts_waiting++;
         new_conn(wl, (uint64_t)sock);
     }
+}
+
+/* Something a client of ours was given is broken: by whoever was there, or with the device. */
+static void broken(struct conn *conn, const char *what, int32_t ret)
+{
+    if (workload_is_down(conn->wl))
+        workload_lose(conn);
+    else
+        workload_fail(conn->wl, what, ret);
+    workload_release(conn);
 }
 
 static void ended(struct wl *wl)
@@ -134,8 +148,7 @@ static bool send_echo(struct conn *conn)
     while (conn->echo_bytes > 0) {
         int64_t taken = workload_send(conn, conn->echo + conn->echo_at, conn->echo_bytes);
         if (taken < 0) {
-            workload_fail(conn->wl, "echo to a client of", (int32_t)taken);
-            workload_release(conn);
+            broken(conn, "echo to a client of", (int32_t)taken);
             return false;
         }
         conn->wl->sent += (uint64_t)taken;
@@ -160,8 +173,9 @@ void workload_serve_ready(struct conn *conn)
             continue;
         }
         if (taken < 0)
-            workload_fail(conn->wl, "receive from a client of", (int32_t)taken);
-        workload_release(conn);
+            broken(conn, "receive from a client of", (int32_t)taken);
+        else
+            workload_release(conn);
     }
 }
 
@@ -171,7 +185,7 @@ static void accepted(struct conn *conn, int32_t ret)
 
     wl->accepts_waiting--;
     if (ret < 0) {
-        if (wl->set->phase < WORKLOAD_DRAIN)
+        if (wl->set->phase < WORKLOAD_DRAIN && !workload_is_down(wl))
             workload_fail(wl, "accept on", ret);
         wl->set->live--;
         free_conn(conn);
@@ -196,7 +210,10 @@ static void listener_done(struct wl *wl, const struct act_done *done)
     }
     if (set->phase >= WORKLOAD_DRAIN)
         return; /* it is being released, so what was under way is over, and no failure */
-    if (done->call == CALL_BIND && done->ret < 0) {
+    if (done->ret == -ERR_CONNRESET && workload_is_down(wl)) {
+        wl->listener_live = false; /* so it ends, whatever the call was */
+        set->live--;
+    } else if (done->call == CALL_BIND && done->ret < 0) {
         wl->listener_live = false;
         set->live--;
         wl->bind_error = done->ret;
@@ -204,7 +221,7 @@ static void listener_done(struct wl *wl, const struct act_done *done)
     } else if (done->call == CALL_BIND) {
         int ret = fe_listen(set->env.fe, wl->listener, workload_call(set));
         workload_called(set, CALL_LISTEN, wl->listener, ret);
-        if (ret < 0)
+        if (ret < 0 && !workload_is_down(wl))
             fail(wl, "listen on", ret);
     } else if (done->call == CALL_LISTEN && done->ret < 0) {
         wl->bind_error = done->ret;
@@ -225,21 +242,39 @@ void workload_serve_done(struct wl *wl, const struct act_done *done)
         if (done->call == CALL_ACCEPT) {
             accepted(conn, done->ret);
         } else if (done->call == CALL_RELEASE) {
+            if (!conn->lost)
+                ended(wl);
             free_conn(conn);
-            ended(wl);
         }
+    }
+}
+
+static void release_listener(struct wl *wl)
+{
+    struct workload_set *set = wl->set;
+
+    if (!wl->listener_live)
+        return;
+    int ret = fe_release(set->env.fe, wl->listener, workload_call(set));
+    workload_called(set, CALL_RELEASE, wl->listener, ret);
+    assert(ret == 0);
+}
+
+void workload_serve_gone(struct wl *wl)
+{
+    if (wl->set->phase < WORKLOAD_DRAIN) /* else it has been */
+        release_listener(wl);
+    for (struct conn *conn = wl->served_conns; conn; conn = conn->next) {
+        if (conn->state != CONN_OPEN)
+            continue;
+        workload_lose(conn);
+        workload_release(conn);
     }
 }
 
 void workload_serve_drain(struct wl *wl)
 {
-    struct workload_set *set = wl->set;
-
-    if (wl->listener_live) {
-        int ret = fe_release(set->env.fe, wl->listener, workload_call(set));
-        workload_called(set, CALL_RELEASE, wl->listener, ret);
-        assert(ret == 0);
-    }
+    release_listener(wl);
     for (struct conn *conn = wl->served_conns; conn; conn = conn->next)
         if (conn->state == CONN_OPEN && !conn->has_header)
             workload_release(conn); /* a stranger may stay for ever; a client of ours ends itself */

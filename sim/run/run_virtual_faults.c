@@ -1,0 +1,309 @@
+/*
+ * Faults of a run in virtual time: processes that die, come again, or stand still. See
+ * run_virtual.h.
+ *
+ * A killed domain is closed between two events of the clock: hypervisor and kernel give back what
+ * it held, and nothing of it happens any more. What its sockets had sent is still delivered. A new
+ * one of its domid is a new process: a guest does what is left of the scenario (the rest of the
+ * duration, without warm-up once it had measured), its bounded workloads from the start. Invariant:
+ * `away` counts those that are to come again or to go on; while there are any, nobody waits in
+ * vain.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim/run/run_virtual_private.h"
+
+static const char *const kind_words[] = {
+#define WORD(constant, word) word,
+    SCENARIO_FAULT_KINDS(WORD)
+#undef WORD
+};
+
+enum { BACKEND = UINT16_MAX }; /* as what comes again: no guest's number */
+
+static void trace(const struct run_virtual *run, uint16_t domid, enum trace_fault what,
+                  uint64_t for_ns)
+{
+    trace_put(run->config.trace, &(struct trace_record){.now_ns = vclock_now_ns(run->clock),
+                                                        .who = domid,
+                                                        .point = TRACE_FAULT,
+                                                        .detail = (uint8_t)what,
+                                                        .value = for_ns});
+}
+
+/* ---- what happened ---- */
+
+static uint32_t note(struct run_virtual *run, enum scenario_fault_kind kind, const char *where)
+{
+    uint64_t now_ns = vclock_now_ns(run->clock);
+
+    if (run->past_count == run->past_room) {
+        run->past_room = run->past_room ? 2 * run->past_room : 16;
+        run->past = realloc(run->past, run->past_room * sizeof(run->past[0]));
+        assert(run->past);
+    }
+    struct past_fault *past = &run->past[run->past_count];
+    *past = (struct past_fault){.kind = kind,
+                                .at_ns = run->measuring > 0 ? now_ns - run->measure_ns : 0,
+                                .happened_ns = now_ns};
+    snprintf(past->where, sizeof(past->where), "%s", where);
+    return run->past_count++;
+}
+
+/* The guest's device went with a past fault; what it waited for until now will not be known. */
+static void waits(struct guest *guest, uint32_t fault)
+{
+    struct run_virtual *run = guest->run;
+
+    if (guest->fault != UINT32_MAX)
+        run->past[guest->fault].waiting--;
+    guest->fault = fault;
+    if (fault != UINT32_MAX)
+        run->past[fault].waiting++;
+}
+
+void run_virtual_up(void *self)
+{
+    struct guest *guest = self;
+    struct run_virtual *run = guest->run;
+
+    if (guest->fault == UINT32_MAX)
+        return;
+    struct past_fault *past = &run->past[guest->fault];
+    guest->fault = UINT32_MAX;
+    if (--past->waiting == 0)
+        past->recovery_ns = vclock_now_ns(run->clock) - past->happened_ns;
+}
+
+json_t *run_virtual_faults(const struct run_virtual *run)
+{
+    json_t *faults = json_array();
+
+    for (uint32_t i = 0; i < run->past_count; i++) {
+        const struct past_fault *past = &run->past[i];
+        json_array_append_new(
+            faults, json_pack("{s:s, s:s, s:I, s:o}", "kind", kind_words[past->kind], "where",
+                              past->where, "at_ns", (json_int_t)past->at_ns, "recovery_ns",
+                              past->recovery_ns > 0 ? json_integer((json_int_t)past->recovery_ns)
+                                                    : json_null()));
+    }
+    return faults;
+}
+
+/* ---- dying ---- */
+
+/* What was counted so far is kept: the next one counts from 0. */
+static void keep_results(struct guest *guest)
+{
+    const struct scenario *scenario = &guest->run->scenario;
+    struct workload_result one;
+
+    if (!guest->past)
+        guest->past = calloc(scenario->workload_count, sizeof(guest->past[0]));
+    assert(guest->past);
+    for (uint32_t i = 0; i < scenario->workload_count; i++)
+        if (workload_result(run_front_workloads(guest->front), i, &one))
+            run_virtual_merge(&guest->past[i], &one);
+}
+
+static void kill_guest(struct guest *guest)
+{
+    keep_results(guest);
+    (void)domain_virtual_kill(guest->domain); /* no sockets, no host */
+    run_front_destroy(guest->front);
+    guest->domain = NULL;
+    guest->front = NULL;
+    guest->from.count = guest->to.count = 0;
+}
+
+static void kill_backend(struct run_virtual *run)
+{
+    run->backend_host = domain_virtual_kill(run->backend);
+    run_back_destroy(run->back);
+    run->backend = NULL;
+    run->back = NULL;
+    run->back_from.count = run->back_to.count = 0;
+}
+
+/* Nothing comes of this guest any more. */
+static void give_up(struct guest *guest)
+{
+    waits(guest, UINT32_MAX);
+    run_virtual_listens(guest);
+    run_virtual_ended(guest);
+    run_virtual_through(guest);
+}
+
+/* ---- coming again ---- */
+
+static void open_rest(struct guest *guest)
+{
+    struct run_virtual *run = guest->run;
+    uint64_t end_ns = guest->measure_ns + run->scenario.duration_ns;
+    uint64_t now_ns = vclock_now_ns(run->clock);
+
+    if (guest->measure_ns == 0)
+        return; /* from the beginning */
+    if (!guest->rest)
+        guest->rest = malloc(sizeof(*guest->rest));
+    assert(guest->rest);
+    *guest->rest = run->scenario;
+    guest->rest->warmup_ns = 0;
+    guest->rest->duration_ns = end_ns > now_ns ? end_ns - now_ns : 1;
+}
+
+static void on_return(void *self, uint64_t who)
+{
+    struct run_virtual *run = self;
+
+    run->away--;
+    if (who != BACKEND) {
+        struct guest *guest = &run->guests[who];
+        trace(run, guest->domid, TRACE_FAULT_RETURN, 0);
+        open_rest(guest);
+        run_virtual_open_guest(run, guest);
+    } else if (run->through < run->guest_count) { /* else nobody needs it any more */
+        trace(run, RUN_VIRTUAL_BACKEND_DOMID, TRACE_FAULT_RETURN, 0);
+        run_virtual_open_backend(run);
+    }
+}
+
+static void on_going_on(void *self, uint64_t who)
+{
+    struct run_virtual *run = self;
+
+    run->away--;
+    trace(run, who == BACKEND ? RUN_VIRTUAL_BACKEND_DOMID : run->guests[who].domid,
+          TRACE_FAULT_RETURN, 0);
+}
+
+static void later(struct run_virtual *run, uint64_t for_ns, void (*fire)(void *self, uint64_t arg),
+                  uint64_t who)
+{
+    run->away++;
+    vclock_at(run->clock, vclock_now_ns(run->clock) + for_ns,
+              &(struct vclock_event){fire, run, who});
+}
+
+/* ---- faults ---- */
+
+static void fault_guest(struct guest *guest, const struct scenario_fault *fault)
+{
+    struct run_virtual *run = guest->run;
+
+    if (!guest->domain || guest->through)
+        return;
+    uint32_t past = note(run, fault->kind, guest->name);
+    switch (fault->kind) {
+    case SCENARIO_FAULT_KILL:
+        trace(run, guest->domid, TRACE_FAULT_KILL, 0);
+        kill_guest(guest);
+        give_up(guest);
+        break;
+    case SCENARIO_FAULT_RESTART:
+        trace(run, guest->domid, TRACE_FAULT_RESTART, fault->for_ns);
+        kill_guest(guest);
+        waits(guest, past);
+        later(run, fault->for_ns, on_return, guest->number);
+        break;
+    case SCENARIO_FAULT_PAUSE:
+        trace(run, guest->domid, TRACE_FAULT_PAUSE, fault->for_ns);
+        vcpu_stall(domain_virtual_vcpu(guest->domain), vclock_now_ns(run->clock) + fault->for_ns);
+        later(run, fault->for_ns, on_going_on, guest->number);
+        break;
+    }
+}
+
+/* Each guest loses its device; one that never had it will not have it if it does not come again. */
+static void backend_lost(struct run_virtual *run, uint32_t past, bool returns)
+{
+    for (uint32_t i = 0; i < run->guest_count; i++) {
+        struct guest *guest = &run->guests[i];
+        if (guest->through)
+            continue;
+        waits(guest, returns ? past : UINT32_MAX);
+        if (!returns && guest->front && guest->phase == WORKLOAD_IDLE) {
+            run_front_interrupt(guest->front);
+            domain_virtual_kick(guest->domain);
+        }
+    }
+}
+
+static void fault_backend(struct run_virtual *run, const struct scenario_fault *fault)
+{
+    const char *name = run->scenario.hosts[run->scenario.backend].name;
+
+    if (!run->backend)
+        return;
+    uint32_t past = note(run, fault->kind, name);
+    switch (fault->kind) {
+    case SCENARIO_FAULT_KILL:
+        trace(run, RUN_VIRTUAL_BACKEND_DOMID, TRACE_FAULT_KILL, 0);
+        kill_backend(run);
+        backend_lost(run, past, false);
+        break;
+    case SCENARIO_FAULT_RESTART:
+        trace(run, RUN_VIRTUAL_BACKEND_DOMID, TRACE_FAULT_RESTART, fault->for_ns);
+        kill_backend(run);
+        backend_lost(run, past, true);
+        later(run, fault->for_ns, on_return, BACKEND);
+        break;
+    case SCENARIO_FAULT_PAUSE:
+        trace(run, RUN_VIRTUAL_BACKEND_DOMID, TRACE_FAULT_PAUSE, fault->for_ns);
+        vcpu_stall(domain_virtual_vcpu(run->backend), vclock_now_ns(run->clock) + fault->for_ns);
+        later(run, fault->for_ns, on_going_on, BACKEND);
+        break;
+    }
+}
+
+void run_virtual_fault(struct run_virtual *run, const struct scenario_fault *fault)
+{
+    uint32_t number = 0; /* of its host's guests */
+
+    if (run->scenario.hosts[fault->host].role == SCENARIO_BACKEND) {
+        fault_backend(run, fault);
+        return;
+    }
+    for (uint32_t i = 0; i < run->guest_count; i++) {
+        struct guest *guest = &run->guests[i];
+        if (guest->host == fault->host && (fault->guest == UINT32_MAX || fault->guest == number++))
+            fault_guest(guest, fault);
+    }
+}
+
+static void on_fault(void *self, uint64_t arg)
+{
+    struct planned_fault *planned = self;
+    struct run_virtual *run = planned->run;
+    const struct scenario_fault *fault = planned->fault;
+
+    (void)arg;
+    if (run->ended == run->guest_count)
+        return; /* the measured phase is over */
+    run_virtual_fault(run, fault);
+    planned->count++;
+    if (fault->every_ns > 0 && (fault->times == 0 || planned->count < fault->times))
+        vclock_at(run->clock, vclock_now_ns(run->clock) + fault->every_ns,
+                  &(struct vclock_event){on_fault, planned, 0});
+}
+
+void run_virtual_plan(struct run_virtual *run)
+{
+    run->measure_ns = vclock_now_ns(run->clock);
+    for (uint32_t i = 0; i < run->scenario.fault_count; i++) {
+        struct planned_fault *planned = &run->planned[i];
+        *planned = (struct planned_fault){.run = run, .fault = &run->scenario.faults[i]};
+        vclock_at(run->clock, run->measure_ns + planned->fault->at_ns,
+                  &(struct vclock_event){on_fault, planned, 0});
+    }
+}
+
+void run_virtual_faults_free(struct run_virtual *run)
+{
+    for (uint32_t i = 0; i < run->guest_count; i++) {
+        free(run->guests[i].rest);
+        free(run->guests[i].past);
+    }
+    free(run->past);
+}
