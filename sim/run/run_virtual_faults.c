@@ -20,8 +20,6 @@ static const char *const kind_words[] = {
 #undef WORD
 };
 
-enum { BACKEND = UINT16_MAX }; /* as what comes again: no guest's number */
-
 static void trace(const struct run_virtual *run, uint16_t domid, enum trace_fault what,
                   uint64_t for_ns)
 {
@@ -45,9 +43,9 @@ static uint32_t note(struct run_virtual *run, enum scenario_fault_kind kind, con
     }
     struct past_fault *past = &run->past[run->past_count];
     *past = (struct past_fault){.kind = kind,
+                                .where = where,
                                 .at_ns = run->measuring > 0 ? now_ns - run->measure_ns : 0,
                                 .happened_ns = now_ns};
-    snprintf(past->where, sizeof(past->where), "%s", where);
     return run->past_count++;
 }
 
@@ -110,20 +108,20 @@ static void keep_results(struct guest *guest)
 static void kill_guest(struct guest *guest)
 {
     keep_results(guest);
-    (void)domain_virtual_kill(guest->domain); /* no sockets, no host */
+    (void)domain_virtual_kill(guest->domain); /* it has no sockets */
     run_front_destroy(guest->front);
     guest->domain = NULL;
     guest->front = NULL;
     guest->from.count = guest->to.count = 0;
 }
 
-static void kill_backend(struct run_virtual *run)
+static void kill_backend(struct backend *backend)
 {
-    run->backend_host = domain_virtual_kill(run->backend);
-    run_back_destroy(run->back);
-    run->backend = NULL;
-    run->back = NULL;
-    run->back_from.count = run->back_to.count = 0;
+    backend->kernel = domain_virtual_kill(backend->domain);
+    run_back_destroy(backend->back);
+    backend->domain = NULL;
+    backend->back = NULL;
+    backend->from.count = backend->to.count = 0;
 }
 
 /* Nothing comes of this guest any more. */
@@ -153,40 +151,53 @@ static void open_rest(struct guest *guest)
     guest->rest->duration_ns = end_ns > now_ns ? end_ns - now_ns : 1;
 }
 
-static void on_return(void *self, uint64_t who)
+static void guest_returns(void *self, uint64_t arg)
+{
+    struct guest *guest = self;
+
+    (void)arg;
+    guest->run->away--;
+    trace(guest->run, guest->is.domid, TRACE_FAULT_RETURN, 0);
+    open_rest(guest);
+    run_virtual_open_guest(guest);
+}
+
+static void backend_returns(void *self, uint64_t arg)
+{
+    struct backend *backend = self;
+    struct run_virtual *run = backend->run;
+
+    (void)arg;
+    run->away--;
+    if (run->through == run->guest_count)
+        return; /* nobody needs it any more */
+    trace(run, backend->is.domid, TRACE_FAULT_RETURN, 0);
+    run_virtual_open_backend(backend);
+}
+
+static void goes_on(void *self, uint64_t domid)
 {
     struct run_virtual *run = self;
 
     run->away--;
-    if (who != BACKEND) {
-        struct guest *guest = &run->guests[who];
-        trace(run, guest->domid, TRACE_FAULT_RETURN, 0);
-        open_rest(guest);
-        run_virtual_open_guest(run, guest);
-    } else if (run->through < run->guest_count) { /* else nobody needs it any more */
-        trace(run, RUN_VIRTUAL_BACKEND_DOMID, TRACE_FAULT_RETURN, 0);
-        run_virtual_open_backend(run);
-    }
+    trace(run, (uint16_t)domid, TRACE_FAULT_RETURN, 0);
 }
 
-static void on_going_on(void *self, uint64_t who)
-{
-    struct run_virtual *run = self;
-
-    run->away--;
-    trace(run, who == BACKEND ? RUN_VIRTUAL_BACKEND_DOMID : run->guests[who].domid,
-          TRACE_FAULT_RETURN, 0);
-}
-
-static void later(struct run_virtual *run, uint64_t for_ns, void (*fire)(void *self, uint64_t arg),
-                  uint64_t who)
+static void later(struct run_virtual *run, uint64_t for_ns, const struct vclock_event *event)
 {
     run->away++;
-    vclock_at(run->clock, vclock_now_ns(run->clock) + for_ns,
-              &(struct vclock_event){fire, run, who});
+    vclock_at(run->clock, vclock_now_ns(run->clock) + for_ns, event);
 }
 
 /* ---- faults ---- */
+
+static void pause_domain(struct run_virtual *run, const struct scenario_domain *is,
+                         struct domain_virtual *domain, uint64_t for_ns)
+{
+    trace(run, is->domid, TRACE_FAULT_PAUSE, for_ns);
+    vcpu_stall(domain_virtual_vcpu(domain), vclock_now_ns(run->clock) + for_ns);
+    later(run, for_ns, &(struct vclock_event){goes_on, run, is->domid});
+}
 
 static void fault_guest(struct guest *guest, const struct scenario_fault *fault)
 {
@@ -194,33 +205,32 @@ static void fault_guest(struct guest *guest, const struct scenario_fault *fault)
 
     if (!guest->domain || guest->through)
         return;
-    uint32_t past = note(run, fault->kind, guest->name);
+    uint32_t past = note(run, fault->kind, guest->is.name);
     switch (fault->kind) {
     case SCENARIO_FAULT_KILL:
-        trace(run, guest->domid, TRACE_FAULT_KILL, 0);
+        trace(run, guest->is.domid, TRACE_FAULT_KILL, 0);
         kill_guest(guest);
         give_up(guest);
         break;
     case SCENARIO_FAULT_RESTART:
-        trace(run, guest->domid, TRACE_FAULT_RESTART, fault->for_ns);
+        trace(run, guest->is.domid, TRACE_FAULT_RESTART, fault->for_ns);
         kill_guest(guest);
         waits(guest, past);
-        later(run, fault->for_ns, on_return, guest->number);
+        later(run, fault->for_ns, &(struct vclock_event){guest_returns, guest, 0});
         break;
-    case SCENARIO_FAULT_PAUSE:
-        trace(run, guest->domid, TRACE_FAULT_PAUSE, fault->for_ns);
-        vcpu_stall(domain_virtual_vcpu(guest->domain), vclock_now_ns(run->clock) + fault->for_ns);
-        later(run, fault->for_ns, on_going_on, guest->number);
-        break;
+    case SCENARIO_FAULT_PAUSE: pause_domain(run, &guest->is, guest->domain, fault->for_ns); break;
     }
 }
 
-/* Each guest loses its device; one that never had it will not have it if it does not come again. */
-static void backend_lost(struct run_virtual *run, uint32_t past, bool returns)
+/* Each of its guests loses its device; one that never had it will not have it if the backend does
+ * not come again. */
+static void backend_lost(const struct backend *backend, uint32_t past, bool returns)
 {
+    struct run_virtual *run = backend->run;
+
     for (uint32_t i = 0; i < run->guest_count; i++) {
         struct guest *guest = &run->guests[i];
-        if (guest->through)
+        if (guest->through || guest->backend != backend)
             continue;
         waits(guest, returns ? past : UINT32_MAX);
         if (!returns && guest->front && guest->phase == WORKLOAD_IDLE) {
@@ -230,29 +240,27 @@ static void backend_lost(struct run_virtual *run, uint32_t past, bool returns)
     }
 }
 
-static void fault_backend(struct run_virtual *run, const struct scenario_fault *fault)
+static void fault_backend(struct backend *backend, const struct scenario_fault *fault)
 {
-    const char *name = run->scenario.hosts[run->scenario.backend].name;
+    struct run_virtual *run = backend->run;
 
-    if (!run->backend)
+    if (!backend->domain)
         return;
-    uint32_t past = note(run, fault->kind, name);
+    uint32_t past = note(run, fault->kind, backend->is.name);
     switch (fault->kind) {
     case SCENARIO_FAULT_KILL:
-        trace(run, RUN_VIRTUAL_BACKEND_DOMID, TRACE_FAULT_KILL, 0);
-        kill_backend(run);
-        backend_lost(run, past, false);
+        trace(run, backend->is.domid, TRACE_FAULT_KILL, 0);
+        kill_backend(backend);
+        backend_lost(backend, past, false);
         break;
     case SCENARIO_FAULT_RESTART:
-        trace(run, RUN_VIRTUAL_BACKEND_DOMID, TRACE_FAULT_RESTART, fault->for_ns);
-        kill_backend(run);
-        backend_lost(run, past, true);
-        later(run, fault->for_ns, on_return, BACKEND);
+        trace(run, backend->is.domid, TRACE_FAULT_RESTART, fault->for_ns);
+        kill_backend(backend);
+        backend_lost(backend, past, true);
+        later(run, fault->for_ns, &(struct vclock_event){backend_returns, backend, 0});
         break;
     case SCENARIO_FAULT_PAUSE:
-        trace(run, RUN_VIRTUAL_BACKEND_DOMID, TRACE_FAULT_PAUSE, fault->for_ns);
-        vcpu_stall(domain_virtual_vcpu(run->backend), vclock_now_ns(run->clock) + fault->for_ns);
-        later(run, fault->for_ns, on_going_on, BACKEND);
+        pause_domain(run, &backend->is, backend->domain, fault->for_ns);
         break;
     }
 }
@@ -261,13 +269,13 @@ void run_virtual_fault(struct run_virtual *run, const struct scenario_fault *fau
 {
     uint32_t number = 0; /* of its host's guests */
 
-    if (run->scenario.hosts[fault->host].role == SCENARIO_BACKEND) {
-        fault_backend(run, fault);
-        return;
-    }
+    for (uint32_t i = 0; i < run->backend_count; i++)
+        if (run->backends[i].is.host == fault->host)
+            fault_backend(&run->backends[i], fault);
     for (uint32_t i = 0; i < run->guest_count; i++) {
         struct guest *guest = &run->guests[i];
-        if (guest->host == fault->host && (fault->guest == UINT32_MAX || fault->guest == number++))
+        if (guest->is.host == fault->host &&
+            (fault->guest == UINT32_MAX || fault->guest == number++))
             fault_guest(guest, fault);
     }
 }

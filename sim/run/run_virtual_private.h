@@ -12,13 +12,20 @@
 #include "sim/run/run_back.h"
 #include "sim/run/run_front.h"
 #include "sim/run/run_virtual.h"
+#include "sim/run/scenario_domains.h"
 
 /* Without progress, and with nothing to come from the network, it is a stall after so long. */
 #define RUN_VIRTUAL_PATIENCE_NS UINT64_C(1000000000)
 
-enum { RUN_VIRTUAL_BACKEND_DOMID = 0, RUN_VIRTUAL_GUEST_DOMID = 1 };
-
-struct guest; /* below */
+struct backend {
+    struct run_virtual *run;
+    struct scenario_domain is;
+    struct domain_virtual *domain; /* NULL, as is `back`: killed; it left: */
+    struct run_back *back;
+    struct net *kernel; /* with its links; else NULL */
+    uint32_t guests;    /* how many are its own */
+    struct metrics_counters from, to;
+};
 
 /* A fault of the scenario, and how often it happened. */
 struct planned_fault {
@@ -30,7 +37,7 @@ struct planned_fault {
 /* One that happened. */
 struct past_fault {
     enum scenario_fault_kind kind;
-    char where[SCENARIO_NAME_BYTES + 8];
+    const char *where;    /* the domain's name */
     uint64_t at_ns;       /* since the measured phase began; 0 if before */
     uint64_t happened_ns; /* since the run began */
     uint64_t recovery_ns; /* until the last device that went was up again; 0: not yet */
@@ -39,10 +46,8 @@ struct past_fault {
 
 struct guest {
     struct run_virtual *run;
-    uint32_t host;   /* of the scenario's */
-    uint32_t number; /* among all guests, from 0 */
-    uint16_t domid;
-    char name[SCENARIO_NAME_BYTES + 8];
+    struct scenario_domain is;
+    struct backend *backend;
     struct domain_virtual *domain; /* NULL, as is `front`: killed */
     struct run_front *front;
     struct scenario *rest;        /* of one that was restarted: what is left to do; or NULL */
@@ -61,10 +66,8 @@ struct run_virtual {
     struct vcpus *vcpus;
     struct hv_virtual *machine;
     struct net_virtual *world;
-    struct domain_virtual *backend; /* NULL, as is `back`: killed */
-    struct run_back *back;
-    struct net *backend_host; /* that it left */
-    struct metrics_counters back_from, back_to;
+    struct backend backends[SCENARIO_HOSTS_MAX];
+    uint32_t backend_count;
     struct peer_virtual *peers[SCENARIO_PEERS_MAX];      /* NULL: not of this run */
     struct workload_times times[SCENARIO_WORKLOADS_MAX]; /* of all guests */
     struct guest *guests;
@@ -85,8 +88,8 @@ struct run_virtual {
 };
 
 /* run_virtual.c */
-void run_virtual_open_backend(struct run_virtual *run);
-void run_virtual_open_guest(struct run_virtual *run, struct guest *guest);
+void run_virtual_open_backend(struct backend *backend);
+void run_virtual_open_guest(struct guest *guest);
 void run_virtual_listens(struct guest *guest); /* from now on, or never: nobody waits for it */
 void run_virtual_ended(struct guest *guest);
 void run_virtual_through(struct guest *guest);
@@ -99,6 +102,8 @@ void run_virtual_faults_free(struct run_virtual *run);
 /* run_virtual_report.c */
 void run_virtual_merge(struct workload_result *sum, const struct workload_result *one);
 void run_virtual_look_front(struct guest *guest, struct metrics_counters *all);
-void run_virtual_look_back(struct run_virtual *run, struct metrics_counters *all);
+void run_virtual_look_back(const struct backend *backend, struct metrics_counters *all);
+void run_virtual_count_back(const struct run_virtual *run, struct be_counters *sum);
+bool run_virtual_backs_idle(const struct run_virtual *run);
 
 #endif

@@ -145,7 +145,8 @@ static void check_kill(struct scenario_draft *draft, uint32_t index)
         scenario->hosts[fault->host].role != SCENARIO_BACKEND)
         return;
     for (uint32_t i = 0; i < scenario->workload_count; i++) {
-        if (!is_bounded(&scenario->workloads[i]))
+        const struct scenario_workload *workload = &scenario->workloads[i];
+        if (scenario->hosts[workload->host].backend != fault->host || !is_bounded(workload))
             continue;
         diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "where"),
                    "without '%s' workload '%s' would never have done what it has to", fault->where,

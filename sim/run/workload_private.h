@@ -84,7 +84,7 @@ struct wl {
 struct workload_set {
     struct workload_env env;
     enum workload_phase phase;
-    bool interrupted, told_listening, gone;
+    bool interrupted, told_listening, gone, start_due;
     bool resumes;     /* the device may be lost and come again */
     uint32_t resumed; /* how often it did */
     uint64_t now_ns, start_ns, measure_ns;
