@@ -68,7 +68,7 @@ bool run_virtual_entity(const struct scenario *scenario, uint32_t i, uint16_t *w
 
 /* Have this happen now, between two events, to a host of the scenario or to one of its guests
  * (UINT32_MAX: all); `for_ns` as in struct scenario_fault, all else of it is ignored. What is dead
- * already is left alone. */
+ * already, or through with all it had to do, is left alone. */
 void run_virtual_fault(struct run_virtual *run, const struct scenario_fault *fault);
 
 /* The faults that happened: [{"kind", "where", "at_ns", "recovery_ns"}], the last one null where no

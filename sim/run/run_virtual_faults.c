@@ -244,7 +244,7 @@ static void fault_backend(struct backend *backend, const struct scenario_fault *
 {
     struct run_virtual *run = backend->run;
 
-    if (!backend->domain)
+    if (!backend->domain || run->through == run->guest_count)
         return;
     uint32_t past = note(run, fault->kind, backend->is.name);
     switch (fault->kind) {
