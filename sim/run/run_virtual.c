@@ -295,7 +295,7 @@ static void list_domains(struct run_virtual *run)
         }
         struct backend *backend = &run->backends[domain.backend];
         run->guests[domain.number] =
-            (struct guest){.run = run, .is = domain, .backend = backend, .fault = UINT32_MAX};
+            (struct guest){.run = run, .is = domain, .backend = backend, .waits = FAULT_LOG_NONE};
         backend->guests++;
     }
 }
@@ -429,7 +429,7 @@ static bool is_through(const struct run_virtual *run)
 static uint64_t progress_of(const struct run_virtual *run)
 {
     struct be_counters back;
-    uint64_t progress = run->through + run->ended + run->listening + run->past_count;
+    uint64_t progress = run->through + run->ended + run->listening + run->faults.count;
 
     run_virtual_count_back(run, &back);
     progress += back.requests + back.replies + back.sent_bytes + back.received_bytes;

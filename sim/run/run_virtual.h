@@ -71,8 +71,7 @@ bool run_virtual_entity(const struct scenario *scenario, uint32_t i, uint16_t *w
  * already, or through with all it had to do, is left alone. */
 void run_virtual_fault(struct run_virtual *run, const struct scenario_fault *fault);
 
-/* The faults that happened: [{"kind", "where", "at_ns", "recovery_ns"}], the last one null where no
- * device went or not all came up again; the caller's. */
+/* The faults that happened, as fault_log_json has them; the caller's. */
 json_t *run_virtual_faults(const struct run_virtual *run);
 
 /* The hypervisor's tables, to look at. */

@@ -9,16 +9,9 @@
  * `away` counts those that are to come again or to go on; while there are any, nobody waits in
  * vain.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "sim/run/run_virtual_private.h"
-
-static const char *const kind_words[] = {
-#define WORD(constant, word) word,
-    SCENARIO_FAULT_KINDS(WORD)
-#undef WORD
-};
 
 static void trace(const struct run_virtual *run, uint16_t domid, enum trace_fault what,
                   uint64_t for_ns)
@@ -36,57 +29,20 @@ static uint32_t note(struct run_virtual *run, enum scenario_fault_kind kind, con
 {
     uint64_t now_ns = vclock_now_ns(run->clock);
 
-    if (run->past_count == run->past_room) {
-        run->past_room = run->past_room ? 2 * run->past_room : 16;
-        run->past = realloc(run->past, run->past_room * sizeof(run->past[0]));
-        assert(run->past);
-    }
-    struct past_fault *past = &run->past[run->past_count];
-    *past = (struct past_fault){.kind = kind,
-                                .where = where,
-                                .at_ns = run->measuring > 0 ? now_ns - run->measure_ns : 0,
-                                .happened_ns = now_ns};
-    return run->past_count++;
-}
-
-/* The guest's device went with a past fault; what it waited for until now will not be known. */
-static void waits(struct guest *guest, uint32_t fault)
-{
-    struct run_virtual *run = guest->run;
-
-    if (guest->fault != UINT32_MAX)
-        run->past[guest->fault].waiting--;
-    guest->fault = fault;
-    if (fault != UINT32_MAX)
-        run->past[fault].waiting++;
+    return fault_log_note(&run->faults, kind, where,
+                          run->measuring > 0 ? now_ns - run->measure_ns : 0, now_ns);
 }
 
 void run_virtual_up(void *self)
 {
     struct guest *guest = self;
-    struct run_virtual *run = guest->run;
 
-    if (guest->fault == UINT32_MAX)
-        return;
-    struct past_fault *past = &run->past[guest->fault];
-    guest->fault = UINT32_MAX;
-    if (--past->waiting == 0)
-        past->recovery_ns = vclock_now_ns(run->clock) - past->happened_ns;
+    fault_log_up(&guest->run->faults, &guest->waits, vclock_now_ns(guest->run->clock));
 }
 
 json_t *run_virtual_faults(const struct run_virtual *run)
 {
-    json_t *faults = json_array();
-
-    for (uint32_t i = 0; i < run->past_count; i++) {
-        const struct past_fault *past = &run->past[i];
-        json_array_append_new(
-            faults, json_pack("{s:s, s:s, s:I, s:o}", "kind", kind_words[past->kind], "where",
-                              past->where, "at_ns", (json_int_t)past->at_ns, "recovery_ns",
-                              past->recovery_ns > 0 ? json_integer((json_int_t)past->recovery_ns)
-                                                    : json_null()));
-    }
-    return faults;
+    return fault_log_json(&run->faults);
 }
 
 /* ---- dying ---- */
@@ -127,7 +83,7 @@ static void kill_backend(struct backend *backend)
 /* Nothing comes of this guest any more. */
 static void give_up(struct guest *guest)
 {
-    waits(guest, UINT32_MAX);
+    fault_log_waits(&guest->run->faults, &guest->waits, FAULT_LOG_NONE);
     run_virtual_listens(guest);
     run_virtual_ended(guest);
     run_virtual_through(guest);
@@ -215,7 +171,7 @@ static void fault_guest(struct guest *guest, const struct scenario_fault *fault)
     case SCENARIO_FAULT_RESTART:
         trace(run, guest->is.domid, TRACE_FAULT_RESTART, fault->for_ns);
         kill_guest(guest);
-        waits(guest, past);
+        fault_log_waits(&run->faults, &guest->waits, past);
         later(run, fault->for_ns, &(struct vclock_event){guest_returns, guest, 0});
         break;
     case SCENARIO_FAULT_PAUSE: pause_domain(run, &guest->is, guest->domain, fault->for_ns); break;
@@ -232,7 +188,7 @@ static void backend_lost(const struct backend *backend, uint32_t past, bool retu
         struct guest *guest = &run->guests[i];
         if (guest->through || guest->backend != backend)
             continue;
-        waits(guest, returns ? past : UINT32_MAX);
+        fault_log_waits(&run->faults, &guest->waits, returns ? past : FAULT_LOG_NONE);
         if (!returns && guest->front && guest->phase == WORKLOAD_IDLE) {
             run_front_interrupt(guest->front);
             domain_virtual_kick(guest->domain);
@@ -313,5 +269,5 @@ void run_virtual_faults_free(struct run_virtual *run)
         free(run->guests[i].rest);
         free(run->guests[i].past);
     }
-    free(run->past);
+    fault_log_fini(&run->faults);
 }

@@ -7,6 +7,7 @@
 #define XENSOCK_SIM_RUN_RUN_VIRTUAL_PRIVATE_H
 
 #include "sim/run/domain_virtual.h"
+#include "sim/run/fault_log.h"
 #include "sim/run/metrics_counters.h"
 #include "sim/run/peer_virtual.h"
 #include "sim/run/run_back.h"
@@ -34,16 +35,6 @@ struct planned_fault {
     uint64_t count;
 };
 
-/* One that happened. */
-struct past_fault {
-    enum scenario_fault_kind kind;
-    const char *where;    /* the domain's name */
-    uint64_t at_ns;       /* since the measured phase began; 0 if before */
-    uint64_t happened_ns; /* since the run began */
-    uint64_t recovery_ns; /* until the last device that went was up again; 0: not yet */
-    uint32_t waiting;     /* devices that are not */
-};
-
 struct guest {
     struct run_virtual *run;
     struct scenario_domain is;
@@ -53,7 +44,7 @@ struct guest {
     struct scenario *rest;        /* of one that was restarted: what is left to do; or NULL */
     struct workload_result *past; /* by workload: of those that were killed; or NULL */
     uint64_t measure_ns;          /* when it began to measure, for the first time */
-    uint32_t fault; /* its device waits since that past fault; UINT32_MAX: it does not */
+    uint32_t waits;               /* for its device, since what: fault_log.h's */
     enum workload_phase phase;
     bool listening, ended, through;
     struct metrics_counters from, to;
@@ -76,8 +67,7 @@ struct run_virtual {
     json_t *errors;
     bool interrupted;
     struct planned_fault planned[SCENARIO_FAULTS_MAX];
-    struct past_fault *past;
-    uint32_t past_count, past_room;
+    struct fault_log faults;
     uint64_t measure_ns; /* when the first guest began to */
     uint32_t away;       /* how many are to come again, or to go on */
     uint64_t progress;   /* as of the last look, which found nothing to hope for */
