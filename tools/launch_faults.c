@@ -64,8 +64,22 @@ void launch_part_closed(struct launch_part *part)
     return_if_due(part);
 }
 
+/* Whether its backend was killed and has not come again. */
+static bool is_alone(const struct launch_part *guest)
+{
+    const struct launch *launch = guest->launch;
+
+    for (uint32_t i = 0; i < launch->part_count; i++)
+        if (launch->parts[i].kind == LAUNCH_BACKEND &&
+            launch->parts[i].domain.domid == guest->domain.backend)
+            return launch->parts[i].killed;
+    return false;
+}
+
 void launch_part_up(struct launch_part *part)
 {
+    if (is_alone(part))
+        return; /* it read what the dead one wrote last, and will soon know better */
     fault_log_up(&part->launch->faults, &part->waits, uv_hrtime());
 }
 

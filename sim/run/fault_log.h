@@ -36,6 +36,7 @@ void fault_log_up(struct fault_log *log, uint32_t *waits, uint64_t now_ns);
  * came up again, or something else happened to them before; the caller's. */
 json_t *fault_log_json(const struct fault_log *log);
 
+/* Frees what it holds. */
 void fault_log_fini(struct fault_log *log);
 
 #endif

@@ -37,6 +37,8 @@ void run_virtual_up(void *self)
 {
     struct guest *guest = self;
 
+    if (!guest->backend->domain)
+        return; /* it read what the dead one wrote last, and will soon know better */
     fault_log_up(&guest->run->faults, &guest->waits, vclock_now_ns(guest->run->clock));
 }
 

@@ -22,7 +22,7 @@ enum {
     SCENARIO_PEERS_MAX = 16,
     SCENARIO_LINKS_MAX = 16,
     SCENARIO_WORKLOADS_MAX = 16,
-    SCENARIO_FAULTS_MAX = 16,
+    SCENARIO_FAULTS_MAX = 128,
     SCENARIO_GUESTS_MAX = 4096,  /* of one host */
     SCENARIO_PROCESSES_MAX = 64, /* guests of all hosts in emulated mode, each a process */
     SCENARIO_SOCKETS_MAX = 4096, /* concurrent sockets of a workload, connections of a client */

@@ -74,6 +74,7 @@ static void check_where(struct scenario_draft *draft, uint32_t index)
     const struct scenario_map *map = &draft->faults[index];
     const char *names[SCENARIO_HOSTS_MAX + 1];
 
+    fault->host = UINT32_MAX; /* none */
     if (fault->where[0] == '\0')
         return; /* reported */
     for (uint32_t i = 0; i < scenario->host_count; i++) {
