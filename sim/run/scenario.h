@@ -22,8 +22,9 @@ enum {
     SCENARIO_PEERS_MAX = 16,
     SCENARIO_LINKS_MAX = 16,
     SCENARIO_WORKLOADS_MAX = 16,
-    SCENARIO_GUESTS_MAX = 4096,  /* of one host; several only in virtual mode */
-    SCENARIO_SOCKETS_MAX = 4096, /* concurrent sockets of a workload, connections of a client */
+    SCENARIO_GUESTS_MAX = 4096,   /* of one host; several only in virtual mode */
+    SCENARIO_SOCKETS_MAX = 4096,  /* concurrent sockets of a workload, connections of a client */
+    SCENARIO_LISTENERS_MAX = 256, /* of a workload */
     SCENARIO_FILE_BYTES_MAX = 1 << 20,
     SCENARIO_NAME_BYTES = 33, /* [a-z0-9-], 1 to 32 of them */
     SCENARIO_ADDR_BYTES = 64,
@@ -64,6 +65,10 @@ enum {
     X(FIXED, "fixed")                                                                              \
     X(POISSON, "poisson")
 
+#define SCENARIO_BOOLS(X)                                                                          \
+    X(FALSE, "false")                                                                              \
+    X(TRUE, "true")
+
 #define X(constant, word) SCENARIO_##constant,
 enum scenario_mode { SCENARIO_MODES(X) };
 enum scenario_scheduling { SCENARIO_SCHEDULINGS(X) };
@@ -72,6 +77,7 @@ enum scenario_peer_kind { SCENARIO_PEER_KINDS(X) };
 enum scenario_workload_kind { SCENARIO_WORKLOAD_KINDS(X) };
 enum scenario_direction { SCENARIO_DIRECTIONS(X) };
 enum scenario_arrivals { SCENARIO_ARRIVALS(X) };
+enum scenario_bool { SCENARIO_BOOLS(X) };
 #undef X
 
 /* An address as it was written and as the wire has it. */
@@ -97,6 +103,7 @@ struct scenario_peer {
     char connect_to[SCENARIO_NAME_BYTES]; /* the name of workloads[workload], a serve */
     uint32_t workload;
     uint32_t connections; /* 1 to SCENARIO_SOCKETS_MAX */
+    uint32_t listeners;   /* over how many of the serve's, from its first, they are spread */
     uint64_t bytes;       /* sent, and expected back, by each connection */
 };
 
@@ -133,7 +140,9 @@ struct scenario_workload {
     /* serve: */
     struct scenario_addr listen; /* port never 0 */
     struct diag_place place;     /* of it */
-    uint64_t accepts;            /* 0: until the run ends */
+    uint32_t listeners;          /* on consecutive ports from there, 1 to SCENARIO_LISTENERS_MAX */
+    enum scenario_bool polls;    /* it accepts where a poll told it to */
+    uint64_t accepts;            /* over all of them; 0: until the run ends */
 };
 
 struct scenario {

@@ -29,7 +29,7 @@ static uint32_t slots_of(const struct scenario *scenario, const struct scenario_
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         if (scenario->peers[i].kind == SCENARIO_PEER_CLIENT)
             clients += scenario->peers[i].connections;
-    return 1 + WORKLOAD_ACCEPTS + clients;
+    return workload_serve_slots(spec) + clients;
 }
 
 uint32_t workload_slots(const struct scenario *scenario, uint32_t host)
@@ -86,6 +86,8 @@ static bool wl_init(struct workload_set *set, uint32_t index)
         wl->conns = calloc(wl->spec->sockets, sizeof(struct conn));
         if (!wl->conns)
             return false;
+    } else if (!workload_serve_make(wl)) {
+        return false;
     }
     bool single = wl->peer ? wl->peer->kind == SCENARIO_PEER_EXTERNAL && wl->spec->sockets == 1 &&
                                  wl->spec->repeat <= 1

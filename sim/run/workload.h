@@ -59,7 +59,10 @@ struct workload_result {
     uint64_t mismatches;                 /* over the whole run: wrong bytes seen by this end */
     uint64_t errors;                     /* calls that failed, streams that ended too early */
     uint64_t connections;                /* over the whole run */
-    uint64_t connected;  /* over the whole run: of them, those that came about at the peer */
+    uint64_t connected; /* over the whole run: of them, those that came about at the peer */
+    /* serve, over the whole run: what each listener accepted, at least and at most */
+    uint32_t listeners;
+    uint64_t accepted_least, accepted_most;
     int32_t first_error; /* -ERR_*, 0 if none */
     int32_t bind_error;  /* serve: why it could not bind or listen */
     char first_error_text[160];
