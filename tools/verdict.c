@@ -116,6 +116,7 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
 {
     struct metrics_hist *latency = hist_of(json_object_get(workload, "latency"));
     struct metrics_hist *service = hist_of(json_object_get(workload, "service"));
+    struct metrics_hist *released = hist_of(json_object_get(workload, "released"));
     const char *name = json_string_value(json_object_get(workload, "name"));
     const char *error = json_string_value(json_object_get(workload, "error"));
     const char *digest = json_string_value(json_object_get(workload, "xxh128"));
@@ -127,6 +128,7 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
                                              .operations = number(workload, "operations"),
                                              .latency = latency,
                                              .service = service,
+                                             .released = released,
                                              .offered_per_s = spec->arrivals.per_s,
                                              .backlog = number(workload, "backlog"),
                                              .listeners = (uint32_t)number(workload, "listeners"),
@@ -137,6 +139,7 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
         record_add_digest(verdict->result, name, number(workload, "received_bytes"), digest);
     metrics_hist_destroy(latency);
     metrics_hist_destroy(service);
+    metrics_hist_destroy(released);
     if (number(workload, "mismatches") > 0)
         breach(verdict, CMD_BROKEN, "E0504",
                "%s: wrong bytes came back to the guest, in %llu receives: %s", name,

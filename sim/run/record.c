@@ -165,6 +165,8 @@ int record_add_workload(json_t *result, const struct record_workload *workload)
         ret = set_value(result, "duration", name, "ns", workload->duration_ns);
     if (ret == 0 && workload->latency != NULL)
         ret = set_metric(result, "latency", name, latency_metric(workload->latency));
+    if (ret == 0 && workload->released != NULL)
+        ret = set_metric(result, "released", name, latency_metric(workload->released));
     if (ret == 0 && workload->offered_per_s > 0)
         ret = add_open_loop(result, workload);
     if (ret == 0 && workload->listeners > 0)

@@ -65,6 +65,7 @@ static void merge_result(struct workload_result *sum, const struct workload_resu
     sum->accepted_most = one->accepted_most;
     sum->latency = one->latency;
     sum->service = one->service;
+    sum->released = one->released;
     memcpy(sum->received_xxh128, one->received_xxh128, sizeof(sum->received_xxh128));
 }
 

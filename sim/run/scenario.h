@@ -56,7 +56,8 @@ enum {
 #define SCENARIO_WORKLOAD_KINDS(X)                                                                 \
     X(STREAM, "stream")                                                                            \
     X(REQUEST_RESPONSE, "request-response")                                                        \
-    X(SERVE, "serve")
+    X(SERVE, "serve")                                                                              \
+    X(CONNECT_CLOSE, "connect-close")
 #define SCENARIO_DIRECTIONS(X)                                                                     \
     X(UP, "up")                                                                                    \
     X(DOWN, "down")                                                                                \
@@ -120,7 +121,7 @@ struct scenario_workload {
     enum scenario_workload_kind kind;
     char where[SCENARIO_NAME_BYTES]; /* the name of hosts[host], a frontend */
     uint32_t host;
-    /* stream, request-response: */
+    /* stream, request-response, connect-close: */
     char connect_to[SCENARIO_NAME_BYTES]; /* the name of peers[peer] */
     uint32_t peer;
     uint32_t sockets; /* 1 to SCENARIO_SOCKETS_MAX */
@@ -132,6 +133,7 @@ struct scenario_workload {
     uint32_t repeat;      /* over 1 only with bytes */
     /* request-response: */
     uint32_t request_bytes;
+    /* request-response, connect-close: */
     uint64_t operations; /* over all sockets; 0: for the scenario's duration */
     struct {
         enum scenario_arrivals kind;

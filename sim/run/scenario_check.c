@@ -176,6 +176,9 @@ static const char *peer_needs(const struct scenario_workload *workload, uint32_t
     } else if (workload->kind == SCENARIO_STREAM && workload->direction == SCENARIO_DOWN) {
         own = 1u << SCENARIO_PEER_SOURCE;
         words = "'source' or 'external'";
+    } else if (workload->kind == SCENARIO_CONNECT_CLOSE) {
+        own |= 1u << SCENARIO_PEER_SINK | 1u << SCENARIO_PEER_SOURCE;
+        words = "'echo', 'sink', 'source' or 'external'";
     }
     *kinds = own | 1u << SCENARIO_PEER_EXTERNAL;
     return words;
@@ -185,6 +188,7 @@ static const char *peer_needs(const struct scenario_workload *workload, uint32_t
 static void check_peer_kind(struct scenario_draft *draft, uint32_t index)
 {
     static const char *const words_of[] = {SCENARIO_DIRECTIONS(WORD)};
+    static const char *const kinds_of[] = {SCENARIO_WORKLOAD_KINDS(WORD)};
     struct scenario_workload *workload = &draft->scenario->workloads[index];
     const struct scenario_map *map = &draft->workloads[index];
     const struct scenario_map *peer = &draft->peers[workload->peer];
@@ -199,7 +203,7 @@ static void check_peer_kind(struct scenario_draft *draft, uint32_t index)
         return;
     diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "connect_to"),
                "%s%s needs a peer of kind %s", stream ? "direction " : "",
-               stream ? words_of[workload->direction] : "request-response", words);
+               stream ? words_of[workload->direction] : kinds_of[workload->kind], words);
     diag_note(map->yaml->diags, value_place(peer, "kind"), "%s is of kind '%s'", peer->what,
               scenario_yaml_text(peer->yaml, scenario_yaml_find(peer->yaml, peer->node, "kind")));
 }
@@ -413,7 +417,8 @@ static bool is_time_bound(const struct scenario_workload *workload, const struct
 {
     switch (workload->kind) {
     case SCENARIO_STREAM: return !has_key(map, "bytes");
-    case SCENARIO_REQUEST_RESPONSE: return !has_key(map, "operations");
+    case SCENARIO_REQUEST_RESPONSE:
+    case SCENARIO_CONNECT_CLOSE: return !has_key(map, "operations");
     case SCENARIO_SERVE: return false;
     }
     return false;

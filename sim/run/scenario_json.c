@@ -111,7 +111,7 @@ static json_t *workload_json(const struct scenario_workload *workload)
 {
     json_t *object = table_json(&scenario_keys_workload, workload, workload->kind);
 
-    if (workload->kind == SCENARIO_REQUEST_RESPONSE)
+    if (workload->kind == SCENARIO_REQUEST_RESPONSE || workload->kind == SCENARIO_CONNECT_CLOSE)
         json_object_set_new(object, "arrivals",
                             workload->arrivals.per_s
                                 ? table_json(&scenario_keys_arrivals, workload, 0)

@@ -24,6 +24,7 @@ _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 
 #define ALL SCENARIO_ALL_KINDS
 #define ON(constant) (1u << SCENARIO_##constant)
 #define SERVED (ON(PEER_ECHO) | ON(PEER_SINK) | ON(PEER_SOURCE))
+#define ASKS (ON(REQUEST_RESPONSE) | ON(CONNECT_CLOSE))
 #define AT(type, member) .at = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member)
 #define WORDS(list) .words = (list), .word_count = sizeof(list) / sizeof((list)[0])
 #define TABLE(rows) {(rows), sizeof(rows) / sizeof((rows)[0])}
@@ -95,16 +96,16 @@ static const struct scenario_key workload_keys[] = {
     {"name", SCENARIO_NAME, ALL, .required = ALL, AT(scenario_workload, name)},
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_workload, kind), WORDS(workload_kinds)},
     {"where", SCENARIO_NAME, ALL, AT(scenario_workload, where)},
-    {"connect_to", SCENARIO_NAME, ON(STREAM) | ON(REQUEST_RESPONSE), .required = ON(STREAM) | ON(REQUEST_RESPONSE), AT(scenario_workload, connect_to)},
-    {"sockets", SCENARIO_COUNT, ON(STREAM) | ON(REQUEST_RESPONSE), AT(scenario_workload, sockets), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
+    {"connect_to", SCENARIO_NAME, ON(STREAM) | ASKS, .required = ON(STREAM) | ASKS, AT(scenario_workload, connect_to)},
+    {"sockets", SCENARIO_COUNT, ON(STREAM) | ASKS, AT(scenario_workload, sockets), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
     {"direction", SCENARIO_WORD, ON(STREAM), AT(scenario_workload, direction), WORDS(directions), .preset = SCENARIO_UP},
     {"bytes", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, bytes), .min = 1, .max = TIB, .nullable = true},
     {"write_size", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, write_bytes), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
     {"read_size", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, read_bytes), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
     {"repeat", SCENARIO_COUNT, ON(STREAM), AT(scenario_workload, repeat), .min = 1, .max = 1000000, .preset = 1},
     {"request", SCENARIO_SIZE, ON(REQUEST_RESPONSE), AT(scenario_workload, request_bytes), .min = 1, .max = 16 * MIB, .preset = 64},
-    {"operations", SCENARIO_COUNT, ON(REQUEST_RESPONSE), AT(scenario_workload, operations), .min = 1, .max = UINT64_C(1) << 40, .nullable = true},
-    {"arrivals", SCENARIO_MAP, ON(REQUEST_RESPONSE), .required = 0},
+    {"operations", SCENARIO_COUNT, ASKS, AT(scenario_workload, operations), .min = 1, .max = UINT64_C(1) << 40, .nullable = true},
+    {"arrivals", SCENARIO_MAP, ASKS, .required = 0},
     {"listen", SCENARIO_ADDR, ON(SERVE), .required = ON(SERVE), AT(scenario_workload, listen)},
     {"listeners", SCENARIO_COUNT, ON(SERVE), AT(scenario_workload, listeners), .min = 1, .max = SCENARIO_LISTENERS_MAX, .preset = 1},
     {"polls", SCENARIO_WORD, ON(SERVE), AT(scenario_workload, polls), WORDS(bools), .preset = SCENARIO_FALSE},

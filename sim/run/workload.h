@@ -31,6 +31,8 @@ enum workload_phase {
 struct workload_times {
     struct metrics_hist *latency; /* from the intended start */
     struct metrics_hist *service; /* from the actual start, of an open loop */
+    struct metrics_hist
+        *released; /* from the intended start to the connection's end, of connect-close */
 };
 
 struct workload_env {
@@ -69,6 +71,7 @@ struct workload_result {
     char received_xxh128[40]; /* of all received bytes, one socket and external peers only */
     const struct metrics_hist *latency; /* as in workload_times: of all guests that share them */
     const struct metrics_hist *service;
+    const struct metrics_hist *released;
     uint64_t backlog; /* open loop: due, but not begun at the end */
 };
 

@@ -1,7 +1,7 @@
 /*
  * What the workload files share: workload.c (the set and its phases), workload_client.c (streams
- * and requests), workload_arrivals.c (when requests of an open loop begin), workload_serve.c (the
- * accepting guest).
+ * and requests), workload_connect.c (connections alone), workload_arrivals.c (when requests of an
+ * open loop begin), workload_serve.c (the accepting guest).
  */
 #ifndef XENSOCK_SIM_RUN_WORKLOAD_PRIVATE_H
 #define XENSOCK_SIM_RUN_WORKLOAD_PRIVATE_H
@@ -125,6 +125,16 @@ void workload_client_ready(struct conn *conn);
 void workload_client_drain(struct wl *wl);
 bool workload_client_may_ask(const struct wl *wl);
 void workload_client_ask(struct conn *conn, uint64_t intended_ns);
+
+/* That a request was to begin, or is answered: for the trace. */
+void workload_note(const struct conn *conn, enum trace_point point, uint64_t value);
+
+/* workload_connect.c */
+void workload_connect_start(struct wl *wl);
+void workload_connect_done(struct conn *conn, const struct act_done *done);
+void workload_connect_drain(struct wl *wl);
+void workload_connect_begin(struct conn *conn, uint64_t intended_ns);
+void workload_connect_end(struct conn *conn);
 
 /* workload_arrivals.c; in a closed loop they do nothing */
 void workload_arrivals_start(struct wl *wl);

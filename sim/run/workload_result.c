@@ -55,6 +55,7 @@ bool workload_result(const struct workload_set *set, uint32_t i, struct workload
         .bind_error = wl->bind_error,
         .latency = wl->times->latency,
         .service = wl->times->service,
+        .released = wl->times->released,
         .backlog = wl->backlog};
     memcpy(result->first_error_text, wl->first_error_text, sizeof(result->first_error_text));
     spread(wl, result);
