@@ -29,7 +29,7 @@ struct peer_virtual_config {
     uint16_t who;                   /* in trace records */
     bool cuts;                      /* as in struct peer_streams */
     /* client: */
-    struct call_addr connect_to;
+    struct call_addr connect_to; /* the first listener; the others are on the next ports */
     uint64_t seed;
     uint64_t stream_base; /* connection i carries stream stream_base + i */
 };
@@ -43,7 +43,7 @@ struct peer_virtual *peer_virtual_start(const struct peer_virtual_config *config
 struct call_addr peer_virtual_address(const struct peer_virtual *peer);
 
 /* Open the connections of a client from now on, once. At most PEER_UNANSWERED_MAX wait at a time
- * for the other side to answer. */
+ * for a listener to answer. */
 void peer_virtual_begin(struct peer_virtual *peer);
 
 /* What was counted until now; valid until the peer is stopped. From its first turn on a client has

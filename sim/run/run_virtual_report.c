@@ -153,9 +153,14 @@ void run_virtual_merge(struct workload_result *sum, const struct workload_result
     sum->connections += one->connections;
     sum->lost += one->lost;
     sum->resumed += one->resumed;
+    sum->connected += one->connected;
     sum->backlog += one->backlog;
+    sum->listeners = one->listeners; /* one guest's: see check_listener of scenario_check.c */
+    sum->accepted_least = one->accepted_least;
+    sum->accepted_most = one->accepted_most;
     sum->latency = one->latency ? one->latency : sum->latency;
     sum->service = one->service ? one->service : sum->service;
+    sum->released = one->released ? one->released : sum->released;
     memcpy(sum->received_xxh128, one->received_xxh128, sizeof(sum->received_xxh128));
 }
 

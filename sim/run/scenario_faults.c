@@ -128,7 +128,8 @@ static bool is_bounded(const struct scenario_workload *workload)
 {
     switch (workload->kind) {
     case SCENARIO_STREAM: return workload->bytes != 0;
-    case SCENARIO_REQUEST_RESPONSE: return workload->operations != 0;
+    case SCENARIO_REQUEST_RESPONSE:
+    case SCENARIO_CONNECT_CLOSE: return workload->operations != 0;
     case SCENARIO_SERVE: return false; /* another rule's */
     }
     return false;
