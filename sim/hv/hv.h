@@ -4,7 +4,7 @@
  * Everything but notify, unmask and wait is split-phase: it is submitted with a token and
  * completes later as a struct ev of the same name, taken with hv_next, never inside its own
  * submission. The table hangs off a handle, so several domains live in one process.
- * Implementations: hv_mem.c (both sides in one process), hv_emu_linux.c (processes).
+ * Implementations: hv_mem.c (both sides in one process), hv_emu.c (processes).
  * The inline wrappers below are the only callers of the table; they check arguments and results.
  * Source: architecture 3; xengnttab.h, xenevtchn.h for the contracts; data/xen-semantics.md.
  */

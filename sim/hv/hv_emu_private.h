@@ -121,6 +121,10 @@ bool hv_emu_port_is(const struct hv_emu *emu, uint32_t port);
 /* The port that `fd` signals, 0 for none. */
 uint32_t hv_emu_port_of(const struct hv_emu *emu, int fd);
 
+/* Nobody is left who could signal the port: out of the loop with it, which would find it readable
+ * for ever. */
+void hv_emu_port_deafen(struct hv_emu *emu, uint32_t port);
+
 /* The port was signalled: queue it, or remember it if it is masked. */
 void hv_emu_port_pend(struct hv_emu *emu, uint32_t port);
 

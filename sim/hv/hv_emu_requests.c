@@ -6,8 +6,8 @@
  * for. What a run of ours or a mapping needs here (a slot, memory) is taken when the op is
  * submitted or answered and given back by whoever finds that the op failed.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #endif
 #include "sim/hv/emu_channel.h"
 #include "sim/hv/hv_emu_private.h"
@@ -16,6 +16,8 @@
 
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { DRAINS = 16 }; /* of 4 KiB: what a pipe holds where channels are pipes */
 
 /* --- areas --- */
 
@@ -403,7 +405,8 @@ static bool answer_port(struct hv_emu *emu, struct emu_op *op)
     op->ev.port = port;
     if (op->kind == EMU_PORT_BIND) {
         /* Notifies to the unbound end are dropped; one since the bind is in the pending one. */
-        (void)emu_channel_drain(emu->ends[port].receive);
+        for (int i = 0; i < DRAINS && emu_channel_drain(emu->ends[port].receive) > 0; i++)
+            ;
         hv_emu_port_pend(emu, port);
     }
     return true;
