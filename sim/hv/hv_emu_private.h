@@ -29,10 +29,11 @@ struct emu_ops {
     struct emu_op *tail;
 };
 
-/* A run of ours or a mapping; its index is the handle our caller knows. */
+/* A run of ours or a mapping; its index is the handle our caller knows. Live: its op is done, so
+ * the caller can name it. */
 struct emu_area {
-    bool used;
-    uint32_t handle; /* the hypervisor's */
+    bool used, live, mapped; /* mapped: it is a mapping */
+    uint32_t handle;         /* the hypervisor's */
     uint32_t next_free;
     struct emu_memory memory;
 };
