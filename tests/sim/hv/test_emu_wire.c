@@ -6,6 +6,7 @@
 #include "sim/hv/emu_queue.h"
 
 #include "ringlib/err.h"
+#include "tests/support/emu_machine.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -138,7 +139,7 @@ static void longer_than_any_message(void **state)
     assert_int_equal(in.length, UINT32_MAX);
 }
 
-enum { BURST = 400, LARGE = 20000 };
+enum { BURST = 400, LARGE = 20000, TURNS_MAX = 100000 };
 
 /* What message `i` of the burst has. */
 static uint32_t length_of(uint32_t i)
@@ -172,14 +173,18 @@ static uint32_t take_burst(uint32_t taken)
     return taken;
 }
 
-/* Far more than the socket holds, through the queue, each with files of its own. */
+/* Far more than the socket holds, through the queue, each with files of its own. So small a buffer
+ * takes no message whole where it may take a part. */
 static void a_burst_is_cut_and_comes_whole(void **state)
 {
     static unsigned char bytes[LARGE + 16];
     struct emu_queue queue = {.socket = ends[0]};
     uint32_t taken = 0;
+    int least = 1;
 
     (void)state;
+    if (kind_of_socket() == SOCK_STREAM)
+        assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
     for (uint32_t i = 0; i < BURST; i++) {
         struct emu_file *files[2];
 
@@ -192,11 +197,9 @@ static void a_burst_is_cut_and_comes_whole(void **state)
             emu_file_drop(files[f]);
     }
     assert_true(emu_queue_waits(&queue));
-    while (emu_queue_waits(&queue)) {
-        uint32_t before = taken;
-
+    for (uint32_t turns = 0; emu_queue_waits(&queue); turns++) {
+        assert_true(turns < TURNS_MAX);
         taken = take_burst(taken);
-        assert_true(taken > before || in.received > 0);
         assert_int_equal(emu_queue_flush(&queue), 0);
     }
     assert_int_equal(take_burst(taken), BURST);
@@ -251,11 +254,11 @@ static void files_without_end_are_bounded_and_closed(void **state)
 {
     unsigned char frame[8 + 600] = {0};
     uint32_t start[2] = {600, 600};
-    int fd = numbered_file(1), lowest = dup(fd), after;
+    int fd = numbered_file(1);
+    uint32_t before = emu_count_fds();
 
     (void)state;
     need_stream();
-    close(lowest);
     memcpy(frame, start, sizeof(start));
     for (size_t i = 0; i < sizeof(frame); i++) {
         dribble(&frame[i], 1, fd);
@@ -264,20 +267,18 @@ static void files_without_end_are_bounded_and_closed(void **state)
     assert_int_equal(in.fd_count, EMU_FDS_MAX);
     assert_true(in.fds_lost);
     emu_wire_dismiss(&in);
-    after = dup(fd);
-    assert_int_equal(after, lowest);
-    close(after);
+    assert_int_equal(emu_count_fds(), before);
     close(fd);
 }
 
 static void half_a_message_is_none(void **state)
 {
     uint32_t start[2] = {100, 1};
-    int fd = numbered_file(1), lowest = dup(fd), after;
+    int fd = numbered_file(1);
+    uint32_t before = emu_count_fds();
 
     (void)state;
     need_stream();
-    close(lowest);
     dribble(start, sizeof(start), fd);
     assert_int_equal(emu_wire_receive(ends[1], &in), -ERR_AGAIN);
     assert_int_equal(in.fd_count, 1);
@@ -285,9 +286,7 @@ static void half_a_message_is_none(void **state)
     assert_int_equal(emu_wire_receive(ends[1], &in), -ERR_PIPE);
     assert_int_equal(in.fd_count, 0);
     ends[0] = dup(ends[1]);
-    after = dup(fd);
-    assert_int_equal(after, lowest);
-    close(after);
+    assert_int_equal(emu_count_fds(), before);
     close(fd);
 }
 
