@@ -5,12 +5,16 @@
  * through that descriptor. The lock, not the number in the pid file, says who is alive.
  * Source: open(2), flock(2), unix(7).
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE 1 /* flock, which every Unix has and POSIX has not */
+#endif
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700
 #endif
 #include "sim/hv/emu_runtime.h"
 
 #include "ringlib/err.h"
+#include "sim/hv/emu_wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -170,7 +174,7 @@ int emu_runtime_listen(struct emu_runtime *runtime, uint16_t domid, char *error,
                  runtime->path);
         return -ERR_INVAL;
     }
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = emu_wire_socket();
     if (fd >= 0) {
         emu_runtime_unlink(runtime, domid);
         if (bind_socket(fd, &address))
