@@ -92,7 +92,7 @@ begun()
     rm -rf result
     start run "$XENSOCK" run --out result long.yaml
     run=$pid
-    within 10 is_busy
+    within 30 is_busy
 }
 
 # Bytes flow: the sink has two connections of each guest.
@@ -105,7 +105,7 @@ is_busy()
 
 begun
 kill -INT "$run"
-ended "$run" 130 10
+ended "$run" 130 20
 nothing_left
 holds result/result.json 'r["complete"] is False' 'e == []' 'm["throughput.put"]["value"] > 0' \
     'm["operations.ask"]["value"] > 0' 'm["latency.ask"]["count"] == m["operations.ask"]["value"]' \
@@ -115,7 +115,7 @@ holds result/result.json 'r["complete"] is False' 'e == []' 'm["throughput.put"]
 # What the others measured is in the result.
 begun
 kill -KILL "$(part "$run" frontend web.1)"
-ended "$run" 1 10
+ended "$run" 1 20
 nothing_left
 holds result/result.json 'r["complete"] is False' '"E0603" in e' '"web.1 died of signal 9" in t' \
     'm["throughput.put"]["value"] > 0' 'm["operations.ask"]["value"] > 0' \
@@ -170,13 +170,13 @@ visits()
     start visits "$XENSOCK" run --out result --set "workload.visit.sockets=$1" \
         --set "workload.visit.repeat=$2" visits.yaml
     run=$pid
-    within 20 visited $((2 * $1 * $2))
+    within 30 visited $((2 * $1 * $2))
 }
 
 over()
 {
     kill -INT "$run"
-    ended "$run" 130 10
+    ended "$run" 130 20
     nothing_left
     holds result/result.json "m['operations.visit']['value'] == $1"
 }
@@ -185,5 +185,5 @@ visits 1 1
 read -r backend guest < <(descriptors)
 over 2
 visits 25 8
-within 10 settled "$backend" "$guest"
+within 30 settled "$backend" "$guest"
 over 400
