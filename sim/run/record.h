@@ -52,8 +52,10 @@ json_t *record_usage_json(const struct record_usage *usage);
  * or no integer from 0; then *usage is unchanged. */
 int record_usage_parse(const json_t *json, struct record_usage *usage);
 
-/* Adds one process ("backend") with its usage: 0 or -ERR_NOMEM. */
-int record_add_process(json_t *result, const char *name, const struct record_usage *usage);
+/* Adds `count` processes of one name ("backend") with the usage of all, the memory peak being the
+ * largest of one: 0 or -ERR_NOMEM. */
+int record_add_process(json_t *result, const char *name, uint32_t count,
+                       const struct record_usage *usage);
 
 /* What one workload did in its measured time, and how long its operations took. */
 struct record_workload {
@@ -61,15 +63,19 @@ struct record_workload {
     uint64_t duration_ns; /* measured; 0 if nothing was: the throughput is then 0 */
     uint64_t bytes;
     uint64_t operations;
-    const struct metrics_hist *latency; /* NULL: not measured, or nothing to measure */
-    const struct metrics_hist *service; /* open loop: from the actual start; else NULL */
-    uint64_t offered_per_s;             /* open loop: operations wanted; 0: a closed one */
-    uint64_t backlog;                   /* open loop: operations due, but never begun */
+    const struct metrics_hist *latency;  /* NULL: not measured, or nothing to measure */
+    const struct metrics_hist *service;  /* open loop: from the actual start; else NULL */
+    const struct metrics_hist *released; /* connect-close: to its release; else NULL */
+    uint64_t offered_per_s;              /* open loop: operations wanted; 0: a closed one */
+    uint64_t backlog;                    /* open loop: operations due, but never begun */
+    uint32_t listeners;                  /* of a serve; 0: of another kind. Over the whole run: */
+    uint64_t accepted, accepted_least, accepted_most; /* in all; by one listener */
 };
 
 /* Adds the metrics {throughput, bytes, operations, duration, latency}.NAME of a workload, of an
- * open loop also {service, offered, backlog}.NAME, each with its unit: 0 or -ERR_NOMEM. A workload
- * added twice keeps the later one. */
+ * open loop also {service, offered, backlog}.NAME, of connect-close released.NAME, of a serve
+ * accepted.NAME with how many listeners accepted at least and at most how much, each with its unit:
+ * 0 or -ERR_NOMEM. A workload added twice keeps the later one. */
 int record_add_workload(json_t *result, const struct record_workload *workload);
 
 /* Adds the metric received.NAME: how many bytes a workload received, and their XXH3-128 as

@@ -22,8 +22,10 @@ enum {
     SCENARIO_PEERS_MAX = 16,
     SCENARIO_LINKS_MAX = 16,
     SCENARIO_WORKLOADS_MAX = 16,
-    SCENARIO_GUESTS_MAX = 4096,  /* of one host; several only in virtual mode */
-    SCENARIO_SOCKETS_MAX = 4096, /* concurrent sockets of a workload, connections of a client */
+    SCENARIO_GUESTS_MAX = 4096,   /* of one host */
+    SCENARIO_PROCESSES_MAX = 64,  /* guests of all hosts in emulated mode, each a process */
+    SCENARIO_SOCKETS_MAX = 4096,  /* concurrent sockets of a workload, connections of a client */
+    SCENARIO_LISTENERS_MAX = 256, /* of a workload */
     SCENARIO_FILE_BYTES_MAX = 1 << 20,
     SCENARIO_NAME_BYTES = 33, /* [a-z0-9-], 1 to 32 of them */
     SCENARIO_ADDR_BYTES = 64,
@@ -55,7 +57,8 @@ enum {
 #define SCENARIO_WORKLOAD_KINDS(X)                                                                 \
     X(STREAM, "stream")                                                                            \
     X(REQUEST_RESPONSE, "request-response")                                                        \
-    X(SERVE, "serve")
+    X(SERVE, "serve")                                                                              \
+    X(CONNECT_CLOSE, "connect-close")
 #define SCENARIO_DIRECTIONS(X)                                                                     \
     X(UP, "up")                                                                                    \
     X(DOWN, "down")                                                                                \
@@ -63,6 +66,10 @@ enum {
 #define SCENARIO_ARRIVALS(X)                                                                       \
     X(FIXED, "fixed")                                                                              \
     X(POISSON, "poisson")
+
+#define SCENARIO_BOOLS(X)                                                                          \
+    X(FALSE, "false")                                                                              \
+    X(TRUE, "true")
 
 #define X(constant, word) SCENARIO_##constant,
 enum scenario_mode { SCENARIO_MODES(X) };
@@ -72,6 +79,7 @@ enum scenario_peer_kind { SCENARIO_PEER_KINDS(X) };
 enum scenario_workload_kind { SCENARIO_WORKLOAD_KINDS(X) };
 enum scenario_direction { SCENARIO_DIRECTIONS(X) };
 enum scenario_arrivals { SCENARIO_ARRIVALS(X) };
+enum scenario_bool { SCENARIO_BOOLS(X) };
 #undef X
 
 /* An address as it was written and as the wire has it. */
@@ -83,8 +91,11 @@ struct scenario_addr {
 struct scenario_host {
     char name[SCENARIO_NAME_BYTES];
     enum scenario_role role;
-    uint32_t count; /* of guests of this kind; 1 for the backend */
+    uint32_t count; /* of guests of this kind; 1 for a backend */
     int32_t cpu;    /* or SCENARIO_CPU_ANY */
+    /* frontend: */
+    char backend_name[SCENARIO_NAME_BYTES]; /* the name of hosts[backend], a backend */
+    uint32_t backend;
 };
 
 struct scenario_peer {
@@ -97,14 +108,15 @@ struct scenario_peer {
     char connect_to[SCENARIO_NAME_BYTES]; /* the name of workloads[workload], a serve */
     uint32_t workload;
     uint32_t connections; /* 1 to SCENARIO_SOCKETS_MAX */
+    uint32_t listeners;   /* over how many of the serve's, from its first, they are spread */
     uint64_t bytes;       /* sent, and expected back, by each connection */
 };
 
-/* What lies between the backend and a peer; only in virtual mode. */
+/* What lies between a backend and a peer, at most one link; only in virtual mode. */
 struct scenario_link {
-    char from[SCENARIO_NAME_BYTES]; /* the backend's name */
-    char to[SCENARIO_NAME_BYTES];   /* the name of peers[peer], which no other link leads to */
-    uint32_t peer;
+    char from[SCENARIO_NAME_BYTES]; /* the name of hosts[host], a backend */
+    char to[SCENARIO_NAME_BYTES];   /* the name of peers[peer] */
+    uint32_t host, peer;
     struct net_link link;
 };
 
@@ -113,7 +125,7 @@ struct scenario_workload {
     enum scenario_workload_kind kind;
     char where[SCENARIO_NAME_BYTES]; /* the name of hosts[host], a frontend */
     uint32_t host;
-    /* stream, request-response: */
+    /* stream, request-response, connect-close: */
     char connect_to[SCENARIO_NAME_BYTES]; /* the name of peers[peer] */
     uint32_t peer;
     uint32_t sockets; /* 1 to SCENARIO_SOCKETS_MAX */
@@ -125,6 +137,7 @@ struct scenario_workload {
     uint32_t repeat;      /* over 1 only with bytes */
     /* request-response: */
     uint32_t request_bytes;
+    /* request-response, connect-close: */
     uint64_t operations; /* over all sockets; 0: for the scenario's duration */
     struct {
         enum scenario_arrivals kind;
@@ -133,7 +146,9 @@ struct scenario_workload {
     /* serve: */
     struct scenario_addr listen; /* port never 0 */
     struct diag_place place;     /* of it */
-    uint64_t accepts;            /* 0: until the run ends */
+    uint32_t listeners;          /* on consecutive ports from there, 1 to SCENARIO_LISTENERS_MAX */
+    enum scenario_bool polls;    /* it accepts where a poll told it to */
+    uint64_t accepts;            /* over all of them; 0: until the run ends */
 };
 
 struct scenario {
@@ -152,8 +167,8 @@ struct scenario {
     } protocol;
     struct scenario_host hosts[SCENARIO_HOSTS_MAX];
     uint32_t host_count;
-    uint32_t backend;  /* of hosts[], the only one */
-    uint32_t frontend; /* the first of hosts[] that is one; the only one in emulated mode */
+    uint32_t backend;  /* the first of hosts[] that is one */
+    uint32_t frontend; /* likewise */
     struct scenario_peer peers[SCENARIO_PEERS_MAX];
     uint32_t peer_count;
     struct scenario_link links[SCENARIO_LINKS_MAX];

@@ -1,6 +1,7 @@
 /* Rules over several keys. See scenario_check.h. */
 #include "sim/run/scenario_check.h"
 
+#include "ringlib/cmdring.h"
 #include "ringlib/dialect.h"
 #include "sim/run/model.h"
 #include "sim/run/scenario_keys.h"
@@ -42,21 +43,77 @@ static void check_peer_mode(struct scenario_draft *draft, uint32_t index)
     diag_hint(draft->yaml.diags, "use 'echo', 'sink' or 'source', or mode 'emulated'");
 }
 
-/* More than one guest, and where each further one was asked for. */
-static void check_guests(struct scenario_draft *draft)
+/* A host that may name a backend: its own, or the first of the file. */
+static void check_backend(struct scenario_draft *draft, uint32_t index)
 {
     struct scenario *scenario = draft->scenario;
+    struct scenario_host *host = &scenario->hosts[index];
+    const struct scenario_map *map = &draft->hosts[index];
+    const char *names[SCENARIO_HOSTS_MAX];
+    uint32_t count = 0;
+
+    host->backend = scenario->backend;
+    if (!has_key(map, "backend"))
+        memcpy(host->backend_name, scenario->hosts[scenario->backend].name,
+               sizeof(host->backend_name));
+    if (!is_given(map, "backend", host->backend_name))
+        return;
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        const struct scenario_host *other = &scenario->hosts[i];
+        if (is_given(&draft->hosts[i], "role", "backend"))
+            names[count++] = other->name;
+        if (strcmp(other->name, host->backend_name) != 0)
+            continue;
+        host->backend = i;
+        if (is_given(&draft->hosts[i], "role", "frontend"))
+            diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "backend"),
+                       "host '%s' is a guest, no backend", other->name);
+        return;
+    }
+    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "backend"),
+               "there is no host '%s'", host->backend_name);
+    diag_suggest(map->yaml->diags, host->backend_name, "backends", names, count);
+}
+
+static void check_is_one(const struct scenario_draft *draft, uint32_t index)
+{
+    const struct scenario_host *host = &draft->scenario->hosts[index];
+    const struct scenario_map *map = &draft->hosts[index];
+
+    if (host->count > 1) {
+        diag_error(draft->yaml.diags, DIAG_TOO_MANY, value_place(map, "count"),
+                   "host '%s' is a backend: one domain, not %u", host->name, host->count);
+        diag_hint(draft->yaml.diags, "add hosts of role 'backend', each with a name");
+    }
+    if (has_key(map, "backend")) {
+        diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND, value_place(map, "backend"),
+                   "'backend' does not go with role 'backend'");
+        diag_hint(draft->yaml.diags, "a frontend names its backend");
+    }
+}
+
+/* How many guests there are, each a process in emulated mode, and which backend each has. */
+static void check_hosts(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+    uint32_t guests = 0;
 
     for (uint32_t i = 0; i < scenario->host_count; i++) {
         const struct scenario_map *map = &draft->hosts[i];
-        if (scenario->hosts[i].count == 1)
-            continue;
         if (is_given(map, "role", "backend"))
-            diag_error(draft->yaml.diags, DIAG_TOO_MANY, value_place(map, "count"),
-                       "more than one backend");
-        else if (scenario->mode == SCENARIO_EMULATED)
-            diag_error(draft->yaml.diags, DIAG_ONE_FRONTEND, value_place(map, "count"),
-                       "more than one frontend is only available in mode 'virtual' yet");
+            check_is_one(draft, i);
+        if (!is_given(map, "role", "frontend"))
+            continue;
+        check_backend(draft, i);
+        bool fitted = guests <= SCENARIO_PROCESSES_MAX;
+        guests += scenario->hosts[i].count;
+        if (scenario->mode != SCENARIO_EMULATED || !fitted || guests <= SCENARIO_PROCESSES_MAX)
+            continue;
+        diag_error(draft->yaml.diags, DIAG_TOO_MANY, value_place(map, "count"),
+                   "with host '%s' there are %u guests; in mode 'emulated', where each is a "
+                   "process, there are at most %u",
+                   scenario->hosts[i].name, guests, SCENARIO_PROCESSES_MAX);
+        diag_hint(draft->yaml.diags, "lower 'count', or use mode 'virtual'");
     }
 }
 
@@ -104,36 +161,21 @@ static void check_protocol(struct scenario_draft *draft)
     diag_hint(diags, "allowed: %u to %u", dialect->order_min, dialect->order_max);
 }
 
-/* The only host of a role, of frontends in virtual mode the first; reports each further one, and
- * none at all. */
-static uint32_t host_only(struct scenario_draft *draft, const char *word, enum diag_code code)
+/* The first host of a role; reports that there is none, if all their roles are clear. */
+static uint32_t host_first(const struct scenario_draft *draft, const char *word)
 {
-    struct scenario *scenario = draft->scenario;
-    struct diag_list *diags = draft->yaml.diags;
-    uint32_t only = SCENARIO_HOSTS_MAX, unclear = draft->hosts_node ? 0 : 1;
+    uint32_t unclear = draft->hosts_node ? 0 : 1;
 
-    for (uint32_t i = 0; i < scenario->host_count; i++) {
+    for (uint32_t i = 0; i < draft->scenario->host_count; i++) {
+        if (is_given(&draft->hosts[i], "role", word))
+            return i;
         unclear += !is_given(&draft->hosts[i], "role", "backend") &&
                    !is_given(&draft->hosts[i], "role", "frontend");
-        if (!is_given(&draft->hosts[i], "role", word))
-            continue;
-        if (only == SCENARIO_HOSTS_MAX) {
-            only = i;
-            continue;
-        }
-        if (code == DIAG_ONE_FRONTEND && scenario->mode == SCENARIO_VIRTUAL)
-            continue;
-        diag_error(diags, code, value_place(&draft->hosts[i], "role"),
-                   code == DIAG_ONE_FRONTEND
-                       ? "more than one %s is only available in mode 'virtual' yet"
-                       : "more than one %s",
-                   word);
-        diag_note(diags, value_place(&draft->hosts[only], "role"), "the first one");
     }
-    if (only == SCENARIO_HOSTS_MAX && !unclear)
-        diag_error(diags, DIAG_MISSING_KEY, value_place(&draft->topology, "hosts"),
+    if (!unclear)
+        diag_error(draft->yaml.diags, DIAG_MISSING_KEY, value_place(&draft->topology, "hosts"),
                    "no host has the role '%s'", word);
-    return only == SCENARIO_HOSTS_MAX ? 0 : only;
+    return 0;
 }
 
 static void check_where(struct scenario_draft *draft, uint32_t index)
@@ -175,6 +217,9 @@ static const char *peer_needs(const struct scenario_workload *workload, uint32_t
     } else if (workload->kind == SCENARIO_STREAM && workload->direction == SCENARIO_DOWN) {
         own = 1u << SCENARIO_PEER_SOURCE;
         words = "'source' or 'external'";
+    } else if (workload->kind == SCENARIO_CONNECT_CLOSE) {
+        own |= 1u << SCENARIO_PEER_SINK | 1u << SCENARIO_PEER_SOURCE;
+        words = "'echo', 'sink', 'source' or 'external'";
     }
     *kinds = own | 1u << SCENARIO_PEER_EXTERNAL;
     return words;
@@ -184,6 +229,7 @@ static const char *peer_needs(const struct scenario_workload *workload, uint32_t
 static void check_peer_kind(struct scenario_draft *draft, uint32_t index)
 {
     static const char *const words_of[] = {SCENARIO_DIRECTIONS(WORD)};
+    static const char *const kinds_of[] = {SCENARIO_WORKLOAD_KINDS(WORD)};
     struct scenario_workload *workload = &draft->scenario->workloads[index];
     const struct scenario_map *map = &draft->workloads[index];
     const struct scenario_map *peer = &draft->peers[workload->peer];
@@ -198,7 +244,7 @@ static void check_peer_kind(struct scenario_draft *draft, uint32_t index)
         return;
     diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "connect_to"),
                "%s%s needs a peer of kind %s", stream ? "direction " : "",
-               stream ? words_of[workload->direction] : "request-response", words);
+               stream ? words_of[workload->direction] : kinds_of[workload->kind], words);
     diag_note(map->yaml->diags, value_place(peer, "kind"), "%s is of kind '%s'", peer->what,
               scenario_yaml_text(peer->yaml, scenario_yaml_find(peer->yaml, peer->node, "kind")));
 }
@@ -234,21 +280,37 @@ static void check_target(struct scenario_draft *draft, uint32_t index)
         check_peer_kind(draft, index);
 }
 
+/* Where a link begins; it goes without saying only while there is one backend. */
 static void check_from(struct scenario_draft *draft, uint32_t index)
 {
     struct scenario *scenario = draft->scenario;
-    const struct scenario_host *backend = &scenario->hosts[scenario->backend];
     struct scenario_link *link = &scenario->links[index];
     const struct scenario_map *map = &draft->links[index];
+    const char *names[SCENARIO_HOSTS_MAX];
+    uint32_t count = 0;
+    bool found = false;
 
-    if (!has_key(map, "from"))
-        memcpy(link->from, backend->name, sizeof(link->from));
-    if (backend->role != SCENARIO_BACKEND || !is_given(map, "from", link->from) ||
-        strcmp(link->from, backend->name) == 0)
-        return;
-    diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "from"),
-               "'%s' is not the backend, '%s': links lead from there to peers", link->from,
-               backend->name);
+    link->host = SCENARIO_HOSTS_MAX + index; /* unknown, and no other link's */
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        if (!is_given(&draft->hosts[i], "role", "backend"))
+            continue;
+        names[count++] = scenario->hosts[i].name;
+        if (strcmp(scenario->hosts[i].name, link->from) == 0)
+            link->host = i;
+        found |= strcmp(scenario->hosts[i].name, link->from) == 0;
+    }
+    if (count > 1 && !has_key(map, "from")) {
+        diag_error(map->yaml->diags, DIAG_MISSING_KEY, scenario_yaml_map_place(map),
+                   "%s does not say which of %u backends it leads from", map->what, count);
+        diag_suggest(map->yaml->diags, "", "backends", names, count);
+    } else if (count > 0 && !has_key(map, "from")) {
+        memcpy(link->from, scenario->hosts[scenario->backend].name, sizeof(link->from));
+        link->host = scenario->backend;
+    } else if (count > 0 && !found && is_given(map, "from", link->from)) {
+        diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "from"),
+                   "'%s' is no backend: links lead from there to peers", link->from);
+        diag_suggest(map->yaml->diags, link->from, "backends", names, count);
+    }
 }
 
 static void check_link(struct scenario_draft *draft, uint32_t index)
@@ -261,13 +323,29 @@ static void check_link(struct scenario_draft *draft, uint32_t index)
     if (!is_given(map, "to", link->to) || !find_peer(draft, map, "to", link->to, &link->peer))
         return;
     for (uint32_t i = 0; i < index; i++) {
-        if (strcmp(scenario->links[i].to, link->to) != 0)
+        if (strcmp(scenario->links[i].to, link->to) != 0 || scenario->links[i].host != link->host)
             continue;
         diag_error(map->yaml->diags, DIAG_DUPLICATE_KEY, value_place(map, "to"),
                    "two links lead to peer '%s'", link->to);
         diag_note(map->yaml->diags, value_place(&draft->links[i], "to"), "the first one");
         return;
     }
+}
+
+/* Over how many listeners a client spreads its connections: all of them, or as many as it says. */
+static void check_spread(struct scenario_draft *draft, struct scenario_peer *peer,
+                         const struct scenario_map *map)
+{
+    const struct scenario_workload *workload = &draft->scenario->workloads[peer->workload];
+
+    if (!has_key(map, "listeners"))
+        peer->listeners = workload->listeners;
+    if (peer->listeners <= workload->listeners)
+        return;
+    diag_error(map->yaml->diags, DIAG_OUT_OF_RANGE, value_place(map, "listeners"),
+               "workload '%s' has %u listener%s, not %u", workload->name, workload->listeners,
+               workload->listeners == 1 ? "" : "s", peer->listeners);
+    diag_hint(map->yaml->diags, "give the workload as many 'listeners', or leave it out for all");
 }
 
 /* A client connects to a workload of kind serve. */
@@ -289,11 +367,24 @@ static void check_client(struct scenario_draft *draft, uint32_t index)
             draft->workloads[i].kind != SCENARIO_KIND_UNKNOWN)
             diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "connect_to"),
                        "workload '%s' is not of kind 'serve'", peer->connect_to);
+        else
+            check_spread(draft, peer, map);
         return;
     }
     diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "connect_to"),
                "there is no workload '%s'", peer->connect_to);
     diag_suggest(map->yaml->diags, peer->connect_to, "workloads", names, scenario->workload_count);
+}
+
+/* Whether two serves have an address in common. */
+static bool share_address(const struct scenario_workload *a, const struct scenario_workload *b)
+{
+    uint32_t first = call_addr_port(&a->listen.addr), second = call_addr_port(&b->listen.addr);
+    struct call_addr x = a->listen.addr, y = b->listen.addr;
+
+    x.bytes[2] = x.bytes[3] = y.bytes[2] = y.bytes[3] = 0; /* the port: see ringlib/call.h */
+    return memcmp(&x, &y, sizeof(x)) == 0 && first < second + b->listeners &&
+           second < first + a->listeners;
 }
 
 /* Two workloads of one name; two serves on one address. */
@@ -309,10 +400,36 @@ static void check_pair(struct scenario_draft *draft, uint32_t first, uint32_t se
         diag_note(diags, value_place(&draft->workloads[first], "name"), "the first one");
     }
     if (a->kind == SCENARIO_SERVE && b->kind == SCENARIO_SERVE && a->listen.text[0] &&
-        memcmp(&a->listen.addr, &b->listen.addr, sizeof(a->listen.addr)) == 0) {
+        b->listen.text[0] && share_address(a, b)) {
+        uint32_t later = call_addr_port(&a->listen.addr) > call_addr_port(&b->listen.addr);
         diag_error(diags, DIAG_DUPLICATE_KEY, value_place(&draft->workloads[second], "listen"),
-                   "two workloads listen on %s", a->listen.text);
+                   "two workloads listen on %s", later ? a->listen.text : b->listen.text);
         diag_note(diags, value_place(&draft->workloads[first], "listen"), "the first one");
+    }
+}
+
+/* Ports must be as many; and what waits for connections must fit into the command ring, unless it
+ * is polls, which make room for each other. */
+static void check_listeners(struct scenario_draft *draft, uint32_t index)
+{
+    const struct scenario *scenario = draft->scenario;
+    const struct scenario_workload *workload = &scenario->workloads[index];
+    const struct scenario_map *map = &draft->workloads[index];
+    const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
+    uint32_t room = dialect ? cmdring_size(dialect->request_bytes) - 2 : SCENARIO_LISTENERS_MAX;
+
+    if (workload->kind != SCENARIO_SERVE || !has_key(map, "listeners"))
+        return;
+    if (call_addr_port(&workload->listen.addr) + workload->listeners - 1 > UINT16_MAX) {
+        diag_error(map->yaml->diags, DIAG_OUT_OF_RANGE, value_place(map, "listeners"),
+                   "%u ports from %s on pass 65535", workload->listeners, workload->listen.text);
+        diag_hint(map->yaml->diags, "listen on a lower port");
+    }
+    if (workload->listeners > room && !workload->polls && !has_key(map, "polls")) {
+        diag_error(map->yaml->diags, DIAG_NEEDS_KEY, value_place(map, "listeners"),
+                   "%u accepts cannot wait at once: the command ring has room for %u",
+                   workload->listeners, room);
+        diag_hint(map->yaml->diags, "add 'polls: true', so that each listener gets its turn");
     }
 }
 
@@ -323,8 +440,7 @@ static void check_listener(struct scenario_draft *draft, uint32_t index)
     const struct scenario_host *host = &draft->scenario->hosts[workload->host];
 
     if (workload->kind != SCENARIO_SERVE || strcmp(workload->where, host->name) != 0 ||
-        host->role != SCENARIO_FRONTEND || host->count == 1 ||
-        draft->scenario->mode != SCENARIO_VIRTUAL)
+        host->role != SCENARIO_FRONTEND || host->count == 1)
         return;
     diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND,
                value_place(&draft->hosts[workload->host], "count"),
@@ -341,6 +457,7 @@ static void check_workload(struct scenario_draft *draft, uint32_t index)
 
     check_where(draft, index);
     check_listener(draft, index);
+    check_listeners(draft, index);
     check_target(draft, index);
     for (uint32_t i = 0; i < index; i++)
         check_pair(draft, i, index);
@@ -356,7 +473,8 @@ static bool is_time_bound(const struct scenario_workload *workload, const struct
 {
     switch (workload->kind) {
     case SCENARIO_STREAM: return !has_key(map, "bytes");
-    case SCENARIO_REQUEST_RESPONSE: return !has_key(map, "operations");
+    case SCENARIO_REQUEST_RESPONSE:
+    case SCENARIO_CONNECT_CLOSE: return !has_key(map, "operations");
     case SCENARIO_SERVE: return false;
     }
     return false;
@@ -398,9 +516,9 @@ void scenario_check(struct scenario_draft *draft)
 
     check_cost_model(draft);
     check_protocol(draft);
-    check_guests(draft);
-    scenario->backend = host_only(draft, "backend", DIAG_TOO_MANY);
-    scenario->frontend = host_only(draft, "frontend", DIAG_ONE_FRONTEND);
+    scenario->backend = host_first(draft, "backend");
+    scenario->frontend = host_first(draft, "frontend");
+    check_hosts(draft);
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         check_client(draft, i);
     for (uint32_t i = 0; i < scenario->peer_count; i++)
