@@ -187,8 +187,14 @@ const char *emu_wire_name(uint32_t kind);
  * Where no flag of a call keeps SIGPIPE away, the process ignores it from now on. */
 int emu_wire_socket(void);
 
-/* Take a connection from a listening one; or -1 with errno. */
+/* The same for bytes without descriptors: xenstore's. */
+int emu_wire_stream(void);
+
+/* Take a connection from a listening one of either kind; or -1 with errno. */
 int emu_wire_accept(int listener);
+
+/* Send some of `count` bytes over a stream: how many, or as emu_wire_send. */
+int64_t emu_wire_stream_send(int socket, const void *bytes, uint32_t count);
 
 /* Send one packet without waiting, with fd_count (0..EMU_FDS_MAX) descriptors, which stay the
  * caller's. 0; -ERR_AGAIN, nothing sent; -ERR_PIPE, the connection is gone; or so many bytes (> 0)

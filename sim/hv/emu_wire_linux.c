@@ -27,6 +27,11 @@ int emu_wire_socket(void)
     return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
+int emu_wire_stream(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
 int emu_wire_accept(int listener)
 {
     return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -38,6 +43,18 @@ static bool is_transient(int number)
 {
     return number == EAGAIN || number == EWOULDBLOCK || number == ENOBUFS || number == ENOMEM ||
            number == ETOOMANYREFS;
+}
+
+int64_t emu_wire_stream_send(int socket, const void *bytes, uint32_t count)
+{
+    ssize_t sent;
+
+    do
+        sent = send(socket, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return is_transient(errno) ? -ERR_AGAIN : -ERR_PIPE;
+    return sent;
 }
 
 int emu_wire_send(int socket, const void *bytes, uint32_t length, const int *fds, uint32_t fd_count)

@@ -69,6 +69,11 @@ int emu_wire_socket(void)
     return prepare(socket(AF_UNIX, SOCK_STREAM, 0));
 }
 
+int emu_wire_stream(void)
+{
+    return emu_wire_socket();
+}
+
 int emu_wire_accept(int listener)
 {
     return prepare(accept(listener, NULL, NULL));
@@ -82,6 +87,18 @@ static bool is_transient(int number)
         return true;
 #endif
     return number == EAGAIN || number == EWOULDBLOCK || number == ENOBUFS || number == ENOMEM;
+}
+
+int64_t emu_wire_stream_send(int socket, const void *bytes, uint32_t count)
+{
+    ssize_t sent;
+
+    do
+        sent = write(socket, bytes, count);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return is_transient(errno) ? -ERR_AGAIN : -ERR_PIPE;
+    return sent;
 }
 
 static void put_fds(struct msghdr *header, union control *control, const int *fds, uint32_t count)

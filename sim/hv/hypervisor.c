@@ -113,20 +113,23 @@ static void domain_path(uint16_t domid, char path[static HV_PATH_BYTES])
     snprintf(path, HV_PATH_BYTES, "/local/domain/%" PRIu16, domid);
 }
 
-/* Of a domain that is there, or whose device is there before it. */
+/* The nodes of a domain that is there, or whose device is there before it. */
 static void make_domain_directory(struct hypervisor *hv, uint16_t domid)
 {
     char path[HV_PATH_BYTES];
 
     domain_path(domid, path);
-    if (!store_text(hv->store, path))
-        make_directory(hv, path, 0, domid);
+    if (store_text(hv->store, path))
+        return;
+    make_directory(hv, path, 0, domid);
+    write_number(hv, path, "domid", domid);
+    memcpy(path + strlen(path), "/data", sizeof("/data"));
+    if (domid != 0)
+        make_directory(hv, path, domid, domid);
 }
 
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
 {
-    char path[HV_PATH_BYTES];
-
     if (hv->domains[domid])
         return -ERR_EXIST;
     struct domain *domain = calloc(1, sizeof(*domain));
@@ -139,13 +142,6 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
         hv->domains_end = domid + 1u;
     domain->client = store_connect(hv->store, domid, NULL);
     make_domain_directory(hv, domid);
-    domain_path(domid, path);
-    write_number(hv, path, "domid", domid);
-    if (domid != 0) {
-        int length = snprintf(path, sizeof(path), "/local/domain/%" PRIu16 "/data", domid);
-        assert(length > 0);
-        make_directory(hv, path, domid, domid);
-    }
     store_introduce(hv->store, domid);
     return 0;
 }
