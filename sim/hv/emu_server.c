@@ -273,6 +273,7 @@ int emu_server_domain(struct emu_server *server, uint16_t domid, char *error, si
     *seat = (struct emu_seat){.next = server->seats, .domid = domid, .listener = fd};
     seat->queue.socket = -1;
     server->seats = seat;
+    hypervisor_domain_expect(server->tables, domid);
     return 0;
 }
 

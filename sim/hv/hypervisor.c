@@ -15,18 +15,6 @@ enum {
     PORTS_DEFAULT = 4096,      /* of the 2-level ABI, 64-bit */
 };
 
-/* One end. It is offered to `remote` while the other end is closed, whoever closed it. */
-struct channel_end {
-    struct domain *domain; /* NULL: closed, or not bound yet */
-    uint32_t port;
-    uint16_t remote;
-};
-
-struct channel {
-    void *backing;
-    struct channel_end ends[2];
-};
-
 /* Identified by its frontend's directory: the type, domain and number it is known by. */
 struct device {
     uint16_t front, back;
@@ -81,6 +69,7 @@ void hypervisor_destroy(struct hypervisor *hv)
         free(device);
     }
     store_destroy(hv->store);
+    free(hv->history);
     free(hv);
 }
 
@@ -92,6 +81,25 @@ struct store *hypervisor_store(struct hypervisor *hv)
 static void domain_path(uint16_t domid, char path[static HV_PATH_BYTES])
 {
     snprintf(path, HV_PATH_BYTES, "/local/domain/%" PRIu16, domid);
+}
+
+/* What is known of the domid; the pointer is valid until the next one is new. */
+static struct history *history_of(struct hypervisor *hv, uint16_t domid)
+{
+    uint32_t old = hv->domains_end;
+
+    if (domid >= old) {
+        hv->domains_end = domid + 1u;
+        hv->history = realloc(hv->history, hv->domains_end * sizeof(*hv->history));
+        assert(hv->history);
+        memset(hv->history + old, 0, (hv->domains_end - old) * sizeof(*hv->history));
+    }
+    return &hv->history[domid];
+}
+
+void hypervisor_domain_expect(struct hypervisor *hv, uint16_t domid)
+{
+    history_of(hv, domid)->expected = true;
 }
 
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
@@ -106,8 +114,7 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
     hypervisor_grants_init(hv, domain);
     slots_init(&domain->ports, 1, hv->config.ports_max);
     hv->domains[domid] = domain;
-    if (domid >= hv->domains_end)
-        hv->domains_end = domid + 1u;
+    history_of(hv, domid)->lives++;
     domain_path(domid, path);
     write_number(hv, path, "domid", domid);
     return 0;
