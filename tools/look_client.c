@@ -52,7 +52,7 @@ struct look_client_event {
 };
 
 /* Note the first fault; false, so that it can be returned. */
-__attribute__((format(printf, 3, 4))) static bool
+static __attribute__((format(printf, 3, 4))) bool
 fail(struct look_client *client, enum look_client_fault fault, const char *format, ...)
 {
     va_list arguments;
