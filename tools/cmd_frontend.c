@@ -8,6 +8,7 @@
 #include "sim/run/metrics_counters.h"
 #include "sim/run/report.h"
 #include "sim/run/run_front.h"
+#include "sim/run/scenario_domains.h"
 #include "sim/run/units.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
@@ -18,12 +19,15 @@
 static const char help[] =
     "usage: xensock frontend --runtime DIR [OPTION]... FILE\n"
     "\n"
-    "Connects to the hypervisor in DIR as the guest and runs the workloads of the scenario FILE\n"
+    "Connects to the hypervisor in DIR as a guest and runs its workloads of the scenario FILE\n"
     "once, then prints what they did. Peers must be running at the addresses FILE names\n"
     "(xensock peer), so give them fixed ports, with --set if need be.\n"
     "\n"
-    "  --domid N          which domain it is (default 1)\n"
-    "  --backend N        which domain its backend is (default 0)\n"
+    "  --guest NAME       which guest of FILE it is: a host's name, of several its number behind\n"
+    "                     it, as web.1 (default: the one with the number of --domid, or the "
+    "first)\n"
+    "  --domid N          which domain it is (default: as FILE numbers them)\n"
+    "  --backend N        which domain its backend is (default: likewise)\n"
     "  --set PATH=VALUE   change a value of the scenario; may be given often\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --profile FILE     write a CPU profile of the measured phase\n"
@@ -35,6 +39,7 @@ static const char help[] =
 struct frontend {
     struct process process;
     struct scenario scenario;
+    struct scenario_domain guest;
     struct domain_uv *domain;
     struct run_front *front;
     struct metrics_counters from, to;
@@ -82,7 +87,7 @@ static void say_report(struct frontend *frontend)
         frontend->failed |= result.errors + result.mismatches > 0;
         json_array_append_new(workloads,
                               report_workload(frontend->scenario.workloads[i].name, &result));
-        if (!process->control)
+        if (!process->control && frontend->scenario.workloads[i].host == frontend->guest.host)
             print_workload(frontend, i);
     }
     look(frontend, &now);
@@ -104,7 +109,7 @@ static void phase(void *self, enum workload_phase to, bool listening)
         return;
     }
     switch (to) {
-    case WORKLOAD_IDLE:
+    case WORKLOAD_IDLE: process_say_event(&frontend->process, "up"); return;
     case WORKLOAD_WARMUP: return;
     case WORKLOAD_MEASURE:
         if (frontend->scenario.warmup_ns > 0) /* else flows count from the start */
@@ -174,6 +179,9 @@ static void asked(void *self, const char *what)
 
     if (strcmp(what, "quit") == 0) {
         finish(frontend);
+    } else if (strcmp(what, "start") == 0 && frontend->domain) {
+        run_front_start(frontend->front);
+        domain_uv_kick(frontend->domain);
     } else if (strcmp(what, "interrupt") == 0 && frontend->domain) {
         frontend->interrupted = true;
         run_front_interrupt(frontend->front);
@@ -197,10 +205,10 @@ static void report(void *self, const char *text)
 }
 
 struct frontend_options {
-    const char *runtime;
+    const char *runtime, *guest;
     uint16_t domid, backend;
     uint64_t control_fd;
-    bool controlled, immediate;
+    bool domid_given, backend_given, controlled, immediate;
     struct cmd_sets sets;
 };
 
@@ -226,8 +234,6 @@ static bool join(struct frontend *frontend, const struct frontend_options *optio
 
 static void start(struct frontend *frontend, const struct frontend_options *options)
 {
-    const struct scenario_host *guest = &frontend->scenario.hosts[frontend->scenario.frontend];
-
     uv_timer_init(frontend->process.loop, &frontend->progress);
     frontend->progress.data = frontend;
     frontend->front =
@@ -235,8 +241,10 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
                                                     .domid = options->domid,
                                                     .backend = options->backend,
                                                     .scenario = &frontend->scenario,
-                                                    .host = frontend->scenario.frontend,
-                                                    .name = guest->name,
+                                                    .host = frontend->guest.host,
+                                                    .guest = frontend->guest.number,
+                                                    .name = frontend->guest.name,
+                                                    .waits = options->controlled,
                                                     .self = frontend,
                                                     .phase = phase,
                                                     .report = report});
@@ -250,7 +258,7 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
 
 static int run(struct frontend *frontend, const struct frontend_options *options)
 {
-    int cpu = frontend->scenario.hosts[frontend->scenario.frontend].cpu, code = CMD_OK;
+    int cpu = frontend->scenario.hosts[frontend->guest.host].cpu, code = CMD_OK;
 
     process_start(&frontend->process, options->controlled ? (int)options->control_fd : -1);
     if (!process_pin(&frontend->process, cpu))
@@ -272,8 +280,9 @@ static bool take(struct frontend_options *options, int option, const char *text)
 {
     switch (option) {
     case 'r': options->runtime = text; return true;
-    case 'd': return cmd_domid("--domid", text, &options->domid);
-    case 'b': return cmd_domid("--backend", text, &options->backend);
+    case 'g': options->guest = text; return true;
+    case 'd': options->domid_given = true; return cmd_domid("--domid", text, &options->domid);
+    case 'b': options->backend_given = true; return cmd_domid("--backend", text, &options->backend);
     case 'n': return cmd_notify(text, &options->immediate);
     case 's': return cmd_set(&options->sets, text);
     case 'p': return cmd_profile(text);
@@ -284,18 +293,39 @@ static bool take(struct frontend_options *options, int option, const char *text)
     return false;
 }
 
+/* Which guest it is, and the numbers of both domains; false after saying what is wrong. */
+static bool choose_guest(struct frontend *frontend, struct frontend_options *options)
+{
+    const struct scenario *scenario = &frontend->scenario;
+    struct scenario_domain *guest = &frontend->guest;
+    bool found = options->guest
+                     ? scenario_domain_find(scenario, options->guest, guest)
+                     : options->domid_given && scenario_domain(scenario, options->domid, guest);
+
+    if (options->guest && (!found || guest->role != SCENARIO_FRONTEND)) {
+        fprintf(stderr, "xensock frontend: error: the scenario has no guest '%s'\n",
+                options->guest);
+        return false;
+    }
+    if (!found || guest->role != SCENARIO_FRONTEND)
+        scenario_domain(scenario, scenario_backend_count(scenario), guest);
+    options->domid = options->domid_given ? options->domid : guest->domid;
+    options->backend = options->backend_given ? options->backend : guest->backend;
+    if (options->domid == options->backend)
+        fprintf(stderr, "xensock frontend: error: domain %u cannot be its own backend\n",
+                options->domid);
+    return options->domid != options->backend;
+}
+
 int cmd_frontend(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"runtime", required_argument, NULL, 'r'},
-                                                 {"domid", required_argument, NULL, 'd'},
-                                                 {"backend", required_argument, NULL, 'b'},
-                                                 {"set", required_argument, NULL, 's'},
-                                                 {"notify", required_argument, NULL, 'n'},
-                                                 {"profile", required_argument, NULL, 'p'},
-                                                 {"control", required_argument, NULL, 'k'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {NULL, 0, NULL, 0}};
-    static struct frontend_options options = {.domid = 1};
+    static const struct option long_options[] = {
+        {"runtime", required_argument, NULL, 'r'}, {"guest", required_argument, NULL, 'g'},
+        {"domid", required_argument, NULL, 'd'},   {"backend", required_argument, NULL, 'b'},
+        {"set", required_argument, NULL, 's'},     {"notify", required_argument, NULL, 'n'},
+        {"profile", required_argument, NULL, 'p'}, {"control", required_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static struct frontend_options options;
     static struct frontend frontend = {.process = {.name = "frontend", .asked = asked}};
     int option;
 
@@ -305,11 +335,13 @@ int cmd_frontend(int argc, char **argv)
         if (!take(&options, option, optarg))
             return CMD_USAGE;
     }
-    if (!options.runtime || optind != argc - 1 || options.domid == options.backend)
+    if (!options.runtime || optind != argc - 1)
         return cmd_usage(help);
     if (!cmd_scenario(&frontend.scenario, argv[optind], &options.sets, false))
         return CMD_SCENARIO;
-    frontend.process.name = frontend.scenario.hosts[frontend.scenario.frontend].name;
+    if (!choose_guest(&frontend, &options))
+        return CMD_USAGE;
+    frontend.process.name = frontend.guest.name;
     frontend.process.loop = uv_default_loop();
     frontend.process.self = &frontend;
     return run(&frontend, &options);

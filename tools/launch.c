@@ -6,6 +6,7 @@
 
 #include "ringlib/dialect.h"
 #include "sim/run/hypervisor_uv.h"
+#include "sim/run/report.h"
 #include "sim/run/units.h"
 #include "tools/launch_private.h"
 
@@ -16,7 +17,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { GRACE_MS = 3000 }; /* for parts to report or to exit after they were asked to */
+enum {
+    GRACE_MS = 3000,         /* for parts to report or to exit after they were asked to */
+    PROGRESS_NS = 100000000, /* between lines of it, at least */
+};
 
 void launch_error(struct launch *launch, const char *code, const char *format, ...)
 {
@@ -30,11 +34,12 @@ void launch_error(struct launch *launch, const char *code, const char *format, .
                           json_pack("{s:s, s:s}", "code", code, "message", message));
 }
 
-static void say_all(struct launch *launch, const char *what, const struct launch_part *except)
+/* Say a word to the parts of these kinds. */
+static void say_all(struct launch *launch, uint32_t kinds, const char *what)
 {
     for (uint32_t i = 0; i < launch->part_count; i++) {
         struct launch_part *part = &launch->parts[i];
-        if (part != except && !part->exited)
+        if ((part->kind & kinds) && !part->exited)
             control_uv_say(part->control, json_pack("{s:s}", "do", what));
     }
 }
@@ -57,35 +62,40 @@ void launch_quit(struct launch *launch)
     if (launch->quitting)
         return;
     launch->quitting = true;
-    say_all(launch, "quit", NULL);
+    say_all(launch, LAUNCH_ALL, "quit");
     uv_timer_start(&launch->timer, on_kill_time, GRACE_MS, 0);
     launch_parts_check(launch);
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+    launch_quit(timer->data);
+}
+
+/* To end early: what the guests have measured so far is still reported, if they have begun. */
+static void interrupt(struct launch *launch)
+{
+    bool alive = false;
+
+    launch->outcome->complete = false;
+    if (launch->quitting || launch->interrupted)
+        return;
+    for (uint32_t i = 0; i < launch->part_count; i++)
+        alive |= launch->parts[i].kind == LAUNCH_FRONTEND && !launch->parts[i].exited;
+    if (!launch->started || !alive) {
+        launch_quit(launch);
+        return;
+    }
+    launch->interrupted = true;
+    say_all(launch, LAUNCH_FRONTEND, "interrupt");
+    uv_timer_start(&launch->timer, on_grace_over, GRACE_MS, 0);
 }
 
 void launch_fail(struct launch *launch, int code)
 {
     if (launch->outcome->code == CMD_OK)
         launch->outcome->code = code;
-    launch->outcome->complete = false;
-    launch_quit(launch);
-}
-
-/* Asked to end early: what was measured so far is still reported. */
-static void interrupt(struct launch *launch)
-{
-    struct launch_part *front = launch->frontend;
-
-    launch->outcome->complete = false;
-    if (!front || !front->ready || front->exited) {
-        launch_quit(launch);
-        return;
-    }
-    control_uv_say(front->control, json_pack("{s:s}", "do", "interrupt"));
-}
-
-static void on_grace_over(uv_timer_t *timer)
-{
-    launch_quit(timer->data);
+    interrupt(launch);
 }
 
 static void on_timeout(uv_timer_t *timer)
@@ -96,8 +106,6 @@ static void on_timeout(uv_timer_t *timer)
                  units_format_duration(launch->scenario->timeout_ns).text);
     launch->outcome->code = CMD_BROKEN;
     interrupt(launch);
-    if (!launch->quitting)
-        uv_timer_start(&launch->timer, on_grace_over, GRACE_MS, 0);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -113,55 +121,55 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     interrupt(launch);
-    if (!launch->quitting)
-        uv_timer_start(&launch->timer, on_grace_over, GRACE_MS, 0);
 }
 
-static void measure(struct launch *launch, const struct launch_part *from)
+/* The others are measured from the first guest's beginning to the last one's end. */
+static void measure(struct launch *launch)
 {
+    launch->measuring = true;
     record_usage_now(&launch->from);
     /* without a warm-up everything counts, also what came before this word arrives */
-    say_all(launch, launch->scenario->warmup_ns > 0 ? "measure" : "measure-all", from);
+    say_all(launch, LAUNCH_PEER | LAUNCH_BACKEND,
+            launch->scenario->warmup_ns > 0 ? "measure" : "measure-all");
 }
 
-static void measured(struct launch *launch, const struct launch_part *from)
+static void measured(struct launch *launch)
 {
     struct record_usage now, usage;
 
+    launch->measured = true;
     record_usage_now(&now);
     usage = record_usage_between(&launch->from, &now);
     launch->outcome->hypervisor = record_usage_json(&usage);
-    say_all(launch, "end", from);
+    say_all(launch, LAUNCH_PEER | LAUNCH_BACKEND, "end");
 }
 
-static void progress(struct launch *launch, const json_t *object)
+static void progress(struct launch *launch, struct launch_part *part, const json_t *object)
 {
-    uint64_t bytes = (uint64_t)json_integer_value(json_object_get(object, "bytes"));
-    uint64_t operations = (uint64_t)json_integer_value(json_object_get(object, "operations"));
-    uint64_t now_ns = uv_hrtime();
+    uint64_t now_ns = uv_hrtime(), bytes = 0, operations = 0;
 
-    if (launch->options->progress && now_ns > launch->progress_ns)
-        fprintf(stderr, "\r\033[K%s  %.1f s  %s  %llu operations", launch->scenario->name,
-                (double)(now_ns - launch->start_ns) / 1e9,
-                units_format_rate((bytes - launch->progress_bytes) * 1000000 /
-                                  ((now_ns - launch->progress_ns) / 1000 + 1))
-                    .text,
-                (unsigned long long)operations);
+    part->bytes = (uint64_t)json_integer_value(json_object_get(object, "bytes"));
+    part->operations = (uint64_t)json_integer_value(json_object_get(object, "operations"));
+    if (!launch->options->progress || now_ns - launch->progress_ns < PROGRESS_NS)
+        return;
+    for (uint32_t i = 0; i < launch->part_count; i++) {
+        bytes += launch->parts[i].bytes;
+        operations += launch->parts[i].operations;
+    }
+    fprintf(stderr, "\r\033[K%s  %.1f s  %s  %llu operations", launch->scenario->name,
+            (double)(now_ns - launch->start_ns) / 1e9,
+            units_format_rate((bytes - launch->progress_bytes) * 1000000 /
+                              ((now_ns - launch->progress_ns) / 1000 + 1))
+                .text,
+            (unsigned long long)operations);
     launch->progress_bytes = bytes;
     launch->progress_ns = now_ns;
 }
 
-static bool all_reported(const struct launch *launch)
+/* How many connections the guests opened to a peer, by their own report. */
+static uint64_t opened_to(const struct launch *launch, uint32_t peer)
 {
-    for (uint32_t i = 0; i < launch->part_count; i++)
-        if (!launch->parts[i].reported)
-            return false;
-    return true;
-}
-
-/* How many connections the guest opened to a peer, by its own report. */
-static uint64_t opened_to(const struct launch *launch, uint32_t peer, const json_t *report)
-{
+    const json_t *report = json_object_get(launch->outcome->reports, "frontend");
     const json_t *workloads = json_object_get(report, "workloads");
     uint64_t opened = 0;
 
@@ -174,17 +182,69 @@ static uint64_t opened_to(const struct launch *launch, uint32_t peer, const json
     return opened;
 }
 
-/* The guest is through: now the others report, when all that it began has come to them. */
-static void ask_reports(struct launch *launch, const json_t *report)
+/* The guests are through: now the others report, when all that these began has come to them. */
+static void ask_reports(struct launch *launch)
 {
+    launch->asked = true;
     for (uint32_t i = 0; i < launch->part_count; i++) {
         struct launch_part *part = &launch->parts[i];
         json_int_t opened =
-            part->kind == LAUNCH_PEER ? (json_int_t)opened_to(launch, part->peer, report) : 0;
+            part->kind == LAUNCH_PEER ? (json_int_t)opened_to(launch, part->peer) : 0;
         if (part->kind != LAUNCH_FRONTEND && !part->exited)
             control_uv_say(part->control,
                            json_pack("{s:s, s:I}", "do", "report", "connections", opened));
     }
+}
+
+/* A guest that is gone is waited for by nobody. */
+static bool is_over(const struct launch_part *part)
+{
+    return part->reported || part->exited;
+}
+
+static bool is_up(const struct launch_part *part)
+{
+    return part->up || is_over(part);
+}
+
+static bool is_listening(const struct launch_part *part)
+{
+    return part->listening || is_over(part);
+}
+
+static bool has_ended(const struct launch_part *part)
+{
+    return part->ended || is_over(part);
+}
+
+static bool all(const struct launch *launch, uint32_t kinds,
+                bool (*is)(const struct launch_part *part))
+{
+    for (uint32_t i = 0; i < launch->part_count; i++)
+        if ((launch->parts[i].kind & kinds) && !is(&launch->parts[i]))
+            return false;
+    return true;
+}
+
+/* Each stage of a run begins when all guests have come to it. */
+void launch_advance(struct launch *launch)
+{
+    if (!launch->spawned || launch->quitting)
+        return;
+    if (!launch->started && all(launch, LAUNCH_FRONTEND, is_up)) {
+        launch->started = true;
+        say_all(launch, LAUNCH_FRONTEND, "start");
+    }
+    if (!launch->served && all(launch, LAUNCH_FRONTEND, is_listening)) {
+        launch->served = true;
+        say_all(launch, LAUNCH_PEER, "start");
+    }
+    if (launch->measuring && !launch->measured && all(launch, LAUNCH_FRONTEND, has_ended))
+        measured(launch);
+    if (!launch->asked && all(launch, LAUNCH_FRONTEND, is_over))
+        ask_reports(launch);
+    if (launch->asked && all(launch, LAUNCH_ALL, is_over))
+        launch_quit(launch);
 }
 
 static void take_report(struct launch *launch, struct launch_part *part, json_t *object)
@@ -195,11 +255,7 @@ static void take_report(struct launch *launch, struct launch_part *part, json_t 
     if (part->kind == LAUNCH_PEER)
         json_object_set(json_object_get(reports, "peers"), part->name, object);
     else
-        json_object_set(reports, part->kind == LAUNCH_BACKEND ? "backend" : "frontend", object);
-    if (part->kind == LAUNCH_FRONTEND)
-        ask_reports(launch, object);
-    if (all_reported(launch))
-        launch_quit(launch);
+        report_add(reports, launch->scenario, part->domain.host, object);
 }
 
 /* A peer that cannot start has an address it cannot listen on; the verdict knows where it stands.
@@ -226,18 +282,21 @@ void launch_said(struct launch *launch, struct launch_part *part, json_t *object
         return;
     if (strcmp(event, "ready") == 0)
         launch_part_ready(launch, part, json_string_value(json_object_get(object, "address")));
+    else if (strcmp(event, "up") == 0)
+        part->up = true;
     else if (strcmp(event, "listening") == 0)
-        say_all(launch, "start", part);
-    else if (strcmp(event, "measure") == 0)
-        measure(launch, part);
+        part->listening = true;
+    else if (strcmp(event, "measure") == 0 && !launch->measuring)
+        measure(launch);
     else if (strcmp(event, "end") == 0)
-        measured(launch, part);
+        part->ended = true;
     else if (strcmp(event, "progress") == 0)
-        progress(launch, object);
+        progress(launch, part, object);
     else if (strcmp(event, "report") == 0)
         take_report(launch, part, object);
     else if (strcmp(event, "error") == 0)
         take_error(launch, part, object);
+    launch_advance(launch);
 }
 
 static void report(void *self, uint16_t domid, const char *reason)
@@ -256,27 +315,37 @@ static bool own_runtime(struct launch *launch)
     return launch->own_runtime;
 }
 
+/* Every domain of the scenario, and a device between each guest and its backend. */
+static struct hypervisor_uv *start_machine(struct launch *launch, char *error, size_t error_bytes)
+{
+    const char *type = dialect_find(launch->scenario->protocol.dialect)->device;
+    uint16_t domains[LAUNCH_DOMAINS_MAX];
+    struct hypervisor_uv_device devices[LAUNCH_DOMAINS_MAX];
+    struct hypervisor_uv_config config = {.runtime = launch->runtime,
+                                          .domains = domains,
+                                          .devices = devices,
+                                          .self = launch,
+                                          .report = report};
+    struct scenario_domain domain;
+
+    for (uint32_t i = 0; scenario_domain(launch->scenario, i, &domain); i++) {
+        assert(i < LAUNCH_DOMAINS_MAX);
+        domains[config.domain_count++] = domain.domid;
+        if (domain.role == SCENARIO_FRONTEND)
+            devices[config.device_count++] =
+                (struct hypervisor_uv_device){type, domain.domid, domain.backend, 0};
+    }
+    return hypervisor_uv_start(launch->loop, &config, error, error_bytes);
+}
+
 static bool start_hypervisor(struct launch *launch)
 {
-    const uint16_t domains[2] = {LAUNCH_BACKEND_DOMID, LAUNCH_GUEST_DOMID};
-    const struct hypervisor_uv_device device = {
-        dialect_find(launch->scenario->protocol.dialect)->device, LAUNCH_GUEST_DOMID,
-        LAUNCH_BACKEND_DOMID, 0};
     char error[512] = "no directory for the run can be made";
 
     if (launch->options->runtime)
         snprintf(launch->runtime, sizeof(launch->runtime), "%s", launch->options->runtime);
     if (launch->options->runtime || own_runtime(launch))
-        launch->hypervisor =
-            hypervisor_uv_start(launch->loop,
-                                &(struct hypervisor_uv_config){.runtime = launch->runtime,
-                                                               .domains = domains,
-                                                               .domain_count = 2,
-                                                               .devices = &device,
-                                                               .device_count = 1,
-                                                               .self = launch,
-                                                               .report = report},
-                                error, sizeof(error));
+        launch->hypervisor = start_machine(launch, error, sizeof(error));
     if (!launch->hypervisor)
         launch_error(launch, "E0601", "%s", error);
     return launch->hypervisor != NULL;
@@ -315,8 +384,9 @@ void launch_run(const struct scenario *scenario, const struct launch_options *op
     struct launch *launch = calloc(1, sizeof(*launch));
 
     assert(launch);
-    *outcome = (struct launch_outcome){
-        .reports = json_pack("{s:{}}", "peers"), .errors = json_array(), .complete = true};
+    *outcome = (struct launch_outcome){.reports = json_pack("{s:{}, s:{}}", "hosts", "peers"),
+                                       .errors = json_array(),
+                                       .complete = true};
     launch->scenario = scenario;
     launch->options = options;
     launch->outcome = outcome;

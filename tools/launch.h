@@ -1,10 +1,13 @@
 /*
- * A run of a scenario as processes: hosts the hypervisor, starts peers, backend and guest, tells
+ * A run of a scenario as processes: hosts the hypervisor, starts peers, backends and guests, tells
  * them when the measured phase begins and ends, collects what they report, and leaves no process
  * and no file behind.
  *
- * Order: hypervisor and peers; when every peer says where it listens, backend and guest; clients
- * when the guest listens. The guest's process says when to measure and when that ends.
+ * Order: hypervisor and peers; when every peer says where it listens, backends and guests; the
+ * guests' workloads when every device is up; clients when every guest listens. Each guest says when
+ * it begins to measure and when that ends: the others are measured from the first one's beginning
+ * to the last one's end, and report when all guests have. Whoever fails before that has the guests
+ * that are left end early and report.
  */
 #ifndef XENSOCK_TOOLS_LAUNCH_H
 #define XENSOCK_TOOLS_LAUNCH_H
@@ -33,7 +36,7 @@ struct launch_options {
 
 /* What came out of a run, before anybody judged it. */
 struct launch_outcome {
-    json_t *reports;    /* by role: {"backend": {...}, "frontend": {...}, "peers": {NAME: {...}}} */
+    json_t *reports;    /* as report_add has them, and "peers": {NAME: {...}} */
     json_t *hypervisor; /* usage of this process in the measured phase, NULL if there was none */
     json_t *errors;     /* [{"code", "message"}], of the run itself */
     uint64_t wall_ns;

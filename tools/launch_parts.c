@@ -121,28 +121,38 @@ static void on_part_exit(uv_process_t *process, int64_t status, int number)
     part->control = NULL;
     uv_close((uv_handle_t *)process, NULL);
     exited(launch, part, status, number);
+    launch_advance(launch);
     launch_parts_check(launch);
+}
+
+/* A part that is to be spawned. */
+static struct launch_part *add_part(struct launch *launch, enum launch_kind kind, const char *name)
+{
+    struct launch_part *part = &launch->parts[launch->part_count];
+
+    assert(launch->part_count < LAUNCH_PARTS_MAX);
+    *part = (struct launch_part){.launch = launch, .kind = kind, .exited = true};
+    snprintf(part->name, sizeof(part->name), "%s", name);
+    part->process.data = part;
+    launch->part_count++;
+    return part;
 }
 
 /* Long as one sequence with one undo: a descriptor pair, the child that gets one end, our control.
  */
-static struct launch_part *spawn(struct launch *launch, enum launch_kind kind, const char *name,
-                                 struct args *args)
+static void spawn(struct launch_part *part, struct args *args)
 {
-    struct launch_part *part = &launch->parts[launch->part_count];
+    struct launch *launch = part->launch;
     char program[4096];
     size_t bytes = sizeof(program);
     uv_os_sock_t ends[2];
 
-    assert(launch->part_count < LAUNCH_PARTS_MAX);
-    *part = (struct launch_part){.launch = launch, .kind = kind, .name = name};
-    part->process.data = part;
     arg(args, "--control");
     arg(args, "3");
     if (uv_exepath(program, &bytes) < 0 || uv_socketpair(SOCK_STREAM, 0, ends, 0, 0) < 0) {
-        launch_error(launch, "E0606", "cannot start %s", name);
+        launch_error(launch, "E0606", "cannot start %s", part->name);
         launch_fail(launch, CMD_UNSUPPORTED);
-        return NULL;
+        return;
     }
     uv_stdio_container_t stdio[4] = {{.flags = UV_IGNORE},
                                      {.flags = UV_INHERIT_FD, .data.fd = 2},
@@ -156,27 +166,28 @@ static struct launch_part *spawn(struct launch *launch, enum launch_kind kind, c
     int ret = uv_spawn(launch->loop, &part->process, &options);
     close(ends[1]);
     part->control = control_uv_open(launch->loop, ends[0], on_said, part);
-    launch->part_count++;
+    part->exited = false;
     if (ret < 0) {
-        launch_error(launch, "E0606", "cannot start %s: %s", name, uv_strerror(ret));
+        launch_error(launch, "E0606", "cannot start %s: %s", part->name, uv_strerror(ret));
         part->exited = true;
         control_uv_close(part->control);
         uv_close((uv_handle_t *)&part->process, NULL);
         launch_fail(launch, CMD_UNSUPPORTED);
-        return NULL;
     }
-    return part;
 }
 
-static void start_backend(struct launch *launch)
+static void start_backend(struct launch_part *part)
 {
     struct args args = {.count = 0};
-    const struct scenario_host *host = &launch->scenario->hosts[launch->scenario->backend];
+    const struct launch *launch = part->launch;
+    const struct scenario_host *host = &launch->scenario->hosts[part->domain.host];
 
     arg(&args, "xensock");
     arg(&args, "backend");
     arg(&args, "--runtime");
     arg(&args, launch->runtime);
+    arg(&args, "--domid");
+    arg_format(&args, "%u", part->domain.domid);
     if (host->cpu != SCENARIO_CPU_ANY) {
         arg(&args, "--cpu");
         arg_format(&args, "%d", host->cpu);
@@ -186,18 +197,21 @@ static void start_backend(struct launch *launch)
         arg(&args, launch->options->notify);
     }
     arg_allow(&args, launch);
-    arg_profile(&args, launch, "backend");
-    launch->backend = spawn(launch, LAUNCH_BACKEND, "backend", &args);
+    arg_profile(&args, launch, part->name);
+    spawn(part, &args);
 }
 
-static void start_frontend(struct launch *launch)
+static void start_frontend(struct launch_part *guest)
 {
     struct args args = {.count = 0};
+    const struct launch *launch = guest->launch;
 
     arg(&args, "xensock");
     arg(&args, "frontend");
     arg(&args, "--runtime");
     arg(&args, launch->runtime);
+    arg(&args, "--guest");
+    arg(&args, guest->domain.name);
     arg_scenario(&args, launch);
     for (uint32_t i = 0; i < launch->part_count; i++) {
         const struct launch_part *part = &launch->parts[i];
@@ -210,9 +224,9 @@ static void start_frontend(struct launch *launch)
         arg(&args, "--notify");
         arg(&args, launch->options->notify);
     }
-    arg_profile(&args, launch, "frontend");
+    arg_profile(&args, launch, guest->name);
     arg(&args, launch->options->file);
-    launch->frontend = spawn(launch, LAUNCH_FRONTEND, "frontend", &args);
+    spawn(guest, &args);
 }
 
 static bool peers_ready(const struct launch *launch)
@@ -223,11 +237,31 @@ static bool peers_ready(const struct launch *launch)
     return true;
 }
 
+/* One of its kind is called by its role: in errors, and in the names of profiles. */
+static void start_domain(struct launch *launch, const struct scenario_domain *domain)
+{
+    bool guest = domain->role == SCENARIO_FRONTEND;
+    uint32_t count =
+        guest ? scenario_guest_count(launch->scenario) : scenario_backend_count(launch->scenario);
+    struct launch_part *part = add_part(launch, guest ? LAUNCH_FRONTEND : LAUNCH_BACKEND,
+                                        count > 1 ? domain->name
+                                        : guest   ? "frontend"
+                                                  : "backend");
+
+    part->domain = *domain;
+    if (guest)
+        start_frontend(part);
+    else
+        start_backend(part);
+}
+
 static void start_domains(struct launch *launch)
 {
-    start_backend(launch);
-    if (!launch->quitting)
-        start_frontend(launch);
+    struct scenario_domain domain;
+
+    launch->spawned = true;
+    for (uint32_t i = 0; !launch->quitting && scenario_domain(launch->scenario, i, &domain); i++)
+        start_domain(launch, &domain);
 }
 
 void launch_part_ready(struct launch *launch, struct launch_part *part, const char *address)
@@ -235,7 +269,7 @@ void launch_part_ready(struct launch *launch, struct launch_part *part, const ch
     part->ready = true;
     if (address)
         snprintf(part->address, sizeof(part->address), "%s", address);
-    if (part->kind == LAUNCH_PEER && !launch->backend && !launch->quitting && peers_ready(launch))
+    if (part->kind == LAUNCH_PEER && !launch->spawned && !launch->quitting && peers_ready(launch))
         start_domains(launch);
 }
 
@@ -258,9 +292,9 @@ void launch_peers(struct launch *launch)
         arg_allow(&args, launch);
         arg(&args, launch->options->file);
         arg(&args, peer->name);
-        struct launch_part *part = spawn(launch, LAUNCH_PEER, peer->name, &args);
-        if (part)
-            part->peer = i;
+        struct launch_part *part = add_part(launch, LAUNCH_PEER, peer->name);
+        part->peer = i;
+        spawn(part, &args);
     }
     if (!any && !launch->quitting)
         start_domains(launch);

@@ -4,17 +4,18 @@
 
 #include "sim/run/control_uv.h"
 #include "sim/run/record.h"
+#include "sim/run/scenario_domains.h"
 #include "tools/launch.h"
 
 #include <uv.h>
 
 enum {
-    LAUNCH_BACKEND_DOMID = 0,
-    LAUNCH_GUEST_DOMID = 1,
-    LAUNCH_PARTS_MAX = SCENARIO_PEERS_MAX + 2,
+    LAUNCH_DOMAINS_MAX = SCENARIO_HOSTS_MAX + SCENARIO_PROCESSES_MAX,
+    LAUNCH_PARTS_MAX = SCENARIO_PEERS_MAX + LAUNCH_DOMAINS_MAX,
 };
 
-enum launch_kind { LAUNCH_PEER, LAUNCH_BACKEND, LAUNCH_FRONTEND };
+/* Sets of them say whom something concerns. */
+enum launch_kind { LAUNCH_PEER = 1, LAUNCH_BACKEND = 2, LAUNCH_FRONTEND = 4, LAUNCH_ALL = 7 };
 
 struct launch;
 
@@ -22,12 +23,15 @@ struct launch;
 struct launch_part {
     struct launch *launch;
     enum launch_kind kind;
-    const char *name;
-    uint32_t peer; /* of the scenario's */
+    char name[SCENARIO_DOMAIN_NAME_BYTES]; /* "backend", of several the domain's; the peer's */
+    uint32_t peer;                         /* of the scenario's */
+    struct scenario_domain domain;         /* backend or guest */
     uv_process_t process;
     struct control_uv *control;
     bool ready, reported, exited;
-    char address[SCENARIO_ADDR_BYTES]; /* where a peer really listens */
+    bool up, listening, measuring, ended; /* a guest, see launch.h */
+    uint64_t bytes, operations;           /* a guest's so far, for progress */
+    char address[SCENARIO_ADDR_BYTES];    /* where a peer really listens */
 };
 
 struct launch {
@@ -40,10 +44,11 @@ struct launch {
     struct hypervisor_uv *hypervisor;
     char runtime[128];
     bool own_runtime, quitting, ended;
+    bool spawned, started, served, measuring, measured, asked; /* how far the guests have come */
+    bool interrupted;                                          /* they were told to end */
     uint32_t interrupts;
     struct launch_part parts[LAUNCH_PARTS_MAX];
     uint32_t part_count;
-    struct launch_part *backend, *frontend;
     struct record_usage from;
     uint64_t start_ns, progress_ns, progress_bytes;
 };
@@ -54,6 +59,7 @@ void launch_error(struct launch *launch, const char *code, const char *format, .
 void launch_quit(struct launch *launch);
 void launch_fail(struct launch *launch, int code);
 void launch_said(struct launch *launch, struct launch_part *part, json_t *object);
+void launch_advance(struct launch *launch);
 void launch_ended(struct launch *launch);
 
 /* launch_parts.c */

@@ -37,18 +37,14 @@ static void add_error(const struct simulation *sim, const char *code, json_t *me
 
 static uint32_t count_entities(const struct scenario *scenario)
 {
-    uint32_t count = 1 + scenario->peer_count;
-
-    for (uint32_t i = 0; i < scenario->host_count; i++)
-        count += scenario->hosts[i].role == SCENARIO_FRONTEND ? scenario->hosts[i].count : 0;
-    return count;
+    return scenario_backend_count(scenario) + scenario->peer_count + scenario_guest_count(scenario);
 }
 
 static bool open_trace(struct simulation *sim)
 {
     uint32_t count = count_entities(sim->scenario);
     struct trace_log_entity *entities = calloc(count, sizeof(*entities));
-    char(*names)[SCENARIO_NAME_BYTES + 8] = calloc(count, sizeof(*names));
+    char(*names)[SCENARIO_DOMAIN_NAME_BYTES] = calloc(count, sizeof(*names));
 
     assert(entities && names);
     for (uint32_t i = 0; i < count; i++) {
@@ -253,7 +249,7 @@ void simulate_run(const struct scenario *scenario, const struct model *model,
         if (cmd_allow(options->allow[i], &rule))
             policy_allow(&policy, &rule);
     }
-    *outcome = (struct launch_outcome){.reports = json_pack("{s:{}}", "peers"),
+    *outcome = (struct launch_outcome){.reports = json_pack("{s:{}, s:{}}", "hosts", "peers"),
                                        .errors = json_array(),
                                        .model = model,
                                        .complete = true};

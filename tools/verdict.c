@@ -7,6 +7,7 @@
 #include "ringlib/err.h"
 #include "sim/run/model.h"
 #include "sim/run/record.h"
+#include "sim/run/report.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -55,12 +56,13 @@ static json_t *scenario_of(const struct verdict *verdict)
                      scenario_json(verdict->scenario));
 }
 
-static void add_process(struct verdict *verdict, const char *name, const json_t *usage_json)
+static void add_process(struct verdict *verdict, const char *name, uint64_t count,
+                        const json_t *usage_json)
 {
     struct record_usage usage;
 
     if (record_usage_parse(usage_json, &usage) == 0)
-        record_add_process(verdict->result, name, &usage);
+        record_add_process(verdict->result, name, (uint32_t)count, &usage);
 }
 
 static void add_counters(struct verdict *verdict, const char *prefix, const json_t *report)
@@ -77,16 +79,49 @@ static void add_counters(struct verdict *verdict, const char *prefix, const json
     }
 }
 
-static void add_part(struct verdict *verdict, const char *name, const json_t *report)
+static void judge_leak(struct verdict *verdict, const char *name, const json_t *report)
 {
     const char *leak = json_string_value(json_object_get(report, "leak"));
+    const char *of = json_string_value(json_object_get(report, "leak_of"));
+    bool several = number(report, "processes") > 1;
+
+    if (leak && verdict->outcome->complete)
+        breach(verdict, CMD_BROKEN, "E0503", "%s left something over: %s is not 0",
+               of && several ? of : name, leak);
+}
+
+/* All domains of a role; if these are of several hosts, each of them too. */
+static void add_role(struct verdict *verdict, const char *name, enum scenario_role role)
+{
+    const struct scenario *scenario = verdict->scenario;
+    const json_t *report = json_object_get(verdict->outcome->reports, name);
+    const json_t *hosts = json_object_get(verdict->outcome->reports, "hosts");
+    uint32_t count = 0;
 
     if (!report)
         return;
-    add_process(verdict, name, json_object_get(report, "usage"));
+    for (uint32_t i = 0; i < scenario->host_count; i++)
+        count += scenario->hosts[i].role == role;
     add_counters(verdict, name, report);
-    if (leak && verdict->outcome->complete)
-        breach(verdict, CMD_BROKEN, "E0503", "%s left something over: %s is not 0", name, leak);
+    if (count == 1)
+        add_process(verdict, name, number(report, "processes"), json_object_get(report, "usage"));
+    for (uint32_t i = 0; count > 1 && i < scenario->host_count; i++) {
+        const json_t *host = json_object_get(hosts, scenario->hosts[i].name);
+        char part[SCENARIO_NAME_BYTES + 16];
+        if (scenario->hosts[i].role != role || !host)
+            continue;
+        snprintf(part, sizeof(part), "%s.%s", name, scenario->hosts[i].name);
+        add_process(verdict, part, number(host, "processes"), json_object_get(host, "usage"));
+        add_counters(verdict, part, host);
+    }
+    judge_leak(verdict, name, report);
+}
+
+static void add_peer(struct verdict *verdict, const char *name, const json_t *report)
+{
+    add_process(verdict, name, 1, json_object_get(report, "usage"));
+    add_counters(verdict, name, report);
+    judge_leak(verdict, name, report);
 }
 
 /* An address of the scenario cannot be listened on: a fault of what was asked for, with its place.
@@ -100,22 +135,11 @@ static void cannot_listen(struct verdict *verdict, struct diag_place place, cons
            verdict->diags->names[place.source], place.line, place.column, what, reason);
 }
 
-/* A histogram as the frontend reports it; NULL if there is none. */
-static struct metrics_hist *hist_of(const json_t *object)
-{
-    const char *text = json_string_value(json_object_get(object, "hdr_v2"));
-    struct metrics_hist *hist = NULL;
-
-    if (text && metrics_hist_decode(text, &hist) == 0)
-        hist->saturated = number(object, "saturated");
-    return hist;
-}
-
 static void add_workload(struct verdict *verdict, const struct scenario_workload *spec,
                          const json_t *workload)
 {
-    struct metrics_hist *latency = hist_of(json_object_get(workload, "latency"));
-    struct metrics_hist *service = hist_of(json_object_get(workload, "service"));
+    struct metrics_hist *latency = report_hist(json_object_get(workload, "latency"));
+    struct metrics_hist *service = report_hist(json_object_get(workload, "service"));
     const char *name = json_string_value(json_object_get(workload, "name"));
     const char *error = json_string_value(json_object_get(workload, "error"));
     const char *digest = json_string_value(json_object_get(workload, "xxh128"));
@@ -135,7 +159,7 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
     metrics_hist_destroy(service);
     if (number(workload, "mismatches") > 0)
         breach(verdict, CMD_BROKEN, "E0504",
-               "%s: wrong bytes came back to the guest, in %llu receives: %s", name,
+               "%s: wrong bytes came back to a guest, in %llu receives: %s", name,
                (unsigned long long)number(workload, "mismatches"), error);
     if (number(workload, "bind_error") > 0)
         cannot_listen(verdict, spec->place, name,
@@ -145,7 +169,7 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
                (unsigned long long)number(workload, "errors"), error);
 }
 
-/* What the guest says it exchanged with one peer, over all workloads. */
+/* What the guests say they exchanged with one peer, over all workloads. */
 static void exchanged(const struct verdict *verdict, uint32_t peer, uint64_t *sent,
                       uint64_t *received, bool *bounded)
 {
@@ -209,16 +233,17 @@ static void judge_parts(struct verdict *verdict)
 
     json_array_foreach(json_object_get(frontend, "workloads"), index, workload)
         add_workload(verdict, &verdict->scenario->workloads[index], workload);
-    add_part(verdict, "frontend", frontend);
-    add_part(verdict, "backend", json_object_get(reports, "backend"));
+    add_role(verdict, "frontend", SCENARIO_FRONTEND);
+    add_role(verdict, "backend", SCENARIO_BACKEND);
     if (verdict->outcome->hypervisor)
-        add_process(verdict, "hypervisor", verdict->outcome->hypervisor);
+        add_process(verdict, "hypervisor", 1, verdict->outcome->hypervisor);
     for (uint32_t i = 0; i < verdict->scenario->peer_count; i++) {
         const char *name = verdict->scenario->peers[i].name;
         const json_t *report = json_object_get(peers, name);
         char part[64];
         snprintf(part, sizeof(part), "peer.%s", name);
-        add_part(verdict, part, report);
+        if (report)
+            add_peer(verdict, part, report);
         if (report && frontend)
             judge_peer(verdict, i, report);
     }

@@ -48,7 +48,6 @@ enum diag_code {
     DIAG_SET_MALFORMED = 120,
     DIAG_SET_PATH = 121,
     DIAG_NOT_VIRTUAL = 190,
-    DIAG_ONE_FRONTEND = 191,
 };
 
 enum diag_severity { DIAG_ERROR, DIAG_NOTE };

@@ -1,10 +1,18 @@
 /* Counters by name. See metrics_counters.h. */
 #include "sim/run/metrics_counters.h"
 
+bool metrics_counters_is_peak(const char *name)
+{
+    size_t bytes = strlen(name);
+
+    return bytes > 5 && strcmp(name + bytes - 5, "_peak") == 0;
+}
+
 static void add(struct metrics_counters *all, const char *name, enum metrics_counter_kind kind,
                 uint64_t value)
 {
     assert(all->count < METRICS_COUNTERS_MAX);
+    assert((kind == METRICS_PEAK) == metrics_counters_is_peak(name));
     all->list[all->count++] = (struct metrics_counter){name, kind, value};
 }
 

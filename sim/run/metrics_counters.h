@@ -51,6 +51,9 @@ void metrics_counters_stop(struct metrics_counters *all, const struct metrics_co
  * list it is copied. */
 void metrics_counters_add(struct metrics_counters *sum, const struct metrics_counters *one);
 
+/* Whether a counter of this name is a peak: all that are say so, "_peak". */
+bool metrics_counters_is_peak(const char *name);
+
 /* Levels that must be 0 when a process has given everything back: the first that is not, or NULL.
  */
 const char *metrics_counters_leak(const struct metrics_counters *all);

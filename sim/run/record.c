@@ -63,11 +63,12 @@ struct record_usage record_usage_between(const struct record_usage *from,
     };
 }
 
-int record_add_process(json_t *result, const char *name, const struct record_usage *usage)
+int record_add_process(json_t *result, const char *name, uint32_t count,
+                       const struct record_usage *usage)
 {
     json_t *process = json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", name, "cpu_user_ns",
-        integer(usage->cpu_user_ns), "cpu_system_ns", integer(usage->cpu_system_ns),
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", name, "count", integer(count),
+        "cpu_user_ns", integer(usage->cpu_user_ns), "cpu_system_ns", integer(usage->cpu_system_ns),
         "switches_voluntary", integer(usage->switches_voluntary), "switches_involuntary",
         integer(usage->switches_involuntary), "faults_minor", integer(usage->faults_minor),
         "memory_peak_bytes", integer(usage->memory_peak_bytes));

@@ -52,8 +52,10 @@ json_t *record_usage_json(const struct record_usage *usage);
  * or no integer from 0; then *usage is unchanged. */
 int record_usage_parse(const json_t *json, struct record_usage *usage);
 
-/* Adds one process ("backend") with its usage: 0 or -ERR_NOMEM. */
-int record_add_process(json_t *result, const char *name, const struct record_usage *usage);
+/* Adds `count` processes of one name ("backend") with the usage of all, the memory peak being the
+ * largest of one: 0 or -ERR_NOMEM. */
+int record_add_process(json_t *result, const char *name, uint32_t count,
+                       const struct record_usage *usage);
 
 /* What one workload did in its measured time, and how long its operations took. */
 struct record_workload {

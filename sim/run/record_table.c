@@ -210,7 +210,12 @@ static void print_processes(FILE *out, const json_t *processes)
     json_array_foreach(processes, i, process)
     {
         const char *name = json_string_value(json_object_get(process, "name"));
-        json_t *row = new_row(grid, name == NULL ? "-" : name);
+        json_int_t count = json_integer_value(json_object_get(process, "count"));
+        char text[128];
+
+        snprintf(text, sizeof(text), count > 1 ? "%s x %" JSON_INTEGER_FORMAT : "%s",
+                 name == NULL ? "-" : name, count);
+        json_t *row = new_row(grid, text);
 
         add_time(row, json_object_get(process, "cpu_user_ns"));
         add_time(row, json_object_get(process, "cpu_system_ns"));
@@ -222,28 +227,39 @@ static void print_processes(FILE *out, const json_t *processes)
     print_grid(out, grid);
 }
 
-/* A process's counters are "PROCESS.NAME"; those worth a look at each run, a column each. All of
- * them are in the JSON. */
-static void print_counters(FILE *out, json_t *counters)
+/* Those worth a look at each run, a column each. All of them are in the JSON. */
+static void add_counters(json_t *grid, const json_t *counters, const char *part)
 {
-    static const char *const parts[] = {"frontend", "backend"};
     static const char *const names[] = {"notifications", "wakeups",       "copies",
                                         "room_waits",    "request_waits", "ring_full",
                                         "maps",          "grants_peak",   "ports_peak"};
+    json_t *row = new_row(grid, part);
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        json_t *key = json_sprintf("%s.%s", part, names[i]);
+        add_count(row, json_object_get(counters, json_string_value(key)));
+        json_decref(key);
+    }
+}
+
+/* A domain's counters are "PART.NAME": of all of a role, and of each host if there are several. */
+static void print_counters(FILE *out, json_t *counters)
+{
+    static const char each[] = ".notifications";
     json_t *grid = json_pack("[[s,s,s,s,s,s,s,s,s,s]]", "counts", "notified", "woken", "copies",
                              "room waits", "slot waits", "ring full", "maps", "grants", "ports");
+    const char *key;
+    json_t *value;
 
-    for (size_t p = 0; p < sizeof(parts) / sizeof(parts[0]); p++) {
-        json_t *key = json_sprintf("%s.%s", parts[p], names[0]);
-        bool counted = json_object_get(counters, json_string_value(key)) != NULL;
-        json_t *row = counted ? new_row(grid, parts[p]) : NULL;
+    json_object_foreach(counters, key, value)
+    {
+        size_t bytes = strlen(key), end = strlen(each);
+        char part[128];
 
-        json_decref(key);
-        for (size_t i = 0; counted && i < sizeof(names) / sizeof(names[0]); i++) {
-            key = json_sprintf("%s.%s", parts[p], names[i]);
-            add_count(row, json_object_get(counters, json_string_value(key)));
-            json_decref(key);
-        }
+        if (bytes <= end || strcmp(key + bytes - end, each) != 0)
+            continue;
+        snprintf(part, sizeof(part), "%.*s", (int)(bytes - end), key);
+        add_counters(grid, counters, part);
     }
     print_grid(out, grid);
 }

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-static json_t *hist_json(const struct metrics_hist *hist)
+json_t *report_hist_json(const struct metrics_hist *hist)
 {
     if (!hist)
         return NULL;
@@ -25,7 +25,7 @@ json_t *report_workload(const char *name, const struct workload_result *result)
         "mismatches", (json_int_t)result->mismatches, "errors", (json_int_t)result->errors,
         "connections", (json_int_t)result->connections, "connected", (json_int_t)result->connected,
         "bind_error", -result->bind_error, "error", result->first_error_text, "latency",
-        hist_json(result->latency), "service", hist_json(result->service), "backlog",
+        report_hist_json(result->latency), "service", report_hist_json(result->service), "backlog",
         (json_int_t)result->backlog, "xxh128", result->received_xxh128);
 }
 

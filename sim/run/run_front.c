@@ -60,6 +60,7 @@ static bool open_workloads(struct run_front *front, uint32_t max_sockets)
                                                               .name = config->name,
                                                               .max_sockets = max_sockets,
                                                               .times = config->times,
+                                                              .waits = config->waits,
                                                               .self = config->self,
                                                               .phase = config->phase});
     if (!front->workloads)
@@ -92,6 +93,11 @@ uint64_t run_front_turned(struct run_front *front, uint64_t now_ns)
         return now_ns;
     }
     return due_ns;
+}
+
+void run_front_start(struct run_front *front)
+{
+    workload_start(front->workloads);
 }
 
 void run_front_interrupt(struct run_front *front)

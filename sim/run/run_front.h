@@ -18,6 +18,7 @@ struct run_front_config {
     uint32_t guest;                  /* its number among all guests, from 0 */
     const char *name;                /* the guest's; outlives it */
     struct workload_times *times;    /* as in workload_env; or NULL */
+    bool waits;                      /* as in workload_env */
     void *self;
     /* Phases of the workloads, see workload.h. */
     void (*phase)(void *self, enum workload_phase phase, bool listening);
@@ -31,6 +32,9 @@ struct run_front *run_front_create(const struct run_front_config *config);
 /* After a turn: phases change here, and the device is stopped when the workloads are done. Returns
  * when to be called again at the latest, or STEP_NEVER. */
 uint64_t run_front_turned(struct run_front *front, uint64_t now_ns);
+
+/* Begin the workloads, which waited. */
+void run_front_start(struct run_front *front);
 
 /* End the workloads now. */
 void run_front_interrupt(struct run_front *front);

@@ -25,14 +25,15 @@ static void report_guest(void *self, uint16_t front, const char *text)
 {
     struct run_virtual *run = self;
 
-    report_error(run, run->guests[front - RUN_VIRTUAL_GUEST_DOMID].name, text);
+    report_error(run, run->guests[front - run->backend_count].is.name, text);
 }
 
 static void report_backend(void *self, const char *text)
 {
     struct guest *guest = self;
 
-    report_error(guest->run, "the backend", text);
+    report_error(guest->run,
+                 guest->run->backend_count > 1 ? guest->backend->is.name : "the backend", text);
 }
 
 /* ---- phases ---- */
@@ -44,7 +45,19 @@ static void all_listen(struct run_virtual *run)
             peer_virtual_begin(run->peers[i]);
 }
 
-/* The backend is measured from the first guest's beginning to the last one's end. */
+static void look_from(struct run_virtual *run)
+{
+    for (uint32_t i = 0; i < run->backend_count; i++)
+        run_virtual_look_back(&run->backends[i], &run->backends[i].from);
+}
+
+static void look_to(struct run_virtual *run)
+{
+    for (uint32_t i = 0; i < run->backend_count; i++)
+        run_virtual_look_back(&run->backends[i], &run->backends[i].to);
+}
+
+/* Backends are measured from the first guest's beginning to the last one's end. */
 static void phase(void *self, enum workload_phase to, bool listening)
 {
     struct guest *guest = self;
@@ -58,7 +71,7 @@ static void phase(void *self, enum workload_phase to, bool listening)
     }
     guest->phase = to;
     trace_put(run->config.trace, &(struct trace_record){.now_ns = vclock_now_ns(run->clock),
-                                                        .who = guest->domid,
+                                                        .who = guest->is.domid,
                                                         .point = TRACE_PHASE,
                                                         .detail = (uint8_t)to});
     bool from_start = run->scenario.warmup_ns == 0; /* then flows count from the start */
@@ -66,11 +79,19 @@ static void phase(void *self, enum workload_phase to, bool listening)
         if (!from_start)
             run_virtual_look_front(guest, &guest->from);
         if (run->measuring++ == 0 && !from_start)
-            run_virtual_look_back(run, &run->back_from);
+            look_from(run);
     } else if (to == WORKLOAD_DRAIN) {
         run_virtual_look_front(guest, &guest->to);
         if (++run->ended == run->guest_count)
-            run_virtual_look_back(run, &run->back_to);
+            look_to(run);
+    }
+}
+
+static void stop_backends(struct run_virtual *run)
+{
+    for (uint32_t i = 0; i < run->backend_count; i++) {
+        run_back_stop(run->backends[i].back);
+        domain_virtual_kick(run->backends[i].domain);
     }
 }
 
@@ -82,19 +103,17 @@ static uint64_t guest_turned(void *self, uint64_t now_ns)
     if (guest->through || !run_front_through(guest->front))
         return due_ns;
     guest->through = true;
-    if (++guest->run->through == guest->run->guest_count) {
-        run_back_stop(guest->run->back);
-        domain_virtual_kick(guest->run->backend);
-    }
+    if (++guest->run->through == guest->run->guest_count)
+        stop_backends(guest->run);
     return STEP_NEVER;
 }
 
 static uint64_t backend_turned(void *self, uint64_t now_ns)
 {
-    struct run_virtual *run = self;
+    const struct backend *backend = self;
 
     (void)now_ns;
-    run_back_turned(run->back);
+    run_back_turned(backend->back);
     return STEP_NEVER;
 }
 
@@ -141,44 +160,53 @@ static bool open_machine(struct run_virtual *run)
     return run->machine != NULL;
 }
 
-static void open_backend(struct run_virtual *run)
+/* The most slots that a guest may need. */
+static uint32_t most_slots(const struct scenario *scenario)
+{
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        uint32_t slots = workload_slots(scenario, i);
+        most = slots > most ? slots : most;
+    }
+    return most;
+}
+
+static void open_backend(struct run_virtual *run, struct backend *backend)
 {
     const struct scenario *scenario = &run->scenario;
-    const struct scenario_host *host = &scenario->hosts[scenario->backend];
     const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
-    uint32_t slots = 0;
 
-    for (uint32_t i = 0; i < scenario->host_count; i++)
-        slots = workload_slots(scenario, i) > slots ? workload_slots(scenario, i) : slots;
-    run->backend =
-        domain_virtual_open(&(struct domain_virtual_config){.clock = run->clock,
-                                                            .vcpus = run->vcpus,
-                                                            .machine = run->machine,
-                                                            .world = run->world,
-                                                            .trace = run->config.trace,
-                                                            .name = host->name,
-                                                            .domid = RUN_VIRTUAL_BACKEND_DOMID,
-                                                            .cpu = host->cpu,
-                                                            .max_devices = run->guest_count + 1,
-                                                            .notify = run->config.notify,
-                                                            .self = run,
-                                                            .turned = backend_turned});
-    run->back = run_back_create(&(struct run_back_config){.exec = domain_virtual_exec(run->backend),
-                                                          .domid = RUN_VIRTUAL_BACKEND_DOMID,
-                                                          .dialect = dialect,
-                                                          .policy = run->config.policy,
-                                                          .order_max = dialect->order_max,
-                                                          .max_sockets = slots,
-                                                          .max_devices = run->guest_count,
-                                                          .self = run,
-                                                          .report = report_guest});
-    assert(run->back);
-    domain_virtual_kick(run->backend);
+    backend->domain = domain_virtual_open(
+        &(struct domain_virtual_config){.clock = run->clock,
+                                        .vcpus = run->vcpus,
+                                        .machine = run->machine,
+                                        .world = run->world,
+                                        .trace = run->config.trace,
+                                        .name = backend->is.name,
+                                        .domid = backend->is.domid,
+                                        .cpu = scenario->hosts[backend->is.host].cpu,
+                                        .max_devices = backend->guests + 1,
+                                        .notify = run->config.notify,
+                                        .self = backend,
+                                        .turned = backend_turned});
+    backend->back =
+        run_back_create(&(struct run_back_config){.exec = domain_virtual_exec(backend->domain),
+                                                  .domid = backend->is.domid,
+                                                  .dialect = dialect,
+                                                  .policy = run->config.policy,
+                                                  .order_max = dialect->order_max,
+                                                  .max_sockets = most_slots(scenario),
+                                                  .max_devices = backend->guests,
+                                                  .self = run,
+                                                  .report = report_guest});
+    assert(backend->back);
+    domain_virtual_kick(backend->domain);
 }
 
 static void open_guest(struct run_virtual *run, struct guest *guest)
 {
-    const struct scenario_host *host = &run->scenario.hosts[guest->host];
+    const struct scenario_host *host = &run->scenario.hosts[guest->is.host];
     const struct dialect *dialect = dialect_find(run->scenario.protocol.dialect);
 
     guest->domain =
@@ -186,24 +214,24 @@ static void open_guest(struct run_virtual *run, struct guest *guest)
                                                             .vcpus = run->vcpus,
                                                             .machine = run->machine,
                                                             .trace = run->config.trace,
-                                                            .name = guest->name,
-                                                            .domid = guest->domid,
+                                                            .name = guest->is.name,
+                                                            .domid = guest->is.domid,
                                                             .cpu = host->cpu,
                                                             .max_devices = 1,
                                                             .notify = run->config.notify,
                                                             .self = guest,
                                                             .turned = guest_turned});
-    int ret = hypervisor_device_add(hv_virtual_tables(run->machine), dialect->device, guest->domid,
-                                    RUN_VIRTUAL_BACKEND_DOMID, 0);
+    int ret = hypervisor_device_add(hv_virtual_tables(run->machine), dialect->device,
+                                    guest->is.domid, guest->is.backend, 0);
     assert(ret == 0);
     guest->front =
         run_front_create(&(struct run_front_config){.exec = domain_virtual_exec(guest->domain),
-                                                    .domid = guest->domid,
-                                                    .backend = RUN_VIRTUAL_BACKEND_DOMID,
+                                                    .domid = guest->is.domid,
+                                                    .backend = guest->is.backend,
                                                     .scenario = &run->scenario,
-                                                    .host = guest->host,
-                                                    .guest = guest->number,
-                                                    .name = guest->name,
+                                                    .host = guest->is.host,
+                                                    .guest = guest->is.number,
+                                                    .name = guest->is.name,
                                                     .times = run->times,
                                                     .self = guest,
                                                     .phase = phase,
@@ -212,29 +240,23 @@ static void open_guest(struct run_virtual *run, struct guest *guest)
     domain_virtual_kick(guest->domain);
 }
 
-/* A host's name; of several alike with a number. */
-static void guest_name(const struct scenario_host *host, uint32_t i,
-                       char name[SCENARIO_NAME_BYTES + 8])
+/* All domains, described and counted; nothing is opened. */
+static void list_domains(struct run_virtual *run)
 {
-    snprintf(name, SCENARIO_NAME_BYTES + 8, host->count > 1 ? "%s.%u" : "%s", host->name, i);
-}
+    struct scenario_domain domain;
 
-static void open_guests(struct run_virtual *run)
-{
-    const struct scenario *scenario = &run->scenario;
-    uint32_t number = 0;
-
-    for (uint32_t h = 0; h < scenario->host_count; h++) {
-        const struct scenario_host *host = &scenario->hosts[h];
-        for (uint32_t i = 0; host->role == SCENARIO_FRONTEND && i < host->count; i++, number++) {
-            struct guest *guest = &run->guests[number];
-            *guest = (struct guest){.run = run,
-                                    .host = h,
-                                    .number = number,
-                                    .domid = (uint16_t)(RUN_VIRTUAL_GUEST_DOMID + number)};
-            guest_name(host, i, guest->name);
-            open_guest(run, guest);
+    run->backend_count = scenario_backend_count(&run->scenario);
+    run->guest_count = scenario_guest_count(&run->scenario);
+    run->guests = calloc(run->guest_count, sizeof(run->guests[0]));
+    assert(run->guests);
+    for (uint32_t i = 0; scenario_domain(&run->scenario, i, &domain); i++) {
+        if (domain.role == SCENARIO_BACKEND) {
+            run->backends[domain.number] = (struct backend){.run = run, .is = domain};
+            continue;
         }
+        struct backend *backend = &run->backends[domain.backend];
+        run->guests[domain.number] = (struct guest){.run = run, .is = domain, .backend = backend};
+        backend->guests++;
     }
 }
 
@@ -280,8 +302,10 @@ static void lay_links(struct run_virtual *run)
 {
     for (uint32_t i = 0; i < run->scenario.link_count; i++) {
         const struct scenario_link *link = &run->scenario.links[i];
-        net_virtual_set_link(domain_virtual_net(run->backend),
-                             peer_virtual_net(run->peers[link->peer]), &link->link);
+        for (uint32_t b = 0; b < run->backend_count; b++)
+            if (run->backends[b].is.host == link->host)
+                net_virtual_set_link(domain_virtual_net(run->backends[b].domain),
+                                     peer_virtual_net(run->peers[link->peer]), &link->link);
     }
 }
 
@@ -295,11 +319,8 @@ struct run_virtual *run_virtual_create(const struct run_virtual_config *config, 
     run->config = *config;
     run->scenario = *config->scenario;
     run->errors = json_array();
-    for (uint32_t i = 0; i < run->scenario.host_count; i++)
-        run->guest_count +=
-            run->scenario.hosts[i].role == SCENARIO_FRONTEND ? run->scenario.hosts[i].count : 0;
-    run->guests = calloc(run->guest_count, sizeof(run->guests[0]));
-    assert(run->guests && run->errors);
+    assert(run->errors);
+    list_domains(run);
     whole = open_machine(run);
     for (uint32_t i = 0; whole && i < run->scenario.peer_count; i++)
         whole = open_peer(run, i, error);
@@ -307,9 +328,11 @@ struct run_virtual *run_virtual_create(const struct run_virtual_config *config, 
         run_virtual_destroy(run);
         return NULL;
     }
-    open_backend(run);
+    for (uint32_t i = 0; i < run->backend_count; i++)
+        open_backend(run, &run->backends[i]);
     lay_links(run);
-    open_guests(run);
+    for (uint32_t i = 0; i < run->guest_count; i++)
+        open_guest(run, &run->guests[i]);
     return run;
 }
 
@@ -321,10 +344,12 @@ static void close_domains(struct run_virtual *run)
         if (run->guests[i].front)
             run_front_destroy(run->guests[i].front);
     }
-    if (run->backend)
-        domain_virtual_close(run->backend);
-    if (run->back)
-        run_back_destroy(run->back);
+    for (uint32_t i = 0; i < run->backend_count; i++) {
+        if (run->backends[i].domain)
+            domain_virtual_close(run->backends[i].domain);
+        if (run->backends[i].back)
+            run_back_destroy(run->backends[i].back);
+    }
 }
 
 void run_virtual_destroy(struct run_virtual *run)
@@ -349,7 +374,7 @@ void run_virtual_destroy(struct run_virtual *run)
 
 static bool is_through(const struct run_virtual *run)
 {
-    if (run->through < run->guest_count || !run_back_idle(run->back))
+    if (run->through < run->guest_count || !run_virtual_backs_idle(run))
         return false;
     for (uint32_t i = 0; i < run->scenario.peer_count; i++)
         if (run->peers[i] && peer_virtual_counters(run->peers[i])->open > 0)
@@ -362,7 +387,7 @@ static uint64_t progress_of(const struct run_virtual *run)
     struct be_counters back;
     uint64_t progress = run->through + run->ended + run->listening;
 
-    run_back_counters(run->back, &back);
+    run_virtual_count_back(run, &back);
     progress += back.requests + back.replies + back.sent_bytes + back.received_bytes;
     for (uint32_t i = 0; i < run->guest_count; i++)
         progress += workload_progress(run_front_workloads(run->guests[i].front));
@@ -456,41 +481,36 @@ uint64_t run_virtual_bytes(const struct run_virtual *run)
 {
     struct be_counters back;
 
-    run_back_counters(run->back, &back);
+    run_virtual_count_back(run, &back);
     return back.sent_bytes + back.received_bytes;
 }
 
 uint64_t run_virtual_protocol_events(const struct run_virtual *run)
 {
-    uint64_t events = exec_protocol_events(exec_counters(domain_virtual_exec(run->backend)));
+    uint64_t events = 0;
 
+    for (uint32_t i = 0; i < run->backend_count; i++)
+        events += exec_protocol_events(exec_counters(domain_virtual_exec(run->backends[i].domain)));
     for (uint32_t i = 0; i < run->guest_count; i++)
         events += exec_protocol_events(exec_counters(domain_virtual_exec(run->guests[i].domain)));
     return events;
 }
 
+/* Backends, peers, guests. */
 bool run_virtual_entity(const struct scenario *scenario, uint32_t i, uint16_t *who,
-                        char name[SCENARIO_NAME_BYTES + 8])
+                        char name[SCENARIO_DOMAIN_NAME_BYTES])
 {
-    if (i-- == 0) {
-        *who = RUN_VIRTUAL_BACKEND_DOMID;
-        snprintf(name, SCENARIO_NAME_BYTES + 8, "%s", scenario->hosts[scenario->backend].name);
+    uint32_t backends = scenario_backend_count(scenario);
+    struct scenario_domain domain;
+
+    if (i >= backends && i - backends < scenario->peer_count) {
+        *who = (uint16_t)(TRACE_PEER_BASE + i - backends);
+        snprintf(name, SCENARIO_DOMAIN_NAME_BYTES, "%s", scenario->peers[i - backends].name);
         return true;
     }
-    if (i < scenario->peer_count) {
-        *who = (uint16_t)(TRACE_PEER_BASE + i);
-        snprintf(name, SCENARIO_NAME_BYTES + 8, "%s", scenario->peers[i].name);
-        return true;
-    }
-    i -= scenario->peer_count;
-    *who = (uint16_t)(RUN_VIRTUAL_GUEST_DOMID + i);
-    for (uint32_t h = 0; h < scenario->host_count; h++) {
-        const struct scenario_host *host = &scenario->hosts[h];
-        if (host->role == SCENARIO_FRONTEND && i < host->count) {
-            guest_name(host, i, name);
-            return true;
-        }
-        i -= host->role == SCENARIO_FRONTEND ? host->count : 0;
-    }
-    return false;
+    if (!scenario_domain(scenario, i < backends ? i : i - scenario->peer_count, &domain))
+        return false;
+    *who = domain.domid;
+    memcpy(name, domain.name, sizeof(domain.name));
+    return true;
 }

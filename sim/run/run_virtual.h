@@ -2,7 +2,7 @@
  * A run of a scenario in virtual time: one process, one clock, the same cores, workloads and
  * reports as a run of processes.
  *
- * Every guest, the backend and each peer has a vCPU; the network and the hypervisor are models.
+ * Every guest, backend and peer has a vCPU; the network and the hypervisor are models.
  * Nothing here knows the host's time. A run ends by itself, or when it stalls: nothing is scheduled
  * any more, or nothing has moved for a virtual second in which nothing was under way in the network
  * and the workloads did not wait for their time.
@@ -13,7 +13,7 @@
 
 #include "backend/policy.h"
 #include "sim/run/exec.h"
-#include "sim/run/scenario.h"
+#include "sim/run/scenario_domains.h"
 
 #include <jansson.h>
 
@@ -63,7 +63,7 @@ char *run_virtual_stall(const struct run_virtual *run);
 
 /* The i-th entity of the trace: its number in records, its name; false behind the last. */
 bool run_virtual_entity(const struct scenario *scenario, uint32_t i, uint16_t *who,
-                        char name[SCENARIO_NAME_BYTES + 8]);
+                        char name[SCENARIO_DOMAIN_NAME_BYTES]);
 
 /* Frees it as it stands. */
 void run_virtual_destroy(struct run_virtual *run);

@@ -12,18 +12,24 @@
 #include "sim/run/run_back.h"
 #include "sim/run/run_front.h"
 #include "sim/run/run_virtual.h"
+#include "sim/run/scenario_domains.h"
 
 /* Without progress, and with nothing to come from the network, it is a stall after so long. */
 #define RUN_VIRTUAL_PATIENCE_NS UINT64_C(1000000000)
 
-enum { RUN_VIRTUAL_BACKEND_DOMID = 0, RUN_VIRTUAL_GUEST_DOMID = 1 };
+struct backend {
+    struct run_virtual *run;
+    struct scenario_domain is;
+    struct domain_virtual *domain;
+    struct run_back *back;
+    uint32_t guests; /* how many are its own */
+    struct metrics_counters from, to;
+};
 
 struct guest {
     struct run_virtual *run;
-    uint32_t host;   /* of the scenario's */
-    uint32_t number; /* among all guests, from 0 */
-    uint16_t domid;
-    char name[SCENARIO_NAME_BYTES + 8];
+    struct scenario_domain is;
+    struct backend *backend;
     struct domain_virtual *domain;
     struct run_front *front;
     enum workload_phase phase;
@@ -38,9 +44,8 @@ struct run_virtual {
     struct vcpus *vcpus;
     struct hv_virtual *machine;
     struct net_virtual *world;
-    struct domain_virtual *backend;
-    struct run_back *back;
-    struct metrics_counters back_from, back_to;
+    struct backend backends[SCENARIO_HOSTS_MAX];
+    uint32_t backend_count;
     struct peer_virtual *peers[SCENARIO_PEERS_MAX];      /* NULL: not of this run */
     struct workload_times times[SCENARIO_WORKLOADS_MAX]; /* of all guests */
     struct guest *guests;
@@ -57,6 +62,8 @@ struct run_virtual {
 
 /* run_virtual_report.c */
 void run_virtual_look_front(struct guest *guest, struct metrics_counters *all);
-void run_virtual_look_back(struct run_virtual *run, struct metrics_counters *all);
+void run_virtual_look_back(const struct backend *backend, struct metrics_counters *all);
+void run_virtual_count_back(const struct run_virtual *run, struct be_counters *sum);
+bool run_virtual_backs_idle(const struct run_virtual *run);
 
 #endif

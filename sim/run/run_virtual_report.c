@@ -13,13 +13,13 @@ void run_virtual_look_front(struct guest *guest, struct metrics_counters *all)
     metrics_counters_vcpu(all, vcpu_counters(domain_virtual_vcpu(domain)));
 }
 
-void run_virtual_look_back(struct run_virtual *run, struct metrics_counters *all)
+void run_virtual_look_back(const struct backend *backend, struct metrics_counters *all)
 {
-    struct domain_virtual *domain = run->backend;
+    struct domain_virtual *domain = backend->domain;
     struct be_counters back;
 
     all->count = 0;
-    run_back_counters(run->back, &back);
+    run_back_counters(backend->back, &back);
     metrics_counters_be(all, &back);
     metrics_counters_hv(all, &domain_virtual_hv(domain)->counters);
     metrics_counters_net(all, &domain_virtual_net(domain)->counters);
@@ -27,18 +27,105 @@ void run_virtual_look_back(struct run_virtual *run, struct metrics_counters *all
     metrics_counters_vcpu(all, vcpu_counters(domain_virtual_vcpu(domain)));
 }
 
-/* A part's levels are looked at as they are now, its flows as they were when it was measured. */
-static json_t *part(const char *name, const struct metrics_counters *from,
-                    struct metrics_counters *now, const struct metrics_counters *to)
+void run_virtual_count_back(const struct run_virtual *run, struct be_counters *sum)
 {
-    const char *leak = metrics_counters_leak(now);
-
-    metrics_counters_stop(now, to);
-    return json_pack("{s:s, s:o, s:s?}", "name", name, "counters", metrics_counters_json(from, now),
-                     "leak", leak);
+    *sum = (struct be_counters){0};
+    for (uint32_t i = 0; i < run->backend_count; i++) {
+        struct be_counters one;
+        run_back_counters(run->backends[i].back, &one);
+        sum->requests += one.requests;
+        sum->replies += one.replies;
+        sum->sent_bytes += one.sent_bytes;
+        sum->received_bytes += one.received_bytes;
+    }
 }
 
-/* ---- guests, as one ---- */
+bool run_virtual_backs_idle(const struct run_virtual *run)
+{
+    bool idle = true;
+
+    for (uint32_t i = 0; i < run->backend_count; i++)
+        idle &= run_back_idle(run->backends[i].back);
+    return idle;
+}
+
+/* ---- domains of a role, or of a host, as one ---- */
+
+struct sum {
+    uint32_t count;
+    struct metrics_counters from, now, to;
+};
+
+/* Levels are looked at as they are now, flows as they were when the domain was measured. */
+static void add_to_sum(struct sum *sum, const struct metrics_counters *from,
+                       const struct metrics_counters *now, const struct metrics_counters *to)
+{
+    sum->count++;
+    metrics_counters_add(&sum->now, now);
+    metrics_counters_add(&sum->to, to->count > 0 ? to : now);
+    if (from->count > 0)
+        metrics_counters_add(&sum->from, from);
+}
+
+static json_t *sum_json(struct sum *sum, const char *name)
+{
+    const char *leak = metrics_counters_leak(&sum->now);
+
+    metrics_counters_stop(&sum->now, &sum->to);
+    return json_pack("{s:s, s:i, s:o, s:s?}", "name", name, "processes", (int)sum->count,
+                     "counters", metrics_counters_json(&sum->from, &sum->now), "leak", leak);
+}
+
+/* Of one host, or of all. */
+static bool is_of(const struct scenario_domain *domain, const uint32_t *host)
+{
+    return !host || domain->host == *host;
+}
+
+static json_t *fronts(struct run_virtual *run, const uint32_t *host, const char *name)
+{
+    struct sum sum = {0};
+
+    for (uint32_t i = 0; i < run->guest_count; i++) {
+        struct guest *guest = &run->guests[i];
+        struct metrics_counters now;
+        if (!is_of(&guest->is, host))
+            continue;
+        run_virtual_look_front(guest, &now);
+        add_to_sum(&sum, &guest->from, &now, &guest->to);
+    }
+    return sum_json(&sum, name);
+}
+
+static json_t *backs(struct run_virtual *run, const uint32_t *host, const char *name)
+{
+    struct sum sum = {0};
+
+    for (uint32_t i = 0; i < run->backend_count; i++) {
+        const struct backend *backend = &run->backends[i];
+        struct metrics_counters now;
+        if (!is_of(&backend->is, host))
+            continue;
+        run_virtual_look_back(backend, &now);
+        add_to_sum(&sum, &backend->from, &now, &backend->to);
+    }
+    return sum_json(&sum, name);
+}
+
+static json_t *hosts(struct run_virtual *run)
+{
+    json_t *object = json_object();
+
+    for (uint32_t i = 0; i < run->scenario.host_count; i++) {
+        const struct scenario_host *host = &run->scenario.hosts[i];
+        json_object_set_new(object, host->name,
+                            host->role == SCENARIO_FRONTEND ? fronts(run, &i, host->name)
+                                                            : backs(run, &i, host->name));
+    }
+    return object;
+}
+
+/* ---- workloads, of all guests that have them ---- */
 
 /* The longest of the times, the first of the errors, the sum of all else; the histograms are those
  * of all guests anyhow. */
@@ -80,33 +167,12 @@ static json_t *workload(const struct run_virtual *run, uint32_t index)
 
 static json_t *front(struct run_virtual *run)
 {
-    struct metrics_counters from = {0}, now = {0}, to = {0};
-    json_t *workloads = json_array();
+    json_t *json = fronts(run, NULL, "frontend"), *workloads = json_array();
 
-    for (uint32_t i = 0; i < run->guest_count; i++) {
-        struct guest *guest = &run->guests[i];
-        struct metrics_counters all;
-        run_virtual_look_front(guest, &all);
-        metrics_counters_add(&now, &all);
-        metrics_counters_add(&to, guest->to.count > 0 ? &guest->to : &all);
-        if (guest->from.count > 0)
-            metrics_counters_add(&from, &guest->from);
-    }
     for (uint32_t i = 0; i < run->scenario.workload_count; i++)
         json_array_append_new(workloads, workload(run, i));
-    json_t *json = part("frontend", &from, &now, &to);
     json_object_set_new(json, "workloads", workloads);
     return json;
-}
-
-/* ---- the others ---- */
-
-static json_t *back(struct run_virtual *run)
-{
-    struct metrics_counters now;
-
-    run_virtual_look_back(run, &now);
-    return part("backend", &run->back_from, &now, &run->back_to);
 }
 
 json_t *run_virtual_reports(struct run_virtual *run)
@@ -119,8 +185,8 @@ json_t *run_virtual_reports(struct run_virtual *run)
                 peers, run->scenario.peers[i].name,
                 json_pack("{s:s, s:o}", "name", run->scenario.peers[i].name, "counters",
                           report_peer_counters(peer_virtual_counters(run->peers[i]))));
-    return json_pack("{s:o, s:o, s:o}", "frontend", front(run), "backend", back(run), "peers",
-                     peers);
+    return json_pack("{s:o, s:o, s:o, s:o}", "frontend", front(run), "backend",
+                     backs(run, NULL, "backend"), "hosts", hosts(run), "peers", peers);
 }
 
 json_t *run_virtual_errors(struct run_virtual *run)

@@ -72,11 +72,6 @@ static bool is_crossed(uint32_t prod, uint32_t event, uint32_t cons)
     return (uint32_t)(prod - event) < (uint32_t)(prod - cons);
 }
 
-static const char *backend_name(const struct run_virtual *run)
-{
-    return run->scenario.hosts[run->scenario.backend].name;
-}
-
 static void add_command_ring(struct text *text, const struct run_virtual *run,
                              const struct guest *guest, const struct be *be)
 {
@@ -86,16 +81,16 @@ static void add_command_ring(struct text *text, const struct run_virtual *run,
     fe_look(run_front_core(guest->front), &front);
     be_look(be, &back);
     add(text, "   %-8s command ring: req_prod %u rsp_cons %u rsp_prod %u rsp_event %u; ",
-        guest->name, front.req_prod, front.rsp_cons, front.rsp_prod, front.rsp_event);
+        guest->is.name, front.req_prod, front.rsp_cons, front.rsp_prod, front.rsp_event);
     if (front.first != CALL_KINDS)
         add(text, "%u unanswered, %s id=%u among them; ", front.outstanding, call_name(front.first),
             front.first_id);
     if (front.queued > 0)
         add(text, "%u wait for a slot; ", front.queued);
-    add_signal(text, run, guest->domid, front.port);
+    add_signal(text, run, guest->is.domid, front.port);
     add(text, "   %-8s its other end: req_cons %u rsp_prod %u req_prod %u req_event %u; ",
-        backend_name(run), back.req_cons, back.rsp_prod, back.req_prod, back.req_event);
-    add_signal(text, run, RUN_VIRTUAL_BACKEND_DOMID, back.port);
+        guest->backend->is.name, back.req_cons, back.rsp_prod, back.req_prod, back.req_event);
+    add_signal(text, run, guest->is.backend, back.port);
     add_likely(text, back.req_prod - back.req_cons,
                is_crossed(back.req_prod, back.req_event, back.req_cons)
                    ? "requests in the ring: the backend was not told of them, or did not look"
@@ -130,19 +125,20 @@ static void add_data_ring(struct text *text, const struct run_virtual *run,
     if (!fe_data(run_front_core(guest->front), sock, &data))
         return;
     struct direction in = direction(&data, &data.in), out = direction(&data, &data.out);
-    bool open = be_look_sock(run_back_core(run->back, guest->domid), sock, &back);
+    bool open = be_look_sock(run_back_core(guest->backend->back, guest->is.domid), sock, &back);
     add(text,
         "   %-8s data ring of that socket: out_prod %u out_cons %u error %d; in_prod %u in_cons %u "
         "error %d; ",
-        guest->name, out.prod, out.cons, (int32_t)out.error, in.prod, in.cons, (int32_t)in.error);
-    add_signal(text, run, guest->domid, fe_port(run_front_core(guest->front), sock));
-    add(text, "   %-8s its other end: %s; ", backend_name(run),
+        guest->is.name, out.prod, out.cons, (int32_t)out.error, in.prod, in.cons,
+        (int32_t)in.error);
+    add_signal(text, run, guest->is.domid, fe_port(run_front_core(guest->front), sock));
+    add(text, "   %-8s its other end: %s; ", guest->backend->is.name,
         !open                          ? "not open any more"
         : back.writing && back.reading ? "reads and writes its socket"
         : back.writing                 ? "writes its socket and does not read it"
         : back.reading                 ? "reads its socket and does not write it"
                                        : "neither reads nor writes its socket");
-    add_signal(text, run, RUN_VIRTUAL_BACKEND_DOMID, back.port);
+    add_signal(text, run, guest->is.backend, back.port);
     uint32_t room = data.out.size - (out.prod - out.cons);
     add_likely(text, data.wants_room && room >= data.out.size / 2 ? room : 0,
                "bytes of room: the guest was not told of it, or did not look");
@@ -157,23 +153,23 @@ static void add_data_ring(struct text *text, const struct run_virtual *run,
 static void add_guest(struct text *text, const struct run_virtual *run, const struct guest *guest)
 {
     const struct fe *fe = run_front_core(guest->front);
-    const struct be *be = run_back_core(run->back, guest->domid);
+    const struct be *be = run_back_core(guest->backend->back, guest->is.domid);
     uint64_t sock = UINT64_MAX;
     char waits[512], expects[128];
 
     workload_waits(run_front_workloads(guest->front), waits, sizeof(waits), &sock);
     workload_expects(run_front_workloads(guest->front), expects, sizeof(expects));
     if (expects[0])
-        add(text, "   %-8s waits: %s\n", guest->name, expects);
+        add(text, "   %-8s waits: %s\n", guest->is.name, expects);
     if (!expects[0] || waits[0])
-        add(text, "   %-8s waits: %s\n", guest->name,
+        add(text, "   %-8s waits: %s\n", guest->is.name,
             guest->phase == WORKLOAD_IDLE   ? "for its device to connect"
             : waits[0]                      ? waits
             : guest->phase < WORKLOAD_DRAIN ? "for its time"
                                             : "for its device to close");
     if (fe_state(fe) != XENBUS_CONNECTED || !be || be_state(be) != XENBUS_CONNECTED) {
-        add(text, "   %-8s device: state %d; at %s ", guest->name, (int)fe_state(fe),
-            backend_name(run));
+        add(text, "   %-8s device: state %d; at %s ", guest->is.name, (int)fe_state(fe),
+            guest->backend->is.name);
         add(text, be ? "state %d\n" : "there is none\n", be ? (int)be_state(be) : 0);
         return;
     }
@@ -191,8 +187,9 @@ static void add_guests(struct text *text, const struct run_virtual *run)
             add_guest(text, run, &run->guests[i]);
     if (waiting > GUESTS_TOLD)
         add(text, "   and %u more guests\n", waiting - GUESTS_TOLD);
-    if (waiting == 0 && !run_back_idle(run->back))
-        add(text, "   %-8s waits for devices to close\n", backend_name(run));
+    for (uint32_t i = 0; waiting == 0 && i < run->backend_count; i++)
+        if (!run_back_idle(run->backends[i].back))
+            add(text, "   %-8s waits for devices to close\n", run->backends[i].is.name);
 }
 
 static void add_reason(struct text *text, const struct run_virtual *run)

@@ -22,7 +22,8 @@ enum {
     SCENARIO_PEERS_MAX = 16,
     SCENARIO_LINKS_MAX = 16,
     SCENARIO_WORKLOADS_MAX = 16,
-    SCENARIO_GUESTS_MAX = 4096,  /* of one host; several only in virtual mode */
+    SCENARIO_GUESTS_MAX = 4096,  /* of one host */
+    SCENARIO_PROCESSES_MAX = 64, /* guests of all hosts in emulated mode, each a process */
     SCENARIO_SOCKETS_MAX = 4096, /* concurrent sockets of a workload, connections of a client */
     SCENARIO_FILE_BYTES_MAX = 1 << 20,
     SCENARIO_NAME_BYTES = 33, /* [a-z0-9-], 1 to 32 of them */
@@ -83,8 +84,11 @@ struct scenario_addr {
 struct scenario_host {
     char name[SCENARIO_NAME_BYTES];
     enum scenario_role role;
-    uint32_t count; /* of guests of this kind; 1 for the backend */
+    uint32_t count; /* of guests of this kind; 1 for a backend */
     int32_t cpu;    /* or SCENARIO_CPU_ANY */
+    /* frontend: */
+    char backend_name[SCENARIO_NAME_BYTES]; /* the name of hosts[backend], a backend */
+    uint32_t backend;
 };
 
 struct scenario_peer {
@@ -100,11 +104,11 @@ struct scenario_peer {
     uint64_t bytes;       /* sent, and expected back, by each connection */
 };
 
-/* What lies between the backend and a peer; only in virtual mode. */
+/* What lies between a backend and a peer, at most one link; only in virtual mode. */
 struct scenario_link {
-    char from[SCENARIO_NAME_BYTES]; /* the backend's name */
-    char to[SCENARIO_NAME_BYTES];   /* the name of peers[peer], which no other link leads to */
-    uint32_t peer;
+    char from[SCENARIO_NAME_BYTES]; /* the name of hosts[host], a backend */
+    char to[SCENARIO_NAME_BYTES];   /* the name of peers[peer] */
+    uint32_t host, peer;
     struct net_link link;
 };
 
@@ -152,8 +156,8 @@ struct scenario {
     } protocol;
     struct scenario_host hosts[SCENARIO_HOSTS_MAX];
     uint32_t host_count;
-    uint32_t backend;  /* of hosts[], the only one */
-    uint32_t frontend; /* the first of hosts[] that is one; the only one in emulated mode */
+    uint32_t backend;  /* the first of hosts[] that is one */
+    uint32_t frontend; /* likewise */
     struct scenario_peer peers[SCENARIO_PEERS_MAX];
     uint32_t peer_count;
     struct scenario_link links[SCENARIO_LINKS_MAX];

@@ -42,21 +42,77 @@ static void check_peer_mode(struct scenario_draft *draft, uint32_t index)
     diag_hint(draft->yaml.diags, "use 'echo', 'sink' or 'source', or mode 'emulated'");
 }
 
-/* More than one guest, and where each further one was asked for. */
-static void check_guests(struct scenario_draft *draft)
+/* A host that may name a backend: its own, or the first of the file. */
+static void check_backend(struct scenario_draft *draft, uint32_t index)
 {
     struct scenario *scenario = draft->scenario;
+    struct scenario_host *host = &scenario->hosts[index];
+    const struct scenario_map *map = &draft->hosts[index];
+    const char *names[SCENARIO_HOSTS_MAX];
+    uint32_t count = 0;
+
+    host->backend = scenario->backend;
+    if (!has_key(map, "backend"))
+        memcpy(host->backend_name, scenario->hosts[scenario->backend].name,
+               sizeof(host->backend_name));
+    if (!is_given(map, "backend", host->backend_name))
+        return;
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        const struct scenario_host *other = &scenario->hosts[i];
+        if (is_given(&draft->hosts[i], "role", "backend"))
+            names[count++] = other->name;
+        if (strcmp(other->name, host->backend_name) != 0)
+            continue;
+        host->backend = i;
+        if (is_given(&draft->hosts[i], "role", "frontend"))
+            diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "backend"),
+                       "host '%s' is a guest, no backend", other->name);
+        return;
+    }
+    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "backend"),
+               "there is no host '%s'", host->backend_name);
+    diag_suggest(map->yaml->diags, host->backend_name, "backends", names, count);
+}
+
+static void check_is_one(const struct scenario_draft *draft, uint32_t index)
+{
+    const struct scenario_host *host = &draft->scenario->hosts[index];
+    const struct scenario_map *map = &draft->hosts[index];
+
+    if (host->count > 1) {
+        diag_error(draft->yaml.diags, DIAG_TOO_MANY, value_place(map, "count"),
+                   "host '%s' is a backend: one domain, not %u", host->name, host->count);
+        diag_hint(draft->yaml.diags, "add hosts of role 'backend', each with a name");
+    }
+    if (has_key(map, "backend")) {
+        diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND, value_place(map, "backend"),
+                   "'backend' does not go with role 'backend'");
+        diag_hint(draft->yaml.diags, "a frontend names its backend");
+    }
+}
+
+/* How many guests there are, each a process in emulated mode, and which backend each has. */
+static void check_hosts(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+    uint32_t guests = 0;
 
     for (uint32_t i = 0; i < scenario->host_count; i++) {
         const struct scenario_map *map = &draft->hosts[i];
-        if (scenario->hosts[i].count == 1)
-            continue;
         if (is_given(map, "role", "backend"))
-            diag_error(draft->yaml.diags, DIAG_TOO_MANY, value_place(map, "count"),
-                       "more than one backend");
-        else if (scenario->mode == SCENARIO_EMULATED)
-            diag_error(draft->yaml.diags, DIAG_ONE_FRONTEND, value_place(map, "count"),
-                       "more than one frontend is only available in mode 'virtual' yet");
+            check_is_one(draft, i);
+        if (!is_given(map, "role", "frontend"))
+            continue;
+        check_backend(draft, i);
+        bool fitted = guests <= SCENARIO_PROCESSES_MAX;
+        guests += scenario->hosts[i].count;
+        if (scenario->mode != SCENARIO_EMULATED || !fitted || guests <= SCENARIO_PROCESSES_MAX)
+            continue;
+        diag_error(draft->yaml.diags, DIAG_TOO_MANY, value_place(map, "count"),
+                   "with host '%s' there are %u guests; in mode 'emulated', where each is a "
+                   "process, there are at most %u",
+                   scenario->hosts[i].name, guests, SCENARIO_PROCESSES_MAX);
+        diag_hint(draft->yaml.diags, "lower 'count', or use mode 'virtual'");
     }
 }
 
@@ -104,36 +160,21 @@ static void check_protocol(struct scenario_draft *draft)
     diag_hint(diags, "allowed: %u to %u", dialect->order_min, dialect->order_max);
 }
 
-/* The only host of a role, of frontends in virtual mode the first; reports each further one, and
- * none at all. */
-static uint32_t host_only(struct scenario_draft *draft, const char *word, enum diag_code code)
+/* The first host of a role; reports that there is none, if all their roles are clear. */
+static uint32_t host_first(const struct scenario_draft *draft, const char *word)
 {
-    struct scenario *scenario = draft->scenario;
-    struct diag_list *diags = draft->yaml.diags;
-    uint32_t only = SCENARIO_HOSTS_MAX, unclear = draft->hosts_node ? 0 : 1;
+    uint32_t unclear = draft->hosts_node ? 0 : 1;
 
-    for (uint32_t i = 0; i < scenario->host_count; i++) {
+    for (uint32_t i = 0; i < draft->scenario->host_count; i++) {
+        if (is_given(&draft->hosts[i], "role", word))
+            return i;
         unclear += !is_given(&draft->hosts[i], "role", "backend") &&
                    !is_given(&draft->hosts[i], "role", "frontend");
-        if (!is_given(&draft->hosts[i], "role", word))
-            continue;
-        if (only == SCENARIO_HOSTS_MAX) {
-            only = i;
-            continue;
-        }
-        if (code == DIAG_ONE_FRONTEND && scenario->mode == SCENARIO_VIRTUAL)
-            continue;
-        diag_error(diags, code, value_place(&draft->hosts[i], "role"),
-                   code == DIAG_ONE_FRONTEND
-                       ? "more than one %s is only available in mode 'virtual' yet"
-                       : "more than one %s",
-                   word);
-        diag_note(diags, value_place(&draft->hosts[only], "role"), "the first one");
     }
-    if (only == SCENARIO_HOSTS_MAX && !unclear)
-        diag_error(diags, DIAG_MISSING_KEY, value_place(&draft->topology, "hosts"),
+    if (!unclear)
+        diag_error(draft->yaml.diags, DIAG_MISSING_KEY, value_place(&draft->topology, "hosts"),
                    "no host has the role '%s'", word);
-    return only == SCENARIO_HOSTS_MAX ? 0 : only;
+    return 0;
 }
 
 static void check_where(struct scenario_draft *draft, uint32_t index)
@@ -234,21 +275,37 @@ static void check_target(struct scenario_draft *draft, uint32_t index)
         check_peer_kind(draft, index);
 }
 
+/* Where a link begins; it goes without saying only while there is one backend. */
 static void check_from(struct scenario_draft *draft, uint32_t index)
 {
     struct scenario *scenario = draft->scenario;
-    const struct scenario_host *backend = &scenario->hosts[scenario->backend];
     struct scenario_link *link = &scenario->links[index];
     const struct scenario_map *map = &draft->links[index];
+    const char *names[SCENARIO_HOSTS_MAX];
+    uint32_t count = 0;
+    bool found = false;
 
-    if (!has_key(map, "from"))
-        memcpy(link->from, backend->name, sizeof(link->from));
-    if (backend->role != SCENARIO_BACKEND || !is_given(map, "from", link->from) ||
-        strcmp(link->from, backend->name) == 0)
-        return;
-    diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "from"),
-               "'%s' is not the backend, '%s': links lead from there to peers", link->from,
-               backend->name);
+    link->host = SCENARIO_HOSTS_MAX + index; /* unknown, and no other link's */
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        if (!is_given(&draft->hosts[i], "role", "backend"))
+            continue;
+        names[count++] = scenario->hosts[i].name;
+        if (strcmp(scenario->hosts[i].name, link->from) == 0)
+            link->host = i;
+        found |= strcmp(scenario->hosts[i].name, link->from) == 0;
+    }
+    if (count > 1 && !has_key(map, "from")) {
+        diag_error(map->yaml->diags, DIAG_MISSING_KEY, scenario_yaml_map_place(map),
+                   "%s does not say which of %u backends it leads from", map->what, count);
+        diag_suggest(map->yaml->diags, "", "backends", names, count);
+    } else if (count > 0 && !has_key(map, "from")) {
+        memcpy(link->from, scenario->hosts[scenario->backend].name, sizeof(link->from));
+        link->host = scenario->backend;
+    } else if (count > 0 && !found && is_given(map, "from", link->from)) {
+        diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "from"),
+                   "'%s' is no backend: links lead from there to peers", link->from);
+        diag_suggest(map->yaml->diags, link->from, "backends", names, count);
+    }
 }
 
 static void check_link(struct scenario_draft *draft, uint32_t index)
@@ -261,7 +318,7 @@ static void check_link(struct scenario_draft *draft, uint32_t index)
     if (!is_given(map, "to", link->to) || !find_peer(draft, map, "to", link->to, &link->peer))
         return;
     for (uint32_t i = 0; i < index; i++) {
-        if (strcmp(scenario->links[i].to, link->to) != 0)
+        if (strcmp(scenario->links[i].to, link->to) != 0 || scenario->links[i].host != link->host)
             continue;
         diag_error(map->yaml->diags, DIAG_DUPLICATE_KEY, value_place(map, "to"),
                    "two links lead to peer '%s'", link->to);
@@ -323,8 +380,7 @@ static void check_listener(struct scenario_draft *draft, uint32_t index)
     const struct scenario_host *host = &draft->scenario->hosts[workload->host];
 
     if (workload->kind != SCENARIO_SERVE || strcmp(workload->where, host->name) != 0 ||
-        host->role != SCENARIO_FRONTEND || host->count == 1 ||
-        draft->scenario->mode != SCENARIO_VIRTUAL)
+        host->role != SCENARIO_FRONTEND || host->count == 1)
         return;
     diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND,
                value_place(&draft->hosts[workload->host], "count"),
@@ -398,9 +454,9 @@ void scenario_check(struct scenario_draft *draft)
 
     check_cost_model(draft);
     check_protocol(draft);
-    check_guests(draft);
-    scenario->backend = host_only(draft, "backend", DIAG_TOO_MANY);
-    scenario->frontend = host_only(draft, "frontend", DIAG_ONE_FRONTEND);
+    scenario->backend = host_first(draft, "backend");
+    scenario->frontend = host_first(draft, "frontend");
+    check_hosts(draft);
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         check_client(draft, i);
     for (uint32_t i = 0; i < scenario->peer_count; i++)

@@ -43,7 +43,7 @@ static json_t *value_json(const struct scenario_key *key, const void *in)
     case SCENARIO_MAP:
     case SCENARIO_LIST: return NULL;
     case SCENARIO_NAME:
-    case SCENARIO_TEXT: return json_string(member);
+    case SCENARIO_TEXT: return key->nullable && !member[0] ? json_null() : json_string(member);
     case SCENARIO_WORD: return json_string(key->words[scenario_keys_number(key, in)]);
     case SCENARIO_COUNT:
     case SCENARIO_CPU:

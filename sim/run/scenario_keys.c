@@ -58,10 +58,12 @@ static const struct scenario_key protocol_keys[] = {
     {"dialect", SCENARIO_TEXT, ALL, AT(scenario, protocol.dialect)},
     {"order", SCENARIO_COUNT, ALL, AT(scenario, protocol.order), .max = UINT32_MAX, .preset = UINT32_MAX},
 };
+/* the default of `backend` is the first backend: see scenario_check.c */
 static const struct scenario_key host_keys[] = {
     {"role", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_host, role), WORDS(roles)},
     {"count", SCENARIO_COUNT, ALL, AT(scenario_host, count), .min = 1, .max = SCENARIO_GUESTS_MAX, .preset = 1},
     {"cpu", SCENARIO_CPU, ALL, AT(scenario_host, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
+    {"backend", SCENARIO_NAME, ALL, AT(scenario_host, backend_name), .nullable = true},
 };
 static const struct scenario_key peer_keys[] = {
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_peer, kind), WORDS(peer_kinds)},
@@ -72,7 +74,7 @@ static const struct scenario_key peer_keys[] = {
     {"bytes", SCENARIO_SIZE, ON(PEER_CLIENT), AT(scenario_peer, bytes), .min = 1, .max = TIB, .preset = MIB},
     {"cpu", SCENARIO_CPU, SERVED | ON(PEER_CLIENT), AT(scenario_peer, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
 };
-/* the default of `from` is the backend: see scenario_check.c; of the others as Linux has it: 64 KiB
+/* the default of `from` is the only backend: see scenario_check.c; of the others as Linux has it: 64 KiB
  * segments, tcp_rmem's 128 KiB to receive, four times as much to send, and TCP_RTO_MIN */
 static const struct scenario_key link_keys[] = {
     {"from", SCENARIO_NAME, ALL, AT(scenario_link, from)},

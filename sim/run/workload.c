@@ -300,7 +300,10 @@ void workload_upcall(struct workload_set *set, const struct act *act)
     workload_call(set); /* an empty call: it asks for the turn's time */
     exec_call_end(set->env.exec, set->env.device);
     if (act->kind == ACT_UP && set->phase == WORKLOAD_IDLE) {
-        start(set);
+        if (set->env.waits)
+            tell(set, WORKLOAD_IDLE, false);
+        else
+            start(set);
     } else if (act->kind == ACT_GONE) {
         device_gone(set);
     } else if (act->kind == ACT_DONE) {
@@ -404,6 +407,8 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
     uint64_t arrival_ns = begin_arrivals(set);
     if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone))
         tell(set, WORKLOAD_DONE, false);
+    else if (set->phase == WORKLOAD_IDLE && set->start_due)
+        start(set);
     if (set->phase == WORKLOAD_WARMUP && warmed_up(set))
         measure(set);
     if (set->phase >= WORKLOAD_WARMUP && !set->told_listening && all_listen(set)) {
@@ -416,6 +421,11 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
         tell(set, WORKLOAD_DONE, false);
     uint64_t end_ns = phase_ends_ns(set);
     return set->phase < WORKLOAD_DRAIN && arrival_ns < end_ns ? arrival_ns : end_ns;
+}
+
+void workload_start(struct workload_set *set)
+{
+    set->start_due = true;
 }
 
 void workload_interrupt(struct workload_set *set)

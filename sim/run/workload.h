@@ -5,7 +5,8 @@
  * calls through the executor. So the same workloads run in real and in virtual time. Every byte it
  * sends is a function of its offset, every byte that comes back is compared here.
  *
- * Phases: WARMUP from the device's UP, MEASURE after the scenario's warm-up, DRAIN when all bounded
+ * Phases: WARMUP from the device's UP (or, if it is to wait for other guests, from workload_start),
+ * MEASURE after the scenario's warm-up, DRAIN when all bounded
  * workloads have finished and the duration is over: what is still under way is ended in good order,
  * then DONE. Streams take ids (guest << 48 | workload << 32 | socket number over all repeats).
  */
@@ -20,7 +21,7 @@
 struct workload_set;
 
 enum workload_phase {
-    WORKLOAD_IDLE, /* before UP */
+    WORKLOAD_IDLE, /* before UP; or up, and to be started */
     WORKLOAD_WARMUP,
     WORKLOAD_MEASURE,
     WORKLOAD_DRAIN,
@@ -45,8 +46,10 @@ struct workload_env {
     /* Where the times of several guests come together, by the scenario's workload; made here as
      * needed, the caller's to destroy. NULL: the set has its own. */
     struct workload_times *times;
+    bool waits; /* for workload_start, behind UP */
     void *self;
-    /* Told at each change of phase, and once with `listening` when every serve listens. */
+    /* Told at each change of phase, of IDLE when UP comes and it `waits`, and once with `listening`
+     * when every serve listens. */
     void (*phase)(void *self, enum workload_phase phase, bool listening);
 };
 
@@ -74,6 +77,9 @@ uint32_t workload_slots(const struct scenario *scenario, uint32_t host);
 
 /* Frees what was made in it. */
 void workload_times_destroy(struct workload_times *times);
+
+/* Begin, outside any other call: the device is UP, as are those of all other guests. */
+void workload_start(struct workload_set *set);
 
 /* Make the set; NULL when out of memory. */
 struct workload_set *workload_create(const struct workload_env *env);

@@ -83,7 +83,7 @@ struct wl {
 struct workload_set {
     struct workload_env env;
     enum workload_phase phase;
-    bool interrupted, told_listening, gone;
+    bool interrupted, told_listening, gone, start_due;
     uint64_t now_ns, start_ns, measure_ns;
     uint32_t live; /* sockets that exist at the frontend: connections and listeners */
     uint8_t *out_buffer, *in_buffer;

@@ -76,7 +76,10 @@ bad 's,scenario/1,scenario/2,' "bad.yaml:1:9: error[E0100]: "
 bad 's/^name:.*/&\nname: again/' "bad.yaml:3:1: error[E0102]: "
 bad 's/^name:.*/&\nmode: virtual/; s/{kind: sink}/{kind: external, address: "127.0.0.1:9"}/' \
     "bad.yaml:9:19: error[E0190]: an external peer cannot be reached in mode 'virtual'"
-bad 's/role: frontend/&, count: 2/' "bad.yaml:6:34: error[E0191]: "
+bad 's|role: frontend|&, count: 65|' "bad.yaml:6:34: error[E0113]: with host 'web' there are 65 guests"
+bad 's|role: frontend|&, backend: web|' "bad.yaml:6:36: error[E0110]: host 'web' is a guest, no backend"
+bad 's|role: backend|&, count: 2|' "bad.yaml:5:34: error[E0113]: host 'dom0' is a backend: one domain, not 2"
+bad 's|role: frontend|&, backend: dom1|' "bad.yaml:6:36: error[E0109]: there is no host 'dom1'"
 bad 's/^name:.*/&\ncost_model: xen-amr/' "bad.yaml:3:13: error[E0105]: there is no cost model 'xen-amr'"
 
 # Several at once, in the order of the file.

@@ -60,7 +60,7 @@ static json_t *example(void)
         metrics_hist_record(hist, i);
     assert_int_equal(record_add_workload(result, &up), 0);
     assert_int_equal(record_add_workload(result, &small), 0);
-    assert_int_equal(record_add_process(result, "backend", &usage), 0);
+    assert_int_equal(record_add_process(result, "backend", 1, &usage), 0);
     assert_int_equal(record_add_counter(result, "backend.notifications", 80000), 0);
     assert_int_equal(record_add_counter(result, "backend.notifications", 1234), 0);
     assert_int_equal(record_finish(result, 4000000000, true), 0);

@@ -7,7 +7,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
-#include "sim/run/scenario.h"
+#include "sim/run/scenario_domains.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,7 +88,7 @@ static void assert_printed(const char *path)
 static void bad_files(void **state)
 {
     static const char *const names[] = {"keys",     "references", "syntax", "indent", "features",
-                                        "schema",   "duplicates", "later",  "shape",  "empty",
+                                        "schema",   "duplicates", "hosts",  "shape",  "empty",
                                         "text",     "missing",    "nul",    "utf8",   "long",
                                         "arrivals", "virtual"};
     char path[64];
@@ -362,6 +362,53 @@ static void virtual_guests(void **state)
     assert_int_equal(scenario.workloads[1].host, 2);
 }
 
+/* In emulated mode each is a process. */
+static void emulated_guests(void **state)
+{
+    static const char *const sets[] = {"topology.hosts.web.count=32", "topology.hosts.db.count=32",
+                                       "topology.hosts.db.count=33"};
+
+    (void)state;
+    assert_int_equal(scenario_load(&scenario, "good-hosts.yaml", sets, 2, &diags), 0);
+    assert_int_equal(scenario_guest_count(&scenario), SCENARIO_PROCESSES_MAX);
+    diag_fini(&diags);
+    diag_init(&diags);
+    assert_int_equal(scenario_load(&scenario, "good-hosts.yaml", sets, 3, &diags), -1);
+    assert_int_equal(diags.entries[0].code, DIAG_TOO_MANY);
+}
+
+/* Backends first, then guests, each in the order of the file. */
+static void domains(void **state)
+{
+    static const struct scenario_domain expected[] = {
+        {0, 1, SCENARIO_BACKEND, 0, 0, "dom0"},   {1, 3, SCENARIO_BACKEND, 1, 1, "dom1"},
+        {2, 0, SCENARIO_FRONTEND, 0, 1, "web.0"}, {3, 0, SCENARIO_FRONTEND, 1, 1, "web.1"},
+        {4, 2, SCENARIO_FRONTEND, 2, 0, "db"},
+    };
+    struct scenario_domain domain;
+
+    (void)state;
+    assert_int_equal(load("good-hosts.yaml"), 0);
+    assert_int_equal(scenario_backend_count(&scenario), 2);
+    assert_int_equal(scenario_guest_count(&scenario), 3);
+    assert_int_equal(scenario.links[0].host, 1);
+    assert_int_equal(scenario.links[1].host, 3);
+    for (uint32_t i = 0; i < 5; i++) {
+        for (int by_name = 0; by_name < 2; by_name++) {
+            assert_true(by_name ? scenario_domain_find(&scenario, expected[i].name, &domain)
+                                : scenario_domain(&scenario, i, &domain));
+            assert_int_equal(domain.domid, expected[i].domid);
+            assert_int_equal(domain.host, expected[i].host);
+            assert_int_equal(domain.role, expected[i].role);
+            assert_int_equal(domain.number, expected[i].number);
+            assert_int_equal(domain.backend, expected[i].backend);
+            assert_string_equal(domain.name, expected[i].name);
+        }
+    }
+    assert_false(scenario_domain(&scenario, 5, &domain));
+    assert_false(scenario_domain_find(&scenario, "web", &domain));
+}
+
 /* Each end of a range is in it; its neighbours are not. */
 static void ranges(void **state)
 {
@@ -492,6 +539,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(overrides, start, finish),
         cmocka_unit_test_setup_teardown(override_arrivals, start, finish),
         cmocka_unit_test_setup_teardown(virtual_guests, start, finish),
+        cmocka_unit_test_setup_teardown(emulated_guests, start, finish),
+        cmocka_unit_test_setup_teardown(domains, start, finish),
         cmocka_unit_test_setup_teardown(ranges, start, finish),
         cmocka_unit_test_setup_teardown(cost_models, start, finish),
         cmocka_unit_test_setup_teardown(json_diagnostics, start, finish),
