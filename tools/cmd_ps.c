@@ -41,7 +41,8 @@ static const char *state_name(const char *state)
     return number < 0 ? "-" : names[number];
 }
 
-/* The value of DIRECTORY/NAME, or "" where there is none to be read; false with another fault. */
+/* The value of DIRECTORY/NAME, or "" where there is none to be read; false with another fault. It
+ * may be a guest's, so of any bytes, which neither a terminal nor JSON must see. */
 static bool read_below(struct look *look, const char *directory, const char *name,
                        char value[static PATH_BYTES])
 {
@@ -50,6 +51,8 @@ static bool read_below(struct look *look, const char *directory, const char *nam
     snprintf(path, sizeof(path), "%s/%s", directory, name);
     bool got = look_client_read(&look->client, path);
     snprintf(value, PATH_BYTES, "%.*s", PATH_BYTES - 1, got ? look->client.answer : "");
+    for (char *at = value; *at; at++)
+        *at = *at < ' ' || *at > '~' ? '?' : *at;
     return got || look->client.fault == LOOK_CLIENT_REFUSED;
 }
 

@@ -70,6 +70,14 @@ static void add_value(json_t *object, const struct look_client *client)
     json_object_set_new(object, "value_hex", json_string(hex));
 }
 
+/* A path or a permission as xenstore says it: ASCII, or it is no xenstore. */
+static json_t *as_text(const char *text)
+{
+    json_t *string = json_string(text);
+
+    return string ? string : json_string("?");
+}
+
 /* The answer as a list: permissions come as texts, each with its NUL. */
 static json_t *permissions(const struct look_client *client)
 {
@@ -77,7 +85,7 @@ static json_t *permissions(const struct look_client *client)
 
     for (uint32_t at = 0; at < client->answer_bytes;
          at += (uint32_t)strlen(client->answer + at) + 1)
-        json_array_append_new(list, json_string(client->answer + at));
+        json_array_append_new(list, as_text(client->answer + at));
     return list;
 }
 
@@ -112,7 +120,7 @@ static bool show_node(struct look *look, const char *path, json_t *nodes)
     json_t *allowed = permissions(client);
     bool there = look_client_read(client, path);
     if (there && look->json) {
-        json_t *node = json_pack("{s:s, s:O}", "path", path, "permissions", allowed);
+        json_t *node = json_pack("{s:o, s:O}", "path", as_text(path), "permissions", allowed);
         assert(node);
         add_value(node, client);
         json_array_append_new(nodes, node);
@@ -209,7 +217,7 @@ static int read_value(struct look *look, const char *path)
         return look_failed(look, path);
     if (look->json) {
         json_t *object = look_object(look);
-        json_object_set_new(object, "path", json_string(path));
+        json_object_set_new(object, "path", as_text(path));
         add_value(object, &look->client);
         look_print(object);
         json_decref(object);
@@ -229,7 +237,7 @@ static bool show_change(struct look *look, const char *path)
     if (path[0] != '@' && !there && !is_withheld(look))
         return false;
     if (look->json) {
-        json_t *change = json_pack("{s:s}", "path", path);
+        json_t *change = json_pack("{s:o}", "path", as_text(path));
         assert(change);
         if (there)
             add_value(change, client);

@@ -199,10 +199,18 @@ static bool receive(struct look_client *client, struct head *head, int64_t deadl
     return receive_all(client, client->answer, head->bytes, deadline_ms);
 }
 
+/* Who is told of an event looks at the node after that, so one more of the same says nothing new;
+ * and what is kept is bounded by the nodes there are, however slowly it is taken. */
 static void keep_event(struct look_client *client)
 {
-    struct look_client_event *event = malloc(sizeof(*event) + client->answer_bytes + 1);
+    struct look_client_event *event;
 
+    DL_FOREACH (client->events, event) {
+        if (event->bytes == client->answer_bytes &&
+            memcmp(event->payload, client->answer, event->bytes) == 0)
+            return;
+    }
+    event = malloc(sizeof(*event) + client->answer_bytes + 1);
     assert(event);
     event->bytes = client->answer_bytes;
     memcpy(event->payload, client->answer, client->answer_bytes + 1u);

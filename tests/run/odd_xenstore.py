@@ -22,6 +22,12 @@ for byte in range(256):
 tree["/long"] = b"x" * PAYLOAD_MAX
 for number in range(1500):  # their names are longer than two messages
     tree[f"/long/{number}"] = b"%d" % number
+device = "/local/domain/1/device/xensock/0"
+for end in range(len(device)):
+    if device[end:end + 1] == "/" and end > 0:
+        tree[device[:end]] = b""
+tree.update({device: b"", device + "/backend": b"\x1b[2J\xff", device + "/backend-id": b"0",
+             device + "/state": b"4"})
 perms = {"/v": [b"n0", b"r1", b"b2"], "/long": [b"w7"]}
 generation = [7]
 DOMAIN = b"domain 0 connected 1 0 0 400 0 300 0 0 1 2 0\n"
@@ -93,7 +99,7 @@ def reply(client, oddity, kind, request, words):
         client.sendall(message(ERROR, request, got.encode() + b"\0"))
     else:
         if oddity == "events-before-answers" and kind in (WATCH, READ):
-            for node in (b"/v/depth", b"/w"):
+            for node in (b"/v/depth", b"/v/depth", b"/w", b"/v/depth"):
                 client.sendall(message(EVENT, 0, node + b"\0" + b"xensock\0"))
         client.sendall(message(kind, request, got))
     return True
