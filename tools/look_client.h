@@ -2,9 +2,10 @@
  * A client of xenstore's wire protocol, for the commands that look into a running testbed.
  *
  * It asks one thing at a time and waits for the answer, so long; watch events that come meanwhile
- * are kept in order. It knows Xen's protocol and a runtime directory, no command and no output. It
- * never writes into the store. Invariants: after a fault other than LOOK_CLIENT_REFUSED the
- * connection is of no use any more. Source: Xen docs/misc/xenstore.txt.
+ * are kept in order, equal ones once. It knows Xen's protocol and a runtime directory, no command
+ * and no output. It never writes into the store.
+ * Invariants: after a fault other than LOOK_CLIENT_REFUSED the connection is of no use any more.
+ * Source: Xen docs/misc/xenstore.txt.
  */
 #ifndef XENSOCK_TOOLS_LOOK_CLIENT_H
 #define XENSOCK_TOOLS_LOOK_CLIENT_H

@@ -3,10 +3,10 @@
  *
  * It reads and changes nothing, and knows no tool: `xensock ps`, `grants` and `ports` ask over
  * XS_CONTROL, so an answer has room in one xenstore message. What it shows is what Xen shows with
- * its debug keys 'g' (grants) and 'e' (event channels), lsevtchn and `xl list`. Invariants: a line
- * is one entry, of words and decimal numbers with one space between them; an answer that could not
- * hold all ends with "next FROM", with which the rest is asked for. Between two answers the tables
- * go on: each entry is true when it is written, the whole need not be.
+ * its debug keys 'g' (grants) and 'e' (event channels), lsevtchn and `xl list`.
+ * Invariants: a line is one entry, of words and decimal numbers with one space between them; an
+ * answer that could not hold all ends with "next FROM", with which the rest is asked for. Between
+ * two answers the tables go on: each entry is true when it is written, the whole need not be.
  *
  * Commands and their lines:
  *
