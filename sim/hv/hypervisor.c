@@ -86,14 +86,16 @@ static void domain_path(uint16_t domid, char path[static HV_PATH_BYTES])
 /* What is known of the domid; the pointer is valid until the next one is new. */
 static struct history *history_of(struct hypervisor *hv, uint16_t domid)
 {
-    uint32_t old = hv->domains_end;
+    uint32_t old = hv->history_room;
 
     if (domid >= old) {
-        hv->domains_end = domid + 1u;
-        hv->history = realloc(hv->history, hv->domains_end * sizeof(*hv->history));
+        hv->history_room = domid < 2 * old ? 2 * old : domid + 1u;
+        hv->history = realloc(hv->history, hv->history_room * sizeof(*hv->history));
         assert(hv->history);
-        memset(hv->history + old, 0, (hv->domains_end - old) * sizeof(*hv->history));
+        memset(hv->history + old, 0, (hv->history_room - old) * sizeof(*hv->history));
     }
+    if (domid >= hv->domains_end)
+        hv->domains_end = domid + 1u;
     return &hv->history[domid];
 }
 

@@ -86,7 +86,8 @@ struct hypervisor {
     struct device *devices;
     uint32_t domains_end; /* above the largest domid there ever was, or is expected */
     struct domain *domains[HYPERVISOR_DOMAINS];
-    struct history *history; /* by domid, below domains_end */
+    struct history *history; /* by domid, */
+    uint32_t history_room;   /* so many */
 };
 
 /* A domain's part of the grant table: empty, and emptied at its death. */
