@@ -1,8 +1,6 @@
 /* xensock grants: the grant table of each domain, as Xen's debug key 'g' shows it. */
 #include "tools/look_common.h"
 
-#include <inttypes.h>
-
 static const char help[] =
     "usage: xensock grants --runtime DIR [--domain N] [OPTION]...\n"
     "\n"
@@ -14,32 +12,30 @@ static const char help[] =
 
 static bool take_held(json_t *domain, const char *line)
 {
-    uint32_t mapper, map, pages;
+    struct look_words words;
+    const json_int_t *n = words.numbers;
 
-    if (sscanf(line, "held %" SCNu32 " %" SCNu32 " %" SCNu32, &mapper, &map, &pages) != 3)
+    if (!look_words(&words, line, "held", "nnn"))
         return false;
     if (!json_object_get(domain, "held"))
         json_object_set_new(domain, "held", json_array());
-    json_array_append_new(json_object_get(domain, "held"),
-                          json_pack("{s:I, s:I, s:I}", "mapper_domid", (json_int_t)mapper, "map",
-                                    (json_int_t)map, "pages", (json_int_t)pages));
+    json_array_append_new(
+        json_object_get(domain, "held"),
+        json_pack("{s:I, s:I, s:I}", "mapper_domid", n[0], "map", n[1], "pages", n[2]));
     return true;
 }
 
 static bool take(void *domain, const char *line)
 {
-    uint32_t first, last, run, page, peer, holds;
-    char state[16];
+    struct look_words words;
+    const json_int_t *n = words.numbers;
 
-    if (sscanf(line,
-               "grant %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %15s %" SCNu32,
-               &first, &last, &run, &page, &peer, state, &holds) != 7)
+    if (!look_words(&words, line, "grant", "nnnnnwn"))
         return take_held(domain, line);
     json_array_append_new(json_object_get(domain, "entries"),
-                          json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "first_ref",
-                                    (json_int_t)first, "last_ref", (json_int_t)last, "run_ref",
-                                    (json_int_t)run, "run_page", (json_int_t)page, "peer_domid",
-                                    (json_int_t)peer, "state", state, "maps", (json_int_t)holds));
+                          json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "first_ref", n[0],
+                                    "last_ref", n[1], "run_ref", n[2], "run_page", n[3],
+                                    "peer_domid", n[4], "state", words.word, "maps", n[6]));
     return true;
 }
 

@@ -2,8 +2,6 @@
  */
 #include "tools/look_common.h"
 
-#include <inttypes.h>
-
 static const char help[] =
     "usage: xensock ports --runtime DIR [--domain N] [OPTION]...\n"
     "\n"
@@ -15,16 +13,15 @@ static const char help[] =
 
 static bool take(void *domain, const char *line)
 {
-    uint32_t port, remote, remote_port;
-    char state[16];
+    struct look_words words;
+    const json_int_t *n = words.numbers;
 
-    if (sscanf(line, "port %" SCNu32 " %15s %" SCNu32 " %" SCNu32, &port, state, &remote,
-               &remote_port) != 4)
+    if (!look_words(&words, line, "port", "nwnn"))
         return false;
-    json_t *entry = json_pack("{s:I, s:s, s:I}", "port", (json_int_t)port, "state", state,
-                              "remote_domid", (json_int_t)remote);
-    if (remote_port > 0)
-        json_object_set_new(entry, "remote_port", json_integer(remote_port));
+    json_t *entry =
+        json_pack("{s:I, s:s, s:I}", "port", n[0], "state", words.word, "remote_domid", n[2]);
+    if (n[3] > 0)
+        json_object_set_new(entry, "remote_port", json_integer(n[3]));
     json_array_append_new(json_object_get(domain, "entries"), entry);
     return true;
 }

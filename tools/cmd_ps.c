@@ -56,25 +56,31 @@ static bool read_below(struct look *look, const char *directory, const char *nam
     return got || look->client.fault == LOOK_CLIENT_REFUSED;
 }
 
+/* A number of the store: -1 if it is none. */
+static json_int_t parse(const char *text)
+{
+    return xenbus_parse(text, UINT16_MAX);
+}
+
 /* One that is gone before all of it is read was not there: nothing is added. */
-static bool add_device(struct look *look, const char *front, const char *type, const char *devid,
+static bool add_device(struct look *look, uint32_t domid, const char *type, const char *devid,
                        json_t *devices)
 {
-    char back[PATH_BYTES], back_domid[PATH_BYTES], states[2][PATH_BYTES];
+    char front[PATH_BYTES], back[PATH_BYTES], back_domid[PATH_BYTES], states[2][PATH_BYTES];
 
+    snprintf(front, sizeof(front), "/local/domain/%" PRIu32 "/device/%.90s/%.90s", domid, type,
+             devid);
     if (!read_below(look, front, "backend", back) ||
         !read_below(look, front, "backend-id", back_domid) ||
         !read_below(look, front, "state", states[0]) || !read_below(look, back, "state", states[1]))
         return false;
-    unsigned front_domid = 0;
-    sscanf(front, "/local/domain/%u/", &front_domid);
     if (back[0] != '\0')
-        json_array_append_new(
-            devices, json_pack("{s:s, s:I, s:I, s:s, s:s, s:I, s:s, s:s}", "type", type, "devid",
-                               (json_int_t)atoi(devid), "frontend_domid", (json_int_t)front_domid,
-                               "frontend_state", state_name(states[0]), "frontend_path", front,
-                               "backend_domid", (json_int_t)atoi(back_domid), "backend_state",
-                               state_name(states[1]), "backend_path", back));
+        json_array_append_new(devices,
+                              json_pack("{s:s, s:I, s:I, s:s, s:s, s:I, s:s, s:s}", "type", type,
+                                        "devid", parse(devid), "frontend_domid", (json_int_t)domid,
+                                        "frontend_state", state_name(states[0]), "frontend_path",
+                                        front, "backend_domid", parse(back_domid), "backend_state",
+                                        state_name(states[1]), "backend_path", back));
     return true;
 }
 
@@ -89,16 +95,14 @@ static char *children(struct look *look, const char *path, uint32_t *bytes)
 static bool add_devices_of_type(struct look *look, uint32_t domid, const char *type,
                                 json_t *devices)
 {
-    char path[PATH_BYTES], front[2 * PATH_BYTES];
+    char path[PATH_BYTES];
     uint32_t bytes;
     bool good = true;
 
     snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/device/%.100s", domid, type);
     char *names = children(look, path, &bytes);
-    for (uint32_t at = 0; names && good && at < bytes; at += (uint32_t)strlen(names + at) + 1) {
-        snprintf(front, sizeof(front), "%s/%.100s", path, names + at);
-        good = add_device(look, front, type, names + at, devices);
-    }
+    for (uint32_t at = 0; names && good && at < bytes; at += (uint32_t)strlen(names + at) + 1)
+        good = add_device(look, domid, type, names + at, devices);
     free(names);
     return names && good;
 }
@@ -150,7 +154,7 @@ static json_t *find_devices(struct look *look)
     char *domids = children(look, "/local/domain", &bytes);
 
     for (uint32_t at = 0; domids && good && at < bytes; at += (uint32_t)strlen(domids + at) + 1)
-        good = add_devices(look, (uint32_t)atoi(domids + at), devices);
+        good = parse(domids + at) < 0 || add_devices(look, (uint32_t)parse(domids + at), devices);
     for (size_t i = 0; look->domain >= 0 && i < json_array_size(devices);) {
         const json_t *device = json_array_get(devices, i);
         if (look_number(device, "frontend_domid") == look->domain ||

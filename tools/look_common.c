@@ -4,9 +4,11 @@
 #endif
 #include "tools/look_common.h"
 
+#include "ringlib/xenbus.h"
 #include "sim/run/units.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +93,42 @@ json_t *look_object(const struct look *look)
     return object;
 }
 
+bool look_words(struct look_words *words, const char *line, const char *kind, const char *shape)
+{
+    char *rest = NULL;
+
+    *words = (struct look_words){0};
+    assert(strlen(shape) <= LOOK_WORDS_MAX);
+    if (strlen(line) >= sizeof(words->text))
+        return false;
+    memcpy(words->text, line, strlen(line) + 1);
+    const char *word = strtok_r(words->text, " ", &rest);
+    if (!word || strcmp(word, kind) != 0)
+        return false;
+    for (uint32_t i = 0; shape[i]; i++) {
+        word = strtok_r(NULL, " ", &rest);
+        if (!word)
+            return false;
+        if (shape[i] == 'w')
+            words->word = word;
+        else if ((words->numbers[i] = xenbus_parse(word, UINT32_MAX)) < 0)
+            return false;
+    }
+    return !strtok_r(NULL, " ", &rest);
+}
+
+/* Where "next FROM" says to go on; -1: the line is another, -2: it says no number. */
+static int64_t next_of(const char *line)
+{
+    char *end = NULL;
+
+    if (strncmp(line, "next ", 5) != 0)
+        return -1;
+    errno = 0;
+    int64_t from = strtoll(line + 5, &end, 10);
+    return end > line + 5 && *end == '\0' && errno == 0 && from >= 0 ? from : -2;
+}
+
 /* Give the lines of one answer to `take`; whether all were understood. `*next` is where to go on,
  * or -1. */
 static bool take_lines(char *text, bool (*take)(void *self, const char *line), void *self,
@@ -100,7 +138,8 @@ static bool take_lines(char *text, bool (*take)(void *self, const char *line), v
 
     *next = -1;
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        if (sscanf(line, "next %" SCNd64, next) == 1)
+        *next = next_of(line);
+        if (*next != -1)
             return *next >= 0;
         if (!take(self, line))
             return false;
@@ -133,21 +172,16 @@ bool look_pages(struct look *look, const char *what, int32_t domid,
 
 static bool take_domain(void *self, const char *line)
 {
-    char state[16];
-    uint32_t n[9];
-    int got = sscanf(line,
-                     "domain %" SCNu32 " %15s %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32
-                     " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32,
-                     &n[0], state, &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8]);
+    struct look_words words;
+    const json_int_t *n = words.numbers;
 
-    if (got != 10)
+    if (!look_words(&words, line, "domain", "nwnnnnnnnn"))
         return false;
-    json_array_append_new(
-        self, json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "domid",
-                        (json_int_t)n[0], "state", state, "lives", (json_int_t)n[1], "grants",
-                        (json_int_t)n[2], "grants_quarantined", (json_int_t)n[3], "grants_max",
-                        (json_int_t)n[4], "ports", (json_int_t)n[5], "ports_max", (json_int_t)n[6],
-                        "maps", (json_int_t)n[7], "held_pages", (json_int_t)n[8]));
+    json_array_append_new(self,
+                          json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "domid",
+                                    n[0], "state", words.word, "lives", n[2], "grants", n[3],
+                                    "grants_quarantined", n[4], "grants_max", n[5], "ports", n[6],
+                                    "ports_max", n[7], "maps", n[8], "held_pages", n[9]));
     return true;
 }
 

@@ -51,6 +51,18 @@ bool look_arguments(struct look *look, int argc, char **argv, const char *help, 
  * them. */
 json_t *look_object(const struct look *look);
 
+/* The words of a line of an answer: what is a number, at its place, and the one that is none. */
+enum { LOOK_WORDS_MAX = 16, LOOK_LINE_BYTES = 256 };
+struct look_words {
+    json_int_t numbers[LOOK_WORDS_MAX];
+    const char *word;
+    char text[LOOK_LINE_BYTES];
+};
+
+/* Read a line that begins with `kind` and has then, for each letter of `shape`, a number of 32 bits
+ * (n) or a word (w); false if it is not made so. */
+bool look_words(struct look_words *words, const char *line, const char *kind, const char *shape);
+
 /* Ask for a look at the tables, of a domain if `domid` is not negative, page by page; each line is
  * given to `take`, which says whether it understood. False with a fault of the client. */
 bool look_pages(struct look *look, const char *what, int32_t domid,

@@ -98,7 +98,7 @@ static uint32_t piece_of(const struct domain *domain, uint32_t first)
 
 static bool look_refs(const struct domain *domain, uint64_t from, struct page *page)
 {
-    uint64_t ref = from < HV_REFS_RESERVED ? HV_REFS_RESERVED : from;
+    uint64_t ref = from;
 
     while (ref < domain->refs.room) {
         uint32_t first = (uint32_t)ref;
@@ -142,10 +142,9 @@ static void look_grants(const struct hypervisor *hv, uint16_t domid, uint64_t fr
 {
     if (hv->domains[domid] && !look_refs(hv->domains[domid], from, page))
         return;
-    for (uint32_t mapper = 0; mapper < hv->domains_end && hv->history[domid].held_pages > 0;
-         mapper++) {
-        if (hv->domains[mapper] && held_key((uint16_t)mapper, UINT32_MAX) >= from &&
-            !look_held_by(hv->domains[mapper], domid, from, page))
+    bool held = hv->history[domid].held_pages > 0; /* else nobody's maps need be looked at */
+    for (uint32_t mapper = 0; held && mapper < hv->domains_end; mapper++) {
+        if (hv->domains[mapper] && !look_held_by(hv->domains[mapper], domid, from, page))
             return;
     }
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Xenstores that are odd: `odd_xenstore.py ODDITY...` serves ODDITY/xenstore.sock, until it is killed.
+"""Xenstores that are odd: `odd_xenstore.py ODDITY...` serves ODDITY/xenstore.sock for each, until it
+is killed, and says "serving" when all are there.
 
 For what the real one never does, or cannot be made to do at a given moment; it is no reference. Each
-answers DIRECTORY, READ, GET_PERMS, WATCH and CONTROL from the tables below, in Xen's wire format, and
-with the oddity that its name says. Its directory is made by it; that of the last when all serve.
+answers DIRECTORY, READ, GET_PERMS, WATCH and CONTROL from the tables below, in Xen's wire format,
+and with the oddity that its name says.
 """
 import os
 import socket
@@ -26,12 +27,13 @@ device = "/local/domain/1/device/xensock/0"
 for end in range(len(device)):
     if device[end:end + 1] == "/" and end > 0:
         tree[device[:end]] = b""
-tree.update({device: b"", device + "/backend": b"\x1b[2J\xff", device + "/backend-id": b"0",
+tree.update({device: b"", device + "/backend": b"\x1b[2J\xff", device + "/backend-id": b"junk",
              device + "/state": b"4"})
 perms = {"/v": [b"n0", b"r1", b"b2"], "/long": [b"w7"]}
 generation = [7]
-DOMAIN = b"domain 0 connected 1 0 0 400 0 300 0 0 1 2 0\n"
-answers = {"nonsense": b"domain 0 one\n", "no-progress": b"next 0\n", "no-number": b"next -5\n"}
+DOMAIN = b"domain 0 connected 1 0 0 400 0 300 0 0\n"
+answers = {"a-word-more": DOMAIN[:-1] + b" 1\n", "nonsense": b"domain 0 one\n",
+           "no-progress": b"next 0\n", "no-number": b"next -5\n"}
 
 
 def children(directory):
@@ -137,7 +139,8 @@ def accept(listener, oddity):
         threading.Thread(target=serve, args=(listener.accept()[0], oddity), daemon=True).start()
 
 
-threads = [threading.Thread(target=accept, args=(listen(oddity), oddity)) for oddity in sys.argv[1:]]
+threads = [threading.Thread(target=accept, args=(listen(oddity), oddity))
+           for oddity in sys.argv[1:]]
 for one in threads:
     one.start()
 print("serving", flush=True)

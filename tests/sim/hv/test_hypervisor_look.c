@@ -165,6 +165,24 @@ static void a_run_of_scattered_refs_has_a_line_each_piece(void **state)
     assert_memory_equal(answer(hv, "grants 5 18"), "grant 18 18 18 0 0 ", 19);
 }
 
+/* The refs of a run go round: its last page's stands before its first one's. */
+static void refs_that_follow_each_other_may_be_of_other_pages(void **state)
+{
+    struct hypervisor *hv = *state;
+
+    uint32_t single[GRANTS - HV_REFS_RESERVED];
+    for (uint32_t i = 0; i < GRANTS - HV_REFS_RESERVED; i++)
+        single[i] = share(hv, 1);
+    hypervisor_unshare(hv, FRONT, single[1]);
+    assert_int_equal(share(hv, 1), 9); /* so that the next search begins at 10 */
+    hypervisor_unshare(hv, FRONT, 9);
+    hypervisor_unshare(hv, FRONT, single[2]);
+    hypervisor_unshare(hv, FRONT, single[12]);
+    assert_int_equal(share(hv, 3), 10);
+    assert_memory_equal(answer(hv, "grants 5 9"), "grant 9 9 10 2 0 granted 0\ngrant 10 10 10 0 0 ",
+                        46);
+}
+
 static void pages_that_outlive_their_owner_are_held(void **state)
 {
     struct hypervisor *hv = *state;
@@ -177,15 +195,31 @@ static void pages_that_outlive_their_owner_are_held(void **state)
     assert_string_equal(answer(hv, "domains 5"), "domain 5 dead 1 0 0 400 0 300 0 4\n");
     assert_string_equal(answer(hv, "grants 5"), "held 0 0 4\nheld 0 1 2\n");
     hypervisor_domain_add(hv, FRONT);
-    share(hv, 1);
+    map(hv, share(hv, 1), 1); /* of this life: not held */
     assert_string_equal(answer(hv, "grants 5"),
-                        "grant 8 8 8 0 0 granted 0\nheld 0 0 4\nheld 0 1 2\n");
+                        "grant 8 8 8 0 0 mapped 1\nheld 0 0 4\nheld 0 1 2\n");
     hypervisor_unmap(hv, BACK, one);
     assert_string_equal(answer(hv, "grants 5 4294967296"), "held 0 1 2\n");
     assert_string_equal(answer(hv, "domains 5"), "domain 5 connected 2 1 0 400 0 300 0 4\n");
     hypervisor_unmap(hv, BACK, two);
-    assert_string_equal(answer(hv, "grants 5"), "grant 8 8 8 0 0 granted 0\n");
+    assert_string_equal(answer(hv, "grants 5"), "grant 8 8 8 0 0 mapped 1\n");
     assert_string_equal(answer(hv, "domains 5"), "domain 5 connected 2 1 0 400 0 300 0 0\n");
+}
+
+static void what_is_held_is_of_its_owner_alone(void **state)
+{
+    struct hypervisor *hv = *state;
+    struct hypervisor_piece pieces[1];
+    uint32_t ref, count;
+
+    hypervisor_domain_add(hv, OTHER);
+    map(hv, share(hv, 2), 2);
+    hypervisor_share(hv, OTHER, BACK, 1, &backing, &ref);
+    assert_int_equal(hypervisor_map(hv, BACK, OTHER, &ref, 1, pieces, &count), 1);
+    hypervisor_domain_remove(hv, FRONT);
+    hypervisor_domain_remove(hv, OTHER);
+    assert_string_equal(answer(hv, "grants 5"), "held 0 0 2\n");
+    assert_string_equal(answer(hv, "grants 6"), "held 0 1 1\n");
 }
 
 static void held_pages_go_with_the_last_who_mapped_them(void **state)
@@ -227,14 +261,14 @@ static uint32_t pages_of(const struct hypervisor *hv, const char *command, char 
     uint32_t pages = 0;
 
     snprintf(asked, sizeof(asked), "%s", command);
-    for (all[0] = '\0'; asked[0]; pages++) {
-        strcat(all, answer(hv, asked));
+    for (size_t length = 0; asked[0]; pages++) {
+        length += (size_t)sprintf(all + length, "%s", answer(hv, asked));
         end = strstr(all, "next ");
         asked[0] = '\0';
         if (end)
             snprintf(asked, sizeof(asked), "%s %.*s", command, (int)strlen(end) - 6, end + 5);
-        if (end)
-            *end = '\0';
+        length = end ? (size_t)(end - all) : length;
+        all[length] = '\0';
     }
     return pages;
 }
@@ -326,6 +360,8 @@ int main(void)
         TEST(a_domain_has_counts),
         TEST(a_ref_is_granted_or_mapped_or_quarantined),
         TEST(a_run_of_scattered_refs_has_a_line_each_piece),
+        TEST(refs_that_follow_each_other_may_be_of_other_pages),
+        TEST(what_is_held_is_of_its_owner_alone),
         TEST(pages_that_outlive_their_owner_are_held),
         TEST(held_pages_go_with_the_last_who_mapped_them),
         TEST(a_port_is_unbound_or_interdomain_or_closed),
