@@ -46,7 +46,7 @@ struct be *be_init(void *mem, const struct be_config *config)
         be->free_head = slot - 1;
     }
     be->published = XENBUS_INITIALISING;
-    be->patience_ns = STEP_NEVER;
+    be->patience_ns = be->yields_ns = STEP_NEVER;
     return be;
 }
 
@@ -58,7 +58,7 @@ void be_fini(struct be *be)
 
 uint64_t be_deadline_ns(const struct be *be)
 {
-    return be->patience_ns;
+    return be->patience_ns < be->yields_ns ? be->patience_ns : be->yields_ns;
 }
 
 const struct be_counters *be_counters(const struct be *be)
@@ -207,6 +207,7 @@ void be_step(struct be *be, const struct ev *ev, struct step_out *out)
     be_device_patience(be, out);
     if (be->sweeping)
         be_sweep(be, out);
+    be_poll_yield(be, out);
     be_ring_flush(be, out); /* before the ring goes: the last answers are owed too */
     be_device_on(be, out);
 }

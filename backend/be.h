@@ -25,10 +25,13 @@ struct be_config {
     uint32_t max_sockets;        /* quota, 1..65536 */
 };
 
+enum { BE_POLL_NS = 1000000 }; /* how long a POLL may hold the last room: see be_poll.c */
+
 /* Counts since be_init. */
 struct be_counters {
     uint64_t requests, replies;
     uint64_t refused;        /* by policy */
+    uint64_t poll_yields;    /* polls to be asked again, so that others may wait */
     uint64_t sent_bytes;     /* guest to socket */
     uint64_t received_bytes; /* socket to guest */
     uint64_t ring_full;      /* looks at a full `in`, when no read could be posted */
@@ -51,7 +54,8 @@ uint32_t be_slots(const struct be_config *config);
 /* One step. Only EV_PORT may carry a token that died. */
 void be_step(struct be *be, const struct ev *ev, struct step_out *out);
 
-/* When EV_TIME is due, or STEP_NEVER: a stopping device does not wait for ever for its front. */
+/* When EV_TIME is due, or STEP_NEVER: a stopping device does not wait for ever for its front, and
+ * polls that wait beside as many others as may park are to be asked again. */
 uint64_t be_deadline_ns(const struct be *be);
 
 /* Its counts; they live as long as the core. */

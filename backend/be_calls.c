@@ -95,7 +95,7 @@ static int32_t handle_ACCEPT(struct be *be, const struct call *call, struct step
         return ret;
     sock->call = request_of(call);
     sock->parent = be_slot(be, listener);
-    listener->children++;
+    be_poll_park(be, listener, out);
     be_sock_map(be, sock, call, out);
     return LATER;
 }
@@ -114,7 +114,8 @@ static int32_t handle_POLL(struct be *be, const struct call *call, struct step_o
     poll->generation = (poll->generation + 1) & STEP_GENERATION_MASK;
     poll->call = request_of(call);
     poll->listener = be_slot(be, listener);
-    listener->children++;
+    poll->yields_ns = STEP_NEVER;
+    be_poll_park(be, listener, out);
     be->live++;
     step_act(out, ACT_NET_POLL, be_poll_token(be, poll))->net.listener =
         be_sock_token(be, listener);

@@ -64,6 +64,7 @@ struct be_poll {
     uint32_t generation;
     bool closing;
     int32_t result;
+    uint64_t yields_ns; /* when it makes room for others; STEP_NEVER: nothing shows that any wait */
 };
 
 enum be_phase {
@@ -98,7 +99,9 @@ struct be {
     struct cmdring_back ring;
     bool reply_notify; /* replies were written in this step */
 
-    uint32_t live; /* slots and polls not free */
+    uint32_t live;      /* slots and polls not free */
+    uint32_t parked;    /* accepts and polls not answered yet */
+    uint64_t yields_ns; /* no poll yields before; STEP_NEVER: none does */
     uint32_t free_head;
     uint32_t sweep_next;
     bool sweeping;
@@ -140,9 +143,13 @@ void be_sock_map(struct be *be, struct be_sock *sock, const struct call *call,
 void be_sock_step(struct be *be, struct be_sock *sock, const struct ev *ev, struct step_out *out);
 void be_sock_close(struct be *be, struct be_sock *sock, int32_t result, struct step_out *out);
 void be_sock_childless(struct be *be, uint32_t listener, struct step_out *out);
+void be_sweep(struct be *be, struct step_out *out);
+
+/* be_poll.c */
+void be_poll_park(struct be *be, struct be_sock *listener, struct step_out *out);
 void be_poll_step(struct be *be, struct be_poll *poll, const struct ev *ev, struct step_out *out);
 void be_poll_close(struct be *be, struct be_poll *poll, int32_t result, struct step_out *out);
-void be_sweep(struct be *be, struct step_out *out);
+void be_poll_yield(struct be *be, struct step_out *out);
 
 /* be_data.c */
 void be_data_port(struct be *be, struct be_sock *sock, struct step_out *out);

@@ -70,6 +70,7 @@ void be_sock_childless(struct be *be, uint32_t slot, struct step_out *out)
 
     assert(listener->children > 0);
     listener->children--;
+    be->parked--;
     if (listener->closing && listener->children == 0)
         be_sock_close(be, listener, listener->result, out);
 }
@@ -238,28 +239,6 @@ void be_sock_step(struct be *be, struct be_sock *sock, const struct ev *ev, stru
     case EV_TIME:
     case EV_PORT:
     case EV_STORE: assert(!"an event no backend socket asked for");
-    }
-}
-
-void be_poll_close(struct be *be, struct be_poll *poll, int32_t result, struct step_out *out)
-{
-    poll->closing = true;
-    poll->result = result;
-    step_act(out, ACT_NET_CLOSE, be_poll_token(be, poll));
-}
-
-void be_poll_step(struct be *be, struct be_poll *poll, const struct ev *ev, struct step_out *out)
-{
-    bool over = ev->kind == EV_NET_CLOSE || !poll->closing;
-
-    assert(step_generation(ev->token) == poll->generation);
-    if (ev->kind == EV_NET_POLL) {
-        be_reply(be, &poll->call, poll->closing ? poll->result : ev->ret);
-        be_sock_childless(be, poll->listener, out);
-    }
-    if (over) {
-        poll->closing = false;
-        be->live--;
     }
 }
 

@@ -31,7 +31,7 @@ struct fe *fe_init(void *mem, const struct fe_config *config)
         fe->config.linger_ns = LINGER_DEFAULT_NS;
     dialect_ring(config->dialect, config->order, &fe->layout);
     fe->releases = fe->controls = fe->connects = (struct fe_queue){FE_NONE, FE_NONE, 0, true};
-    fe->listeners = fe->draining = fe->ending = fe->free =
+    fe->listeners = fe->cold = fe->draining = fe->ending = fe->free =
         (struct fe_queue){FE_NONE, FE_NONE, 0, false};
     for (uint32_t i = 0; i < config->max_sockets; i++)
         fe_enqueue(fe, &fe->free, &fe->socks[i]);

@@ -112,7 +112,8 @@ int fe_listen(struct fe *fe, uint64_t sock, struct step_out *out);
 int64_t fe_accept(struct fe *fe, uint64_t listener, struct step_out *out);
 
 /* Ask to be told when a listener has a connection to take: 0, then one DONE(POLL) with the
- * listener's id. Errors as fe_accept. */
+ * listener's id. Any number of listeners may be polled; accepts hold up each other. Errors as
+ * fe_accept. */
 int fe_poll(struct fe *fe, uint64_t listener, struct step_out *out);
 
 /* Close a socket in any state: 0, then DONE(RELEASE) when the backend let go of everything. Calls

@@ -51,6 +51,7 @@ struct fe_sock {
     bool has_parent;     /* ACCEPT, POLL: */
     uint64_t parent;     /* the listener's id: it outlives them */
     uint32_t children;   /* listener: accepts and polls that have not completed */
+    bool cold;           /* listener: it was asked last in vain */
     uint8_t ops;         /* of share and port under way */
     bool shared, ported; /* what there is to undo */
     bool broken;         /* the backend wrote nonsense into its ring */
@@ -84,6 +85,7 @@ struct fe_inflight {
     enum call_kind kind;
     uint64_t sockid; /* as sent: the response must echo it */
     uint32_t slot;
+    bool cold; /* as its listener was when it was sent */
 };
 
 struct fe {
@@ -108,10 +110,13 @@ struct fe {
 
     struct fe_inflight inflight[CMDRING_SIZE_MAX];
     uint32_t inflight_parked, inflight_connects;
-    bool parked_turn; /* whether a parked call went last, rather than a connect */
-    struct fe_queue releases, controls, connects, listeners, draining, ending, free;
-    uint32_t waiting, waited; /* requests without a slot: now, after the last submit */
-    bool sweeping;            /* a fan-out over slots is under way */
+    uint32_t inflight_cold; /* of the parked */
+    bool parked_turn;       /* whether a parked call went last, rather than a connect */
+    bool cold_turn;         /* whether a cold listener's went last, rather than another's */
+    struct fe_queue releases, controls, connects, draining, ending, free;
+    struct fe_queue listeners, cold; /* those with parked calls to send */
+    uint32_t waiting, waited;        /* requests without a slot: now, after the last submit */
+    bool sweeping;                   /* a fan-out over slots is under way */
     uint32_t sweep_next;
 
     struct fe_sock socks[];

@@ -5,7 +5,10 @@
  * response must name an outstanding one with its command and socket. ACCEPT and POLL together
  * take at most SIZE - 2 slots, with CONNECT at most SIZE - 1: the last is for requests that cannot
  * park, RELEASE first. The rest wait here and are counted; connects and parked calls take turns,
- * and so do listeners. Source: protocol.md 7 (4, 25), 5.2 a; architecture 5 rule 4, 7.
+ * and so do listeners. A POLL answered -ERR_INTR is asked again, after those that wait; its
+ * listener is then cold until a call on it succeeds. Cold ones take turns with the others, for at
+ * most half of the parked slots while others wait: so neither holds the other up for long, however
+ * many listen in vain. Source: protocol.md 7 (4, 25), 5.2 a; architecture 5 rule 4, 7.
  */
 #include "frontend/fe_private.h"
 
@@ -14,10 +17,19 @@ static bool is_parking(enum call_kind call)
     return call == CALL_ACCEPT || call == CALL_POLL;
 }
 
+static bool is_colds_turn(struct fe *fe)
+{
+    if (fe->listeners.count == 0 || fe->cold.count == 0)
+        return fe->cold.count > 0;
+    fe->cold_turn = !fe->cold_turn && fe->inflight_cold < (fe->ring.size - 2) / 2;
+    return fe->cold_turn;
+}
+
 /* The next parked call: of the listener whose turn it is, which then goes to the back. */
 static struct fe_sock *next_parked(struct fe *fe)
 {
-    struct fe_sock *listener = fe_queue_first(fe, &fe->listeners);
+    struct fe_queue *queue = is_colds_turn(fe) ? &fe->cold : &fe->listeners;
+    struct fe_sock *listener = fe_queue_first(fe, queue);
 
     if (!listener)
         return NULL;
@@ -25,7 +37,7 @@ static struct fe_sock *next_parked(struct fe *fe)
     fe_dequeue(fe, listener);
     fe_dequeue(fe, sock);
     if (listener->parked.count > 0)
-        fe_enqueue(fe, &fe->listeners, listener);
+        fe_enqueue(fe, queue, listener);
     return sock;
 }
 
@@ -97,8 +109,11 @@ static void send_request(struct fe *fe, struct fe_sock *sock, struct step_out *o
 
     describe(fe, sock, &call);
     call.id = free_id(fe);
-    fe->inflight[call.id] = (struct fe_inflight){true, call.kind, call.sockid, fe_slot(fe, sock)};
+    bool cold = is_parking(call.kind) && fe_sock_by_id(fe, sock->parent)->cold;
+    fe->inflight[call.id] =
+        (struct fe_inflight){true, call.kind, call.sockid, fe_slot(fe, sock), cold};
     fe->inflight_parked += is_parking(call.kind) ? 1u : 0u;
+    fe->inflight_cold += cold ? 1u : 0u;
     fe->inflight_connects += call.kind == CALL_CONNECT ? 1u : 0u;
     fe->counters.requests++;
     dialect_pack_call(fe->config.dialect, &call, slot);
@@ -169,6 +184,7 @@ static bool take_response(struct fe *fe, struct step_out *out)
     fe->inflight[reply.id].used = false;
     fe->inflight_parked -= is_parking(entry.kind) ? 1u : 0u;
     fe->inflight_connects -= entry.kind == CALL_CONNECT ? 1u : 0u;
+    fe->inflight_cold -= entry.cold ? 1u : 0u;
     fe->counters.responses++;
     if (entry.kind == CALL_RELEASE)
         fe_sock_released(fe, fe_sock_at(fe, entry.slot), out);
@@ -214,5 +230,5 @@ void fe_ring_port(struct fe *fe, struct step_out *out)
 void fe_ring_forget(struct fe *fe)
 {
     memset(fe->inflight, 0, sizeof(fe->inflight));
-    fe->inflight_parked = fe->inflight_connects = 0;
+    fe->inflight_parked = fe->inflight_connects = fe->inflight_cold = 0;
 }

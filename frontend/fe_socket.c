@@ -4,7 +4,7 @@
  *   connect  PREPARING -> QUEUED -> PENDING -> OPEN
  *   accept   the same, with a listener as parent
  *   bind     QUEUED -> PENDING -> BOUND; listen: BOUND -> QUEUED -> PENDING -> LISTENING
- *   poll     QUEUED -> PENDING -> freed
+ *   poll     QUEUED -> PENDING -> freed, or QUEUED again
  *   release  from any of them, see fe_release; at its end UNWINDING gives pages and port back
  *
  * A slot is free again only when the backend answered everything it was asked about it (or the
@@ -28,7 +28,8 @@ static const uint32_t state_next[FE_SOCK_STATES] = {
     [FE_SOCK_FREE] = TO(FE_SOCK_PREPARING) | TO(FE_SOCK_QUEUED),
     [FE_SOCK_PREPARING] = TO(FE_SOCK_QUEUED) | END,
     [FE_SOCK_QUEUED] = TO(FE_SOCK_PENDING) | TO(FE_SOCK_BOUND) | END,
-    [FE_SOCK_PENDING] = TO(FE_SOCK_OPEN) | TO(FE_SOCK_BOUND) | TO(FE_SOCK_LISTENING) | END,
+    [FE_SOCK_PENDING] =
+        TO(FE_SOCK_OPEN) | TO(FE_SOCK_BOUND) | TO(FE_SOCK_LISTENING) | TO(FE_SOCK_QUEUED) | END,
     [FE_SOCK_OPEN] = END,
     [FE_SOCK_BOUND] = TO(FE_SOCK_QUEUED) | END,
     [FE_SOCK_LISTENING] = END,
@@ -114,7 +115,7 @@ static void queue_call(struct fe *fe, struct fe_sock *sock, struct step_out *out
         struct fe_sock *listener = fe_sock_by_id(fe, sock->parent);
         queue = &listener->parked;
         if (!listener->queue)
-            fe_enqueue(fe, &fe->listeners, listener);
+            fe_enqueue(fe, listener->cold ? &fe->cold : &fe->listeners, listener);
     }
     fe_enqueue(fe, queue, sock);
 }
@@ -156,7 +157,8 @@ static void unqueue(struct fe *fe, struct fe_sock *sock)
     fe_dequeue(fe, sock);
     if (sock->has_parent) {
         struct fe_sock *listener = fe_sock_by_id(fe, sock->parent);
-        if (listener->parked.count == 0 && listener->queue == &fe->listeners)
+        if (listener->parked.count == 0 &&
+            (listener->queue == &fe->listeners || listener->queue == &fe->cold))
             fe_dequeue(fe, listener);
     }
 }
@@ -210,6 +212,17 @@ void fe_sock_step(struct fe *fe, struct fe_sock *sock, const struct ev *ev, stru
         free_slot(fe, sock, out);
 }
 
+/* Whether a parked call is to be asked again; what its listener's last one came to is noted. */
+static bool is_in_vain(struct fe *fe, const struct fe_sock *sock, int32_t ret)
+{
+    struct fe_sock *listener = sock->has_parent ? fe_sock_by_id(fe, sock->parent) : NULL;
+
+    if (!listener || (ret < 0 && ret != -ERR_INTR))
+        return false;
+    listener->cold = ret < 0;
+    return ret < 0 && sock->call == CALL_POLL && listener->release == FE_RELEASE_NONE;
+}
+
 /* The backend answered the call in the ring. */
 void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
 {
@@ -221,6 +234,12 @@ void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct s
         fail_call(fe, sock, ret < 0 ? ret : -ERR_CONNABORTED, out);
         return;
     }
+    if (is_in_vain(fe, sock, ret)) {
+        queue_call(fe, sock, out);
+        return;
+    }
+    if (sock->call == CALL_POLL && ret == -ERR_INTR)
+        ret = -ERR_BADF; /* not to be asked again: its listener is being released */
     if (sock->call == CALL_LISTEN && ret < 0)
         then = FE_SOCK_BOUND;
     if (sock->call == CALL_POLL || (ret < 0 && then != FE_SOCK_BOUND) ||

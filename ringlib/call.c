@@ -2,6 +2,8 @@
 #include "ringlib/call.h"
 #include "ringlib/err.h"
 
+#include <assert.h>
+
 #include <string.h>
 
 const char *call_name(enum call_kind kind)
@@ -62,4 +64,15 @@ int call_addr_check(const struct call_addr *addr)
                                                                                      : -ERR_INVAL;
     }
     return -ERR_AFNOSUPPORT;
+}
+
+struct call_addr call_addr_after(const struct call_addr *addr, uint32_t offset)
+{
+    struct call_addr after = *addr;
+    uint32_t port = call_addr_port(addr) + offset;
+
+    assert(port <= UINT16_MAX);
+    after.bytes[2] = (uint8_t)(port >> 8);
+    after.bytes[3] = (uint8_t)port;
+    return after;
 }

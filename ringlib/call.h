@@ -79,4 +79,7 @@ int call_addr_check(const struct call_addr *addr);
 uint16_t call_addr_family(const struct call_addr *addr);
 uint16_t call_addr_port(const struct call_addr *addr);
 
+/* The same address, `offset` ports on; the port must not pass 65535. */
+struct call_addr call_addr_after(const struct call_addr *addr, uint32_t offset);
+
 #endif

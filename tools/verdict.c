@@ -140,23 +140,30 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
 {
     struct metrics_hist *latency = report_hist(json_object_get(workload, "latency"));
     struct metrics_hist *service = report_hist(json_object_get(workload, "service"));
+    struct metrics_hist *released = report_hist(json_object_get(workload, "released"));
     const char *name = json_string_value(json_object_get(workload, "name"));
     const char *error = json_string_value(json_object_get(workload, "error"));
     const char *digest = json_string_value(json_object_get(workload, "xxh128"));
 
-    record_add_workload(verdict->result,
-                        &(struct record_workload){.name = name,
-                                                  .duration_ns = number(workload, "duration_ns"),
-                                                  .bytes = number(workload, "bytes"),
-                                                  .operations = number(workload, "operations"),
-                                                  .latency = latency,
-                                                  .service = service,
-                                                  .offered_per_s = spec->arrivals.per_s,
-                                                  .backlog = number(workload, "backlog")});
+    record_add_workload(verdict->result, &(struct record_workload){
+                                             .name = name,
+                                             .duration_ns = number(workload, "duration_ns"),
+                                             .bytes = number(workload, "bytes"),
+                                             .operations = number(workload, "operations"),
+                                             .latency = latency,
+                                             .service = service,
+                                             .released = released,
+                                             .offered_per_s = spec->arrivals.per_s,
+                                             .backlog = number(workload, "backlog"),
+                                             .listeners = (uint32_t)number(workload, "listeners"),
+                                             .accepted = number(workload, "connections"),
+                                             .accepted_least = number(workload, "accepted_least"),
+                                             .accepted_most = number(workload, "accepted_most")});
     if (digest && digest[0] != '\0')
         record_add_digest(verdict->result, name, number(workload, "received_bytes"), digest);
     metrics_hist_destroy(latency);
     metrics_hist_destroy(service);
+    metrics_hist_destroy(released);
     if (number(workload, "mismatches") > 0)
         breach(verdict, CMD_BROKEN, "E0504",
                "%s: wrong bytes came back to a guest, in %llu receives: %s", name,

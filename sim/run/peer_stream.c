@@ -14,12 +14,14 @@ void peer_streams_init(struct peer_streams *all, const struct scenario_peer *pee
         .stream_base = stream_base,
         .bytes = peer->bytes,
         .connections = peer->kind == SCENARIO_PEER_CLIENT ? peer->connections : 0,
+        .listeners = peer->listeners ? peer->listeners : 1,
     };
 }
 
 bool peer_streams_next(struct peer_streams *all, uint64_t *number)
 {
-    if (all->opened == all->connections || all->unanswered == PEER_UNANSWERED_MAX)
+    if (all->opened == all->connections ||
+        all->unanswered[all->opened % all->listeners] == PEER_UNANSWERED_MAX)
         return false;
     *number = all->stream_base + all->opened++;
     return true;
@@ -39,11 +41,12 @@ void peer_stream_connect(struct peer_stream *stream, struct peer_streams *all, u
         .header = {.mode = PAYLOAD_BOTH, .seed = all->seed, .stream = number, .bytes = all->bytes},
         .key = payload_key(all->seed, number),
         .limit = all->bytes,
+        .listener = (uint32_t)((number - all->stream_base) % all->listeners),
         .unanswered = true,
     };
     payload_header_pack(&stream->header, stream->wire);
     all->counters.open++;
-    all->unanswered++;
+    all->unanswered[stream->listener]++;
 }
 
 static bool is_client(const struct peer_stream *stream)
@@ -59,7 +62,8 @@ static bool has_header(const struct peer_stream *stream)
 /* Somebody took a client's connection, or it is over. */
 static void answered(struct peer_stream *stream)
 {
-    stream->all->unanswered -= stream->unanswered ? 1u : 0u;
+    if (stream->unanswered)
+        stream->all->unanswered[stream->listener]--;
     stream->unanswered = false;
 }
 

@@ -15,7 +15,8 @@
 
 enum {
     PEER_CHUNK_BYTES = 64 << 10, /* what a peer reads or writes at most at once */
-    PEER_UNANSWERED_MAX = 8, /* a client's connections nobody took: below the backlog of draft 1 */
+    PEER_UNANSWERED_MAX = 8,     /* a client's connections to a listener that nobody took: below the
+                                    backlog of draft 1 */
 };
 
 /* What a peer has done since it was started. Bytes are those of the streams: no header counts. */
@@ -42,7 +43,8 @@ struct peer_streams {
     uint64_t stream_base; /* connection i carries stream stream_base + i */
     uint64_t bytes;
     uint32_t connections, opened;
-    uint32_t unanswered; /* of them, nobody took yet */
+    uint32_t listeners;                         /* connection i goes to the (i mod listeners)-th, */
+    uint8_t unanswered[SCENARIO_LISTENERS_MAX]; /* where nobody took so many yet */
 };
 
 /* One connection. `limit` is UINT64_MAX for a stream without an end. */
@@ -55,6 +57,7 @@ struct peer_stream {
     struct payload_header header;
     uint64_t key, limit;
     uint64_t sent, received; /* bytes of the stream */
+    uint32_t listener;       /* a client's: how many ports behind the first it connects to */
     bool unanswered;         /* a client's: counted as one nobody took yet */
 };
 
@@ -63,7 +66,8 @@ void peer_streams_init(struct peer_streams *all, const struct scenario_peer *pee
                        uint64_t stream_base);
 
 /* Whether a client is to open another connection now, and which stream that carries; at most
- * PEER_UNANSWERED_MAX wait at a time, and none is opened twice. False for what listens. */
+ * PEER_UNANSWERED_MAX wait at a time for a listener, and none is opened twice: the next waits for
+ * its listener. False for what listens. */
 bool peer_streams_next(struct peer_streams *all, uint64_t *number);
 
 /* Begin a connection that was accepted, or that a client opens; `all` must outlive it. It counts

@@ -315,11 +315,13 @@ static void open_conn(struct peer_uv *peer, uint64_t number)
 {
     struct conn *conn = add_conn(peer);
     struct sockaddr_storage host;
+    struct call_addr addr;
 
     if (!conn)
         return;
     peer_stream_connect(&conn->stream, &peer->streams, number);
-    host_addr(&host, &peer->config.connect_to);
+    addr = call_addr_after(&peer->config.connect_to, conn->stream.listener);
+    host_addr(&host, &addr);
     if (uv_tcp_connect(&conn->connect, &conn->tcp, (struct sockaddr *)&host, on_connected) < 0)
         fail_connect(conn);
 }

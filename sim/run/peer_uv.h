@@ -21,7 +21,7 @@ struct peer_uv_config {
     void (*finished)(void *self);
     void *self;
     /* client: */
-    struct call_addr connect_to;
+    struct call_addr connect_to; /* the first listener; the others are on the next ports */
     uint64_t seed;
     uint64_t stream_base; /* connection i carries stream stream_base + i */
 };
@@ -37,8 +37,8 @@ struct peer_uv *peer_uv_start(struct uv_loop_s *loop, const struct scenario_peer
  * for a client an empty text. */
 void peer_uv_address(const struct peer_uv *peer, char text[SCENARIO_ADDR_BYTES]);
 
-/* Open the connections of a client, once; none is tried twice. At most 8 wait at a time for the
- * other side to answer. */
+/* Open the connections of a client, once; none is tried twice. At most 8 wait at a time for a
+ * listener to answer. */
 void peer_uv_begin(struct peer_uv *peer);
 
 /* What was counted until now; valid until the peer is stopped. */

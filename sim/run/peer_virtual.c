@@ -269,9 +269,11 @@ static void open_more(struct peer_virtual *peer)
 
     while (peer_streams_next(&peer->streams, &number)) {
         struct conn *conn = add_conn(peer);
+        struct call_addr addr;
 
         peer_stream_connect(&conn->stream, &peer->streams, number);
-        net_connect(peer->net, conn->token, &peer->config.connect_to);
+        addr = call_addr_after(&peer->config.connect_to, conn->stream.listener);
+        net_connect(peer->net, conn->token, &addr);
     }
 }
 

@@ -28,7 +28,7 @@ struct peer_virtual_config {
     const struct trace_sink *trace; /* or NULL */
     uint16_t who;                   /* in trace records */
     /* client: */
-    struct call_addr connect_to;
+    struct call_addr connect_to; /* the first listener; the others are on the next ports */
     uint64_t seed;
     uint64_t stream_base; /* connection i carries stream stream_base + i */
 };
@@ -42,7 +42,7 @@ struct peer_virtual *peer_virtual_start(const struct peer_virtual_config *config
 struct call_addr peer_virtual_address(const struct peer_virtual *peer);
 
 /* Open the connections of a client from now on, once; none is tried twice. At most
- * PEER_UNANSWERED_MAX wait at a time for the other side to answer. */
+ * PEER_UNANSWERED_MAX wait at a time for a listener to answer. */
 void peer_virtual_begin(struct peer_virtual *peer);
 
 /* What was counted until now; valid until the peer is stopped. From its first turn on a client has

@@ -140,6 +140,15 @@ static int add_open_loop(json_t *result, const struct record_workload *workload)
     return ret;
 }
 
+static int add_accepted(json_t *result, const struct record_workload *workload)
+{
+    return set_metric(result, "accepted", workload->name,
+                      json_pack("{s:s, s:o, s:i, s:o, s:o}", "unit", "connections", "value",
+                                integer(workload->accepted), "listeners", (int)workload->listeners,
+                                "least", integer(workload->accepted_least), "most",
+                                integer(workload->accepted_most)));
+}
+
 int record_add_workload(json_t *result, const struct record_workload *workload)
 {
     const char *name = workload->name;
@@ -157,8 +166,12 @@ int record_add_workload(json_t *result, const struct record_workload *workload)
         ret = set_value(result, "duration", name, "ns", workload->duration_ns);
     if (ret == 0 && workload->latency != NULL)
         ret = set_metric(result, "latency", name, latency_metric(workload->latency));
+    if (ret == 0 && workload->released != NULL)
+        ret = set_metric(result, "released", name, latency_metric(workload->released));
     if (ret == 0 && workload->offered_per_s > 0)
         ret = add_open_loop(result, workload);
+    if (ret == 0 && workload->listeners > 0)
+        ret = add_accepted(result, workload);
     return ret;
 }
 

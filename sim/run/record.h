@@ -63,15 +63,19 @@ struct record_workload {
     uint64_t duration_ns; /* measured; 0 if nothing was: the throughput is then 0 */
     uint64_t bytes;
     uint64_t operations;
-    const struct metrics_hist *latency; /* NULL: not measured, or nothing to measure */
-    const struct metrics_hist *service; /* open loop: from the actual start; else NULL */
-    uint64_t offered_per_s;             /* open loop: operations wanted; 0: a closed one */
-    uint64_t backlog;                   /* open loop: operations due, but never begun */
+    const struct metrics_hist *latency;  /* NULL: not measured, or nothing to measure */
+    const struct metrics_hist *service;  /* open loop: from the actual start; else NULL */
+    const struct metrics_hist *released; /* connect-close: to its release; else NULL */
+    uint64_t offered_per_s;              /* open loop: operations wanted; 0: a closed one */
+    uint64_t backlog;                    /* open loop: operations due, but never begun */
+    uint32_t listeners;                  /* of a serve; 0: of another kind. Over the whole run: */
+    uint64_t accepted, accepted_least, accepted_most; /* in all; by one listener */
 };
 
 /* Adds the metrics {throughput, bytes, operations, duration, latency}.NAME of a workload, of an
- * open loop also {service, offered, backlog}.NAME, each with its unit: 0 or -ERR_NOMEM. A workload
- * added twice keeps the later one. */
+ * open loop also {service, offered, backlog}.NAME, of connect-close released.NAME, of a serve
+ * accepted.NAME with how many listeners accepted at least and at most how much, each with its unit:
+ * 0 or -ERR_NOMEM. A workload added twice keeps the later one. */
 int record_add_workload(json_t *result, const struct record_workload *workload);
 
 /* Adds the metric received.NAME: how many bytes a workload received, and their XXH3-128 as

@@ -183,6 +183,11 @@ static void add_workload(json_t *grid, const json_t *metrics, const char *name)
     add_operations_rate(row, operations,
                         (uint64_t)json_integer_value(metric(metrics, "duration", name, "value")));
     add_latencies(row, metrics, "latency", name);
+    if (metric(metrics, "released", name, "count")) {
+        row = new_row(grid, "  released");
+        add_blanks(row, 4);
+        add_latencies(row, metrics, "released", name);
+    }
     if (metric(metrics, "offered", name, "value"))
         add_open_loop(grid, metrics, name);
 }

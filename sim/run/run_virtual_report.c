@@ -145,9 +145,14 @@ static void merge_result(struct workload_result *sum, const struct workload_resu
     sum->mismatches += one->mismatches;
     sum->errors += one->errors;
     sum->connections += one->connections;
+    sum->connected += one->connected;
     sum->backlog += one->backlog;
+    sum->listeners = one->listeners; /* one guest's: see check_listener of scenario_check.c */
+    sum->accepted_least = one->accepted_least;
+    sum->accepted_most = one->accepted_most;
     sum->latency = one->latency;
     sum->service = one->service;
+    sum->released = one->released;
     memcpy(sum->received_xxh128, one->received_xxh128, sizeof(sum->received_xxh128));
 }
 

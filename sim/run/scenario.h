@@ -22,9 +22,10 @@ enum {
     SCENARIO_PEERS_MAX = 16,
     SCENARIO_LINKS_MAX = 16,
     SCENARIO_WORKLOADS_MAX = 16,
-    SCENARIO_GUESTS_MAX = 4096,  /* of one host */
-    SCENARIO_PROCESSES_MAX = 64, /* guests of all hosts in emulated mode, each a process */
-    SCENARIO_SOCKETS_MAX = 4096, /* concurrent sockets of a workload, connections of a client */
+    SCENARIO_GUESTS_MAX = 4096,   /* of one host */
+    SCENARIO_PROCESSES_MAX = 64,  /* guests of all hosts in emulated mode, each a process */
+    SCENARIO_SOCKETS_MAX = 4096,  /* concurrent sockets of a workload, connections of a client */
+    SCENARIO_LISTENERS_MAX = 256, /* of a workload */
     SCENARIO_FILE_BYTES_MAX = 1 << 20,
     SCENARIO_NAME_BYTES = 33, /* [a-z0-9-], 1 to 32 of them */
     SCENARIO_ADDR_BYTES = 64,
@@ -56,7 +57,8 @@ enum {
 #define SCENARIO_WORKLOAD_KINDS(X)                                                                 \
     X(STREAM, "stream")                                                                            \
     X(REQUEST_RESPONSE, "request-response")                                                        \
-    X(SERVE, "serve")
+    X(SERVE, "serve")                                                                              \
+    X(CONNECT_CLOSE, "connect-close")
 #define SCENARIO_DIRECTIONS(X)                                                                     \
     X(UP, "up")                                                                                    \
     X(DOWN, "down")                                                                                \
@@ -64,6 +66,10 @@ enum {
 #define SCENARIO_ARRIVALS(X)                                                                       \
     X(FIXED, "fixed")                                                                              \
     X(POISSON, "poisson")
+
+#define SCENARIO_BOOLS(X)                                                                          \
+    X(FALSE, "false")                                                                              \
+    X(TRUE, "true")
 
 #define X(constant, word) SCENARIO_##constant,
 enum scenario_mode { SCENARIO_MODES(X) };
@@ -73,6 +79,7 @@ enum scenario_peer_kind { SCENARIO_PEER_KINDS(X) };
 enum scenario_workload_kind { SCENARIO_WORKLOAD_KINDS(X) };
 enum scenario_direction { SCENARIO_DIRECTIONS(X) };
 enum scenario_arrivals { SCENARIO_ARRIVALS(X) };
+enum scenario_bool { SCENARIO_BOOLS(X) };
 #undef X
 
 /* An address as it was written and as the wire has it. */
@@ -101,6 +108,7 @@ struct scenario_peer {
     char connect_to[SCENARIO_NAME_BYTES]; /* the name of workloads[workload], a serve */
     uint32_t workload;
     uint32_t connections; /* 1 to SCENARIO_SOCKETS_MAX */
+    uint32_t listeners;   /* over how many of the serve's, from its first, they are spread */
     uint64_t bytes;       /* sent, and expected back, by each connection */
 };
 
@@ -117,7 +125,7 @@ struct scenario_workload {
     enum scenario_workload_kind kind;
     char where[SCENARIO_NAME_BYTES]; /* the name of hosts[host], a frontend */
     uint32_t host;
-    /* stream, request-response: */
+    /* stream, request-response, connect-close: */
     char connect_to[SCENARIO_NAME_BYTES]; /* the name of peers[peer] */
     uint32_t peer;
     uint32_t sockets; /* 1 to SCENARIO_SOCKETS_MAX */
@@ -129,6 +137,7 @@ struct scenario_workload {
     uint32_t repeat;      /* over 1 only with bytes */
     /* request-response: */
     uint32_t request_bytes;
+    /* request-response, connect-close: */
     uint64_t operations; /* over all sockets; 0: for the scenario's duration */
     struct {
         enum scenario_arrivals kind;
@@ -137,7 +146,9 @@ struct scenario_workload {
     /* serve: */
     struct scenario_addr listen; /* port never 0 */
     struct diag_place place;     /* of it */
-    uint64_t accepts;            /* 0: until the run ends */
+    uint32_t listeners;          /* on consecutive ports from there, 1 to SCENARIO_LISTENERS_MAX */
+    enum scenario_bool polls;    /* it accepts where a poll told it to */
+    uint64_t accepts;            /* over all of them; 0: until the run ends */
 };
 
 struct scenario {

@@ -1,6 +1,7 @@
 /* Rules over several keys. See scenario_check.h. */
 #include "sim/run/scenario_check.h"
 
+#include "ringlib/cmdring.h"
 #include "ringlib/dialect.h"
 #include "sim/run/model.h"
 #include "sim/run/scenario_keys.h"
@@ -216,6 +217,9 @@ static const char *peer_needs(const struct scenario_workload *workload, uint32_t
     } else if (workload->kind == SCENARIO_STREAM && workload->direction == SCENARIO_DOWN) {
         own = 1u << SCENARIO_PEER_SOURCE;
         words = "'source' or 'external'";
+    } else if (workload->kind == SCENARIO_CONNECT_CLOSE) {
+        own |= 1u << SCENARIO_PEER_SINK | 1u << SCENARIO_PEER_SOURCE;
+        words = "'echo', 'sink', 'source' or 'external'";
     }
     *kinds = own | 1u << SCENARIO_PEER_EXTERNAL;
     return words;
@@ -225,6 +229,7 @@ static const char *peer_needs(const struct scenario_workload *workload, uint32_t
 static void check_peer_kind(struct scenario_draft *draft, uint32_t index)
 {
     static const char *const words_of[] = {SCENARIO_DIRECTIONS(WORD)};
+    static const char *const kinds_of[] = {SCENARIO_WORKLOAD_KINDS(WORD)};
     struct scenario_workload *workload = &draft->scenario->workloads[index];
     const struct scenario_map *map = &draft->workloads[index];
     const struct scenario_map *peer = &draft->peers[workload->peer];
@@ -239,7 +244,7 @@ static void check_peer_kind(struct scenario_draft *draft, uint32_t index)
         return;
     diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "connect_to"),
                "%s%s needs a peer of kind %s", stream ? "direction " : "",
-               stream ? words_of[workload->direction] : "request-response", words);
+               stream ? words_of[workload->direction] : kinds_of[workload->kind], words);
     diag_note(map->yaml->diags, value_place(peer, "kind"), "%s is of kind '%s'", peer->what,
               scenario_yaml_text(peer->yaml, scenario_yaml_find(peer->yaml, peer->node, "kind")));
 }
@@ -327,6 +332,22 @@ static void check_link(struct scenario_draft *draft, uint32_t index)
     }
 }
 
+/* Over how many listeners a client spreads its connections: all of them, or as many as it says. */
+static void check_spread(struct scenario_draft *draft, struct scenario_peer *peer,
+                         const struct scenario_map *map)
+{
+    const struct scenario_workload *workload = &draft->scenario->workloads[peer->workload];
+
+    if (!has_key(map, "listeners"))
+        peer->listeners = workload->listeners;
+    if (peer->listeners <= workload->listeners)
+        return;
+    diag_error(map->yaml->diags, DIAG_OUT_OF_RANGE, value_place(map, "listeners"),
+               "workload '%s' has %u listener%s, not %u", workload->name, workload->listeners,
+               workload->listeners == 1 ? "" : "s", peer->listeners);
+    diag_hint(map->yaml->diags, "give the workload as many 'listeners', or leave it out for all");
+}
+
 /* A client connects to a workload of kind serve. */
 static void check_client(struct scenario_draft *draft, uint32_t index)
 {
@@ -346,11 +367,24 @@ static void check_client(struct scenario_draft *draft, uint32_t index)
             draft->workloads[i].kind != SCENARIO_KIND_UNKNOWN)
             diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "connect_to"),
                        "workload '%s' is not of kind 'serve'", peer->connect_to);
+        else
+            check_spread(draft, peer, map);
         return;
     }
     diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "connect_to"),
                "there is no workload '%s'", peer->connect_to);
     diag_suggest(map->yaml->diags, peer->connect_to, "workloads", names, scenario->workload_count);
+}
+
+/* Whether two serves have an address in common. */
+static bool share_address(const struct scenario_workload *a, const struct scenario_workload *b)
+{
+    uint32_t first = call_addr_port(&a->listen.addr), second = call_addr_port(&b->listen.addr);
+    struct call_addr x = a->listen.addr, y = b->listen.addr;
+
+    x.bytes[2] = x.bytes[3] = y.bytes[2] = y.bytes[3] = 0; /* the port: see ringlib/call.h */
+    return memcmp(&x, &y, sizeof(x)) == 0 && first < second + b->listeners &&
+           second < first + a->listeners;
 }
 
 /* Two workloads of one name; two serves on one address. */
@@ -366,10 +400,36 @@ static void check_pair(struct scenario_draft *draft, uint32_t first, uint32_t se
         diag_note(diags, value_place(&draft->workloads[first], "name"), "the first one");
     }
     if (a->kind == SCENARIO_SERVE && b->kind == SCENARIO_SERVE && a->listen.text[0] &&
-        memcmp(&a->listen.addr, &b->listen.addr, sizeof(a->listen.addr)) == 0) {
+        b->listen.text[0] && share_address(a, b)) {
+        uint32_t later = call_addr_port(&a->listen.addr) > call_addr_port(&b->listen.addr);
         diag_error(diags, DIAG_DUPLICATE_KEY, value_place(&draft->workloads[second], "listen"),
-                   "two workloads listen on %s", a->listen.text);
+                   "two workloads listen on %s", later ? a->listen.text : b->listen.text);
         diag_note(diags, value_place(&draft->workloads[first], "listen"), "the first one");
+    }
+}
+
+/* Ports must be as many; and what waits for connections must fit into the command ring, unless it
+ * is polls, which make room for each other. */
+static void check_listeners(struct scenario_draft *draft, uint32_t index)
+{
+    const struct scenario *scenario = draft->scenario;
+    const struct scenario_workload *workload = &scenario->workloads[index];
+    const struct scenario_map *map = &draft->workloads[index];
+    const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
+    uint32_t room = dialect ? cmdring_size(dialect->request_bytes) - 2 : SCENARIO_LISTENERS_MAX;
+
+    if (workload->kind != SCENARIO_SERVE || !has_key(map, "listeners"))
+        return;
+    if (call_addr_port(&workload->listen.addr) + workload->listeners - 1 > UINT16_MAX) {
+        diag_error(map->yaml->diags, DIAG_OUT_OF_RANGE, value_place(map, "listeners"),
+                   "%u ports from %s on pass 65535", workload->listeners, workload->listen.text);
+        diag_hint(map->yaml->diags, "listen on a lower port");
+    }
+    if (workload->listeners > room && !workload->polls && !has_key(map, "polls")) {
+        diag_error(map->yaml->diags, DIAG_NEEDS_KEY, value_place(map, "listeners"),
+                   "%u accepts cannot wait at once: the command ring has room for %u",
+                   workload->listeners, room);
+        diag_hint(map->yaml->diags, "add 'polls: true', so that each listener gets its turn");
     }
 }
 
@@ -397,6 +457,7 @@ static void check_workload(struct scenario_draft *draft, uint32_t index)
 
     check_where(draft, index);
     check_listener(draft, index);
+    check_listeners(draft, index);
     check_target(draft, index);
     for (uint32_t i = 0; i < index; i++)
         check_pair(draft, i, index);
@@ -412,7 +473,8 @@ static bool is_time_bound(const struct scenario_workload *workload, const struct
 {
     switch (workload->kind) {
     case SCENARIO_STREAM: return !has_key(map, "bytes");
-    case SCENARIO_REQUEST_RESPONSE: return !has_key(map, "operations");
+    case SCENARIO_REQUEST_RESPONSE:
+    case SCENARIO_CONNECT_CLOSE: return !has_key(map, "operations");
     case SCENARIO_SERVE: return false;
     }
     return false;

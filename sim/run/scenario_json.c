@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define WORD(constant, word) word,
+
 /* The key's name with its unit, "duration_ns"; "bytes" says its own. */
 static void json_put(json_t *object, const struct scenario_key *key, json_t *value)
 {
@@ -34,6 +36,15 @@ static json_t *number_json(const struct scenario_key *key, const void *in)
     return json_integer((json_int_t)number);
 }
 
+static json_t *word_json(const struct scenario_key *key, const void *in)
+{
+    static const char *const bools[] = {SCENARIO_BOOLS(WORD)};
+    uint64_t word = scenario_keys_number(key, in);
+    bool is_bool = strcmp(key->words[0], bools[SCENARIO_FALSE]) == 0;
+
+    return is_bool ? json_boolean(word == SCENARIO_TRUE) : json_string(key->words[word]);
+}
+
 /* The value of a key; NULL for maps and lists, which their own functions add. */
 static json_t *value_json(const struct scenario_key *key, const void *in)
 {
@@ -44,7 +55,7 @@ static json_t *value_json(const struct scenario_key *key, const void *in)
     case SCENARIO_LIST: return NULL;
     case SCENARIO_NAME:
     case SCENARIO_TEXT: return key->nullable && !member[0] ? json_null() : json_string(member);
-    case SCENARIO_WORD: return json_string(key->words[scenario_keys_number(key, in)]);
+    case SCENARIO_WORD: return word_json(key, in);
     case SCENARIO_COUNT:
     case SCENARIO_CPU:
     case SCENARIO_DURATION:
@@ -100,7 +111,7 @@ static json_t *workload_json(const struct scenario_workload *workload)
 {
     json_t *object = table_json(&scenario_keys_workload, workload, workload->kind);
 
-    if (workload->kind == SCENARIO_REQUEST_RESPONSE)
+    if (workload->kind == SCENARIO_REQUEST_RESPONSE || workload->kind == SCENARIO_CONNECT_CLOSE)
         json_object_set_new(object, "arrivals",
                             workload->arrivals.per_s
                                 ? table_json(&scenario_keys_arrivals, workload, 0)

@@ -11,18 +11,20 @@ static const char *const peer_kinds[] = {SCENARIO_PEER_KINDS(WORD)};
 static const char *const workload_kinds[] = {SCENARIO_WORKLOAD_KINDS(WORD)};
 static const char *const directions[] = {SCENARIO_DIRECTIONS(WORD)};
 static const char *const arrivals[] = {SCENARIO_ARRIVALS(WORD)};
+static const char *const bools[] = {SCENARIO_BOOLS(WORD)};
 
 _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 4 &&
                    sizeof(enum scenario_peer_kind) == 4 &&
                    sizeof(enum scenario_workload_kind) == 4 &&
                    sizeof(enum scenario_direction) == 4 && sizeof(enum scenario_arrivals) == 4 &&
-                   sizeof(enum scenario_scheduling) == 4,
+                   sizeof(enum scenario_scheduling) == 4 && sizeof(enum scenario_bool) == 4,
                "words are stored as 32-bit numbers");
 
 /* clang-format off */
 #define ALL SCENARIO_ALL_KINDS
 #define ON(constant) (1u << SCENARIO_##constant)
 #define SERVED (ON(PEER_ECHO) | ON(PEER_SINK) | ON(PEER_SOURCE))
+#define ASKS (ON(REQUEST_RESPONSE) | ON(CONNECT_CLOSE))
 #define AT(type, member) .at = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member)
 #define WORDS(list) .words = (list), .word_count = sizeof(list) / sizeof((list)[0])
 #define TABLE(rows) {(rows), sizeof(rows) / sizeof((rows)[0])}
@@ -65,12 +67,14 @@ static const struct scenario_key host_keys[] = {
     {"cpu", SCENARIO_CPU, ALL, AT(scenario_host, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
     {"backend", SCENARIO_NAME, ALL, AT(scenario_host, backend_name), .nullable = true},
 };
+/* the default of a client's `listeners` is all: see scenario_check.c */
 static const struct scenario_key peer_keys[] = {
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_peer, kind), WORDS(peer_kinds)},
     {"listen", SCENARIO_ADDR_ANY_PORT, SERVED, AT(scenario_peer, addr), .text = "127.0.0.1:0"},
     {"address", SCENARIO_ADDR, ON(PEER_EXTERNAL), .required = ON(PEER_EXTERNAL), AT(scenario_peer, addr)},
     {"connect_to", SCENARIO_NAME, ON(PEER_CLIENT), .required = ON(PEER_CLIENT), AT(scenario_peer, connect_to)},
     {"connections", SCENARIO_COUNT, ON(PEER_CLIENT), AT(scenario_peer, connections), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
+    {"listeners", SCENARIO_COUNT, ON(PEER_CLIENT), AT(scenario_peer, listeners), .min = 1, .max = SCENARIO_LISTENERS_MAX, .nullable = true},
     {"bytes", SCENARIO_SIZE, ON(PEER_CLIENT), AT(scenario_peer, bytes), .min = 1, .max = TIB, .preset = MIB},
     {"cpu", SCENARIO_CPU, SERVED | ON(PEER_CLIENT), AT(scenario_peer, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
 };
@@ -94,17 +98,19 @@ static const struct scenario_key workload_keys[] = {
     {"name", SCENARIO_NAME, ALL, .required = ALL, AT(scenario_workload, name)},
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_workload, kind), WORDS(workload_kinds)},
     {"where", SCENARIO_NAME, ALL, AT(scenario_workload, where)},
-    {"connect_to", SCENARIO_NAME, ON(STREAM) | ON(REQUEST_RESPONSE), .required = ON(STREAM) | ON(REQUEST_RESPONSE), AT(scenario_workload, connect_to)},
-    {"sockets", SCENARIO_COUNT, ON(STREAM) | ON(REQUEST_RESPONSE), AT(scenario_workload, sockets), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
+    {"connect_to", SCENARIO_NAME, ON(STREAM) | ASKS, .required = ON(STREAM) | ASKS, AT(scenario_workload, connect_to)},
+    {"sockets", SCENARIO_COUNT, ON(STREAM) | ASKS, AT(scenario_workload, sockets), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
     {"direction", SCENARIO_WORD, ON(STREAM), AT(scenario_workload, direction), WORDS(directions), .preset = SCENARIO_UP},
     {"bytes", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, bytes), .min = 1, .max = TIB, .nullable = true},
     {"write_size", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, write_bytes), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
     {"read_size", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, read_bytes), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
     {"repeat", SCENARIO_COUNT, ON(STREAM), AT(scenario_workload, repeat), .min = 1, .max = 1000000, .preset = 1},
     {"request", SCENARIO_SIZE, ON(REQUEST_RESPONSE), AT(scenario_workload, request_bytes), .min = 1, .max = 16 * MIB, .preset = 64},
-    {"operations", SCENARIO_COUNT, ON(REQUEST_RESPONSE), AT(scenario_workload, operations), .min = 1, .max = UINT64_C(1) << 40, .nullable = true},
-    {"arrivals", SCENARIO_MAP, ON(REQUEST_RESPONSE), .required = 0},
+    {"operations", SCENARIO_COUNT, ASKS, AT(scenario_workload, operations), .min = 1, .max = UINT64_C(1) << 40, .nullable = true},
+    {"arrivals", SCENARIO_MAP, ASKS, .required = 0},
     {"listen", SCENARIO_ADDR, ON(SERVE), .required = ON(SERVE), AT(scenario_workload, listen)},
+    {"listeners", SCENARIO_COUNT, ON(SERVE), AT(scenario_workload, listeners), .min = 1, .max = SCENARIO_LISTENERS_MAX, .preset = 1},
+    {"polls", SCENARIO_WORD, ON(SERVE), AT(scenario_workload, polls), WORDS(bools), .preset = SCENARIO_FALSE},
     {"accepts", SCENARIO_COUNT, ON(SERVE), AT(scenario_workload, accepts), .min = 1, .max = UINT32_MAX, .nullable = true},
 };
 static const struct scenario_key arrivals_keys[] = {

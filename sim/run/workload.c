@@ -1,7 +1,7 @@
 /*
  * The set of workloads: phases, upcalls to their connections, what was carried when. See
- * workload.h. What a kind does is in workload_client.c and workload_serve.c; what came of it, in
- * workload_result.c.
+ * workload.h. What a kind does is in workload_client.c, workload_connect.c and workload_serve.c;
+ * what came of it, in workload_result.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +13,8 @@ bool workload_unbounded(const struct scenario_workload *spec)
 {
     switch (spec->kind) {
     case SCENARIO_STREAM: return spec->bytes == 0;
-    case SCENARIO_REQUEST_RESPONSE: return spec->operations == 0;
+    case SCENARIO_REQUEST_RESPONSE:
+    case SCENARIO_CONNECT_CLOSE: return spec->operations == 0;
     case SCENARIO_SERVE: return spec->accepts == 0;
     }
     return false;
@@ -29,7 +30,7 @@ static uint32_t slots_of(const struct scenario *scenario, const struct scenario_
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         if (scenario->peers[i].kind == SCENARIO_PEER_CLIENT)
             clients += scenario->peers[i].connections;
-    return 1 + WORKLOAD_ACCEPTS + clients;
+    return workload_serve_slots(spec) + clients;
 }
 
 uint32_t workload_slots(const struct scenario *scenario, uint32_t host)
@@ -66,6 +67,7 @@ void workload_times_destroy(struct workload_times *times)
 {
     metrics_hist_destroy(times->latency);
     metrics_hist_destroy(times->service);
+    metrics_hist_destroy(times->released);
 }
 
 static bool wl_init(struct workload_set *set, uint32_t index)
@@ -77,7 +79,9 @@ static bool wl_init(struct workload_set *set, uint32_t index)
     wl->index = index;
     wl->spec = &scenario->workloads[index];
     wl->times = set->env.times ? &set->env.times[index] : &wl->own;
-    if (wl->spec->kind == SCENARIO_REQUEST_RESPONSE && !hist_make(&wl->times->latency))
+    bool connects = wl->spec->kind == SCENARIO_CONNECT_CLOSE;
+    bool asks = connects || wl->spec->kind == SCENARIO_REQUEST_RESPONSE;
+    if ((asks && !hist_make(&wl->times->latency)) || (connects && !hist_make(&wl->times->released)))
         return false;
     if (wl->spec->arrivals.per_s != 0 && !hist_make(&wl->times->service))
         return false;
@@ -86,6 +90,8 @@ static bool wl_init(struct workload_set *set, uint32_t index)
         wl->conns = calloc(wl->spec->sockets, sizeof(struct conn));
         if (!wl->conns)
             return false;
+    } else if (!workload_serve_make(wl)) {
+        return false;
     }
     bool single = wl->peer ? wl->peer->kind == SCENARIO_PEER_EXTERNAL && wl->spec->sockets == 1 &&
                                  wl->spec->repeat <= 1
@@ -252,10 +258,12 @@ static void start(struct workload_set *set)
     set->start_ns = set->now_ns;
     tell(set, WORKLOAD_WARMUP, false);
     for (uint32_t i = 0; i < set->count; i++) {
-        if (set->wls[i].spec->kind == SCENARIO_SERVE)
-            workload_serve_start(&set->wls[i]);
-        else
-            workload_client_start(&set->wls[i]);
+        switch (set->wls[i].spec->kind) {
+        case SCENARIO_STREAM:
+        case SCENARIO_REQUEST_RESPONSE: workload_client_start(&set->wls[i]); break;
+        case SCENARIO_SERVE: workload_serve_start(&set->wls[i]); break;
+        case SCENARIO_CONNECT_CLOSE: workload_connect_start(&set->wls[i]); break;
+        }
     }
 }
 
@@ -284,7 +292,11 @@ static void done(struct workload_set *set, const struct act_done *done)
         if (dead || done->call == CALL_RELEASE)
             set->by_slot[step_slot(done->sock)] = NULL;
         set->live -= dead ? 1u : 0u;
-        if (dead || !failed)
+        if (!dead && failed)
+            return;
+        if (conn->wl->spec->kind == SCENARIO_CONNECT_CLOSE)
+            workload_connect_done(conn, done);
+        else
             workload_client_done(conn, done);
         return;
     }
@@ -312,10 +324,10 @@ void workload_upcall(struct workload_set *set, const struct act *act)
         struct conn *conn = set->by_slot[step_slot(act->done.sock)];
         if (!conn || conn->sock != act->done.sock || conn->state != CONN_OPEN)
             return;
-        if (conn->wl->conns)
-            workload_client_ready(conn);
-        else
+        if (conn->wl->spec->kind == SCENARIO_SERVE)
             workload_serve_ready(conn);
+        else if (conn->wl->spec->kind != SCENARIO_CONNECT_CLOSE)
+            workload_client_ready(conn);
     }
 }
 
@@ -335,10 +347,12 @@ static void drain(struct workload_set *set)
     for (uint32_t i = 0; i < set->count; i++)
         workload_finish(&set->wls[i]);
     for (uint32_t i = 0; i < set->count; i++) {
-        if (set->wls[i].spec->kind == SCENARIO_SERVE)
-            workload_serve_drain(&set->wls[i]);
-        else
-            workload_client_drain(&set->wls[i]);
+        switch (set->wls[i].spec->kind) {
+        case SCENARIO_STREAM:
+        case SCENARIO_REQUEST_RESPONSE: workload_client_drain(&set->wls[i]); break;
+        case SCENARIO_SERVE: workload_serve_drain(&set->wls[i]); break;
+        case SCENARIO_CONNECT_CLOSE: workload_connect_drain(&set->wls[i]); break;
+        }
     }
 }
 

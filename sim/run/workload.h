@@ -32,6 +32,8 @@ enum workload_phase {
 struct workload_times {
     struct metrics_hist *latency; /* from the intended start */
     struct metrics_hist *service; /* from the actual start, of an open loop */
+    struct metrics_hist
+        *released; /* from the intended start to the connection's end, of connect-close */
 };
 
 struct workload_env {
@@ -62,13 +64,17 @@ struct workload_result {
     uint64_t mismatches;                 /* over the whole run: wrong bytes seen by this end */
     uint64_t errors;                     /* calls that failed, streams that ended too early */
     uint64_t connections;                /* over the whole run */
-    uint64_t connected;  /* over the whole run: of them, those that came about at the peer */
+    uint64_t connected; /* over the whole run: of them, those that came about at the peer */
+    /* serve, over the whole run: what each listener accepted, at least and at most */
+    uint32_t listeners;
+    uint64_t accepted_least, accepted_most;
     int32_t first_error; /* -ERR_*, 0 if none */
     int32_t bind_error;  /* serve: why it could not bind or listen */
     char first_error_text[160];
     char received_xxh128[40]; /* of all received bytes, one socket and external peers only */
     const struct metrics_hist *latency; /* as in workload_times: of all guests that share them */
     const struct metrics_hist *service;
+    const struct metrics_hist *released;
     uint64_t backlog; /* open loop: due, but not begun at the end */
 };
 

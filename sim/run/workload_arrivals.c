@@ -1,5 +1,5 @@
 /*
- * When the requests of an open loop begin: `arrivals` of request-response.
+ * When the requests of an open loop begin: `arrivals` of request-response and connect-close.
  *
  * Intended starts are a pure function of (seed, guest, workload, index): how late one is noticed
  * and how long sockets are busy changes none of them. So what waits for a socket is no queue, only
@@ -41,10 +41,32 @@ void workload_arrivals_start(struct wl *wl)
         advance(&wl->arrivals, wl->spec);
 }
 
+/* A request needs an open socket, a connection one that is not. */
+static bool is_ready(const struct conn *conn)
+{
+    return conn->state == (conn->wl->spec->kind == SCENARIO_CONNECT_CLOSE ? CONN_IDLE : CONN_OPEN);
+}
+
+static void begin(struct conn *conn, uint64_t intended_ns)
+{
+    if (conn->wl->spec->kind == SCENARIO_CONNECT_CLOSE)
+        workload_connect_begin(conn, intended_ns);
+    else
+        workload_client_ask(conn, intended_ns);
+}
+
+static void end(struct conn *conn)
+{
+    if (conn->wl->spec->kind == SCENARIO_CONNECT_CLOSE)
+        workload_connect_end(conn);
+    else
+        workload_release(conn);
+}
+
 /* The socket idle for longest; one that was lost meanwhile is forgotten here. */
 static struct conn *first_idle(struct wl *wl)
 {
-    while (wl->idle && wl->idle->state != CONN_OPEN)
+    while (wl->idle && !is_ready(wl->idle))
         wl->idle = wl->idle->next;
     return wl->idle;
 }
@@ -61,11 +83,11 @@ uint64_t workload_arrivals_begin(struct wl *wl)
         wl->idle = conn->next;
         conn->idle = false;
         if (!more) {
-            workload_release(conn);
+            end(conn);
             continue;
         }
         advance(&wl->arrivals, wl->spec);
-        workload_client_ask(conn, at_ns);
+        begin(conn, at_ns);
     }
     return STEP_NEVER;
 }

@@ -93,7 +93,7 @@ static void conn_failed(struct conn *conn, const char *what, int32_t ret)
 /* Whether there may be one more request. */
 bool workload_client_may_ask(const struct wl *wl)
 {
-    return wl->spec->kind == SCENARIO_REQUEST_RESPONSE && !stopping(wl) &&
+    return wl->spec->kind != SCENARIO_STREAM && !stopping(wl) &&
            (wl->spec->operations == 0 || wl->requests < wl->spec->operations);
 }
 
@@ -154,7 +154,7 @@ static void send_payload(struct conn *conn)
     }
 }
 
-static void note(const struct conn *conn, enum trace_point point, uint64_t value)
+void workload_note(const struct conn *conn, enum trace_point point, uint64_t value)
 {
     exec_note(conn->wl->set->env.exec, &(struct trace_record){.point = (uint8_t)point,
                                                               .token = conn->intended_ns,
@@ -171,7 +171,7 @@ void workload_client_ask(struct conn *conn, uint64_t intended_ns)
     conn->to_send += wl->spec->request_bytes;
     conn->intended_ns = intended_ns;
     conn->asked_ns = wl->set->now_ns;
-    note(conn, TRACE_ARRIVAL, wl->requests - 1);
+    workload_note(conn, TRACE_ARRIVAL, wl->requests - 1);
     send_payload(conn);
 }
 
@@ -202,7 +202,7 @@ static void answered(struct conn *conn)
     if (wl->spec->kind != SCENARIO_REQUEST_RESPONSE || conn->received != conn->to_send)
         return;
     wl->operations++;
-    note(conn, TRACE_ANSWER, wl->set->now_ns - conn->intended_ns);
+    workload_note(conn, TRACE_ANSWER, wl->set->now_ns - conn->intended_ns);
     if (wl->set->phase != WORKLOAD_MEASURE)
         return;
     metrics_hist_record(wl->times->latency, wl->set->now_ns - conn->intended_ns);

@@ -1,7 +1,7 @@
 /*
  * What the workload files share: workload.c (the set and its phases), workload_client.c (streams
- * and requests), workload_arrivals.c (when requests of an open loop begin), workload_serve.c (the
- * accepting guest).
+ * and requests), workload_connect.c (connections alone), workload_arrivals.c (when requests of an
+ * open loop begin), workload_serve.c (the accepting guest).
  */
 #ifndef XENSOCK_SIM_RUN_WORKLOAD_PRIVATE_H
 #define XENSOCK_SIM_RUN_WORKLOAD_PRIVATE_H
@@ -10,7 +10,7 @@
 #include "sim/run/workload.h"
 #include "sim/time/prng.h"
 
-enum { WORKLOAD_ACCEPTS = 4 }; /* accepts a listener keeps waiting */
+enum { WORKLOAD_ACCEPTS = 4 }; /* accepts a listener keeps waiting, if it is the only one */
 
 enum conn_state {
     CONN_IDLE, /* not opened yet, or ended */
@@ -36,7 +36,9 @@ struct conn {
     uint64_t asked_ns;       /* and when it was begun; in a closed loop the same */
     bool idle;               /* open loop: in the list of those that wait for an arrival */
     bool ended;              /* the peer's end of stream came */
-    /* serve: what is received and not echoed yet */
+    /* serve: the bytes there were, the header's among them; what is not echoed yet */
+    struct listener *listener;
+    uint64_t raw_sent, raw_received;
     uint8_t *echo;
     uint32_t echo_at, echo_bytes;
     struct conn *next; /* serve: list of connections; open loop: of the idle */
@@ -47,6 +49,15 @@ struct conn {
 struct arrivals {
     struct prng prng;
     uint64_t at_ns, rest;
+};
+
+/* One of a serve's listeners. */
+struct listener {
+    uint64_t sock;
+    bool live;
+    bool polling;     /* a poll waits */
+    uint32_t waiting; /* accepts that wait */
+    uint64_t accepted;
 };
 
 /* One workload under way. */
@@ -73,9 +84,9 @@ struct wl {
     int32_t first_error, bind_error;
     char first_error_text[160];
     /* serve */
-    uint64_t listener;
-    bool listening, listener_live;
-    uint32_t accepts_waiting;
+    struct listener *listeners; /* spec->listeners of them */
+    uint32_t listening_count;
+    bool listening; /* all of them do, or never will */
     uint64_t accepts_asked, served;
     struct conn *served_conns;
 };
@@ -115,6 +126,16 @@ void workload_client_drain(struct wl *wl);
 bool workload_client_may_ask(const struct wl *wl);
 void workload_client_ask(struct conn *conn, uint64_t intended_ns);
 
+/* That a request was to begin, or is answered: for the trace. */
+void workload_note(const struct conn *conn, enum trace_point point, uint64_t value);
+
+/* workload_connect.c */
+void workload_connect_start(struct wl *wl);
+void workload_connect_done(struct conn *conn, const struct act_done *done);
+void workload_connect_drain(struct wl *wl);
+void workload_connect_begin(struct conn *conn, uint64_t intended_ns);
+void workload_connect_end(struct conn *conn);
+
 /* workload_arrivals.c; in a closed loop they do nothing */
 void workload_arrivals_start(struct wl *wl);
 uint64_t workload_arrivals_begin(struct wl *wl); /* what is due; when to be called again */
@@ -122,6 +143,8 @@ bool workload_arrivals_wait(struct conn *conn);  /* for one; false in a closed l
 uint64_t workload_arrivals_drop(struct wl *wl);  /* those due and not begun: how many */
 
 /* workload_serve.c */
+bool workload_serve_make(struct wl *wl); /* false without memory */
+uint32_t workload_serve_slots(const struct scenario_workload *spec);
 void workload_serve_start(struct wl *wl);
 void workload_serve_done(struct wl *wl, const struct act_done *done);
 void workload_serve_ready(struct conn *conn);

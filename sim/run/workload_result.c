@@ -14,6 +14,22 @@ static const struct wl *find(const struct workload_set *set, uint32_t index)
     return NULL;
 }
 
+/* How evenly a serve's listeners accepted. */
+static void spread(const struct wl *wl, struct workload_result *result)
+{
+    if (!wl->listeners)
+        return;
+    result->listeners = wl->spec->listeners;
+    result->accepted_least = UINT64_MAX;
+    for (uint32_t i = 0; i < wl->spec->listeners; i++) {
+        uint64_t accepted = wl->listeners[i].accepted;
+        if (accepted < result->accepted_least)
+            result->accepted_least = accepted;
+        if (accepted > result->accepted_most)
+            result->accepted_most = accepted;
+    }
+}
+
 bool workload_result(const struct workload_set *set, uint32_t i, struct workload_result *result)
 {
     const struct wl *wl = find(set, i);
@@ -39,8 +55,10 @@ bool workload_result(const struct workload_set *set, uint32_t i, struct workload
         .bind_error = wl->bind_error,
         .latency = wl->times->latency,
         .service = wl->times->service,
+        .released = wl->times->released,
         .backlog = wl->backlog};
     memcpy(result->first_error_text, wl->first_error_text, sizeof(result->first_error_text));
+    spread(wl, result);
     if (wl->digesting)
         payload_digest_text(&wl->digest, result->received_xxh128);
     return true;

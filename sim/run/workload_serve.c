@@ -3,7 +3,11 @@
  *
  * A built-in client opens with the payload header, echoed like all else; then what arrives is
  * compared here too. Bytes of anybody else are only echoed (and hashed, if `accepts` is 1).
- * A few accepts wait at a time, so that a burst of connections needs no round trip each.
+ *
+ * A single listener keeps a few accepts waiting, so that a burst of connections needs no round trip
+ * each; of several, which share the command ring, each keeps one. With `polls` each keeps a poll
+ * waiting instead, and accepts one connection when that says so: then the ring has no accept that
+ * waits, and there may be any number of listeners (backend/be_poll.c).
  */
 #include <stdlib.h>
 
@@ -16,22 +20,43 @@ static void fail(struct wl *wl, const char *what, int32_t ret)
     workload_finish(wl);
 }
 
+bool workload_serve_make(struct wl *wl)
+{
+    wl->listeners = calloc(wl->spec->listeners, sizeof(struct listener));
+    return wl->listeners != NULL;
+}
+
+/* How many accepts a listener keeps waiting. */
+static uint32_t accepts_of(const struct scenario_workload *spec)
+{
+    return spec->listeners == 1 && !spec->polls ? WORKLOAD_ACCEPTS : 1;
+}
+
+uint32_t workload_serve_slots(const struct scenario_workload *spec)
+{
+    return spec->listeners * (1 + accepts_of(spec) + (spec->polls ? 1 : 0));
+}
+
 void workload_serve_start(struct wl *wl)
 {
     struct workload_set *set = wl->set;
-    int64_t sock = fe_bind(set->env.fe, &wl->spec->listen.addr, workload_call(set));
 
-    workload_called(set, CALL_BIND, (uint64_t)sock, sock);
-    if (sock < 0) {
-        fail(wl, "bind", (int32_t)sock);
-        return;
+    for (uint32_t i = 0; i < wl->spec->listeners && !wl->finished; i++) {
+        struct call_addr addr = call_addr_after(&wl->spec->listen.addr, i);
+        int64_t sock = fe_bind(set->env.fe, &addr, workload_call(set));
+
+        workload_called(set, CALL_BIND, (uint64_t)sock, sock);
+        if (sock < 0) {
+            fail(wl, "bind", (int32_t)sock);
+            return;
+        }
+        wl->listeners[i].sock = (uint64_t)sock;
+        wl->listeners[i].live = true;
+        set->live++;
     }
-    wl->listener = (uint64_t)sock;
-    wl->listener_live = true;
-    set->live++;
 }
 
-static struct conn *new_conn(struct wl *wl, uint64_t sock)
+static struct conn *new_conn(struct wl *wl, struct listener *listener, uint64_t sock)
 {
     struct conn *conn = calloc(1, sizeof(*conn));
 
@@ -39,6 +64,7 @@ static struct conn *new_conn(struct wl *wl, uint64_t sock)
     conn->echo = malloc(wl->spec->read_bytes ? wl->spec->read_bytes : 65536);
     assert(conn->echo);
     conn->wl = wl;
+    conn->listener = listener;
     conn->state = CONN_CONNECTING;
     conn->header_left = PAYLOAD_HEADER_BYTES;
     conn->number = (uint32_t)wl->accepts_asked;
@@ -64,25 +90,53 @@ void workload_serve_free(struct wl *wl)
 {
     while (wl->served_conns)
         free_conn(wl->served_conns);
+    free(wl->listeners);
 }
 
-static void ask_accepts(struct wl *wl)
+static bool may_accept(const struct wl *wl)
+{
+    return wl->set->phase < WORKLOAD_DRAIN && !wl->finished &&
+           (wl->spec->accepts == 0 || wl->accepts_asked < wl->spec->accepts);
+}
+
+static void ask_accepts(struct wl *wl, struct listener *listener)
 {
     struct workload_set *set = wl->set;
 
-    while (wl->accepts_waiting < WORKLOAD_ACCEPTS && set->phase < WORKLOAD_DRAIN &&
-           (wl->spec->accepts == 0 || wl->accepts_asked < wl->spec->accepts)) {
-        int64_t sock = fe_accept(set->env.fe, wl->listener, workload_call(set));
-        workload_called(set, CALL_ACCEPT, wl->listener, sock);
+    while (listener->waiting < accepts_of(wl->spec) && may_accept(wl)) {
+        int64_t sock = fe_accept(set->env.fe, listener->sock, workload_call(set));
+        workload_called(set, CALL_ACCEPT, listener->sock, sock);
         if (sock < 0) {
-            if (wl->accepts_waiting == 0)
+            if (listener->waiting == 0)
                 fail(wl, "accept on", (int32_t)sock);
             return;
         }
         wl->accepts_asked++;
-        wl->accepts_waiting++;
-        new_conn(wl, (uint64_t)sock);
+        listener->waiting++;
+        new_conn(wl, listener, (uint64_t)sock);
     }
+}
+
+static void ask_poll(struct wl *wl, struct listener *listener)
+{
+    struct workload_set *set = wl->set;
+
+    if (listener->polling || listener->waiting > 0 || !may_accept(wl))
+        return;
+    int ret = fe_poll(set->env.fe, listener->sock, workload_call(set));
+    workload_called(set, CALL_POLL, listener->sock, ret);
+    listener->polling = ret == 0;
+    if (ret < 0)
+        fail(wl, "poll", ret);
+}
+
+/* Wait for the next connection of a listener. */
+static void ask(struct wl *wl, struct listener *listener)
+{
+    if (wl->spec->polls)
+        ask_poll(wl, listener);
+    else
+        ask_accepts(wl, listener);
 }
 
 static void ended(struct wl *wl)
@@ -93,39 +147,71 @@ static void ended(struct wl *wl)
         workload_finish(wl);
 }
 
-/* The first bytes tell whether a built-in client is there; then its stream starts at 0 again. */
-static uint32_t take_header(struct conn *conn, const uint8_t *bytes, uint32_t count)
+/* Of `raw` bytes in one direction those that are payload: whose first bytes are a header is known
+ * when they are there, or when no more will come. */
+static uint64_t payload_of(const struct conn *conn, uint64_t raw, bool over)
 {
-    uint32_t taken = count < conn->header_left ? count : conn->header_left;
+    if (conn->has_header)
+        return raw > PAYLOAD_HEADER_BYTES ? raw - PAYLOAD_HEADER_BYTES : 0;
+    return conn->header_left > 0 && !over ? 0 : raw;
+}
+
+static void count(struct conn *conn, bool over)
+{
+    uint64_t sent = payload_of(conn, conn->raw_sent, over);
+    uint64_t received = payload_of(conn, conn->raw_received, over);
+
+    conn->wl->sent += sent - conn->sent;
+    conn->wl->received += received - conn->received;
+    conn->sent = sent;
+    conn->received = received;
+}
+
+static void digest(struct conn *conn, const uint8_t *bytes, uint32_t size)
+{
+    if (conn->wl->digesting)
+        payload_digest_update(&conn->wl->digest, bytes, size);
+}
+
+/* The first bytes tell whether a built-in client is there; then its stream starts at 0. */
+static uint32_t take_header(struct conn *conn, const uint8_t *bytes, uint32_t size)
+{
+    uint32_t taken = size < conn->header_left ? size : conn->header_left;
     struct payload_header header;
 
     memcpy(conn->header + PAYLOAD_HEADER_BYTES - conn->header_left, bytes, taken);
     conn->header_left -= taken;
-    if (conn->header_left == 0 && payload_header_unpack(conn->header, &header) == 0) {
+    if (conn->header_left > 0 || taken == 0)
+        return taken;
+    if (payload_header_unpack(conn->header, &header) == 0) {
         conn->has_header = true;
         conn->key = payload_key(header.seed, header.stream);
+    } else {
+        digest(conn, conn->header, PAYLOAD_HEADER_BYTES);
     }
     return taken;
 }
 
-static void received(struct conn *conn, uint32_t count)
+static void received(struct conn *conn, uint32_t size)
 {
-    struct wl *wl = conn->wl;
-    const uint8_t *bytes = conn->echo;
+    uint32_t header = take_header(conn, conn->echo, size);
 
-    wl->received += count;
     conn->echo_at = 0;
-    conn->echo_bytes = count;
-    if (wl->digesting)
-        payload_digest_update(&wl->digest, bytes, count);
-    if (conn->header_left > 0) {
-        uint32_t taken = take_header(conn, bytes, count);
-        bytes += taken;
-        count -= taken;
-    }
+    conn->echo_bytes = size;
     if (conn->has_header)
-        workload_check(conn, bytes, count);
-    conn->received += count;
+        workload_check(conn, conn->echo + header, size - header);
+    digest(conn, conn->echo + header, size - header);
+    conn->raw_received += size;
+    count(conn, false);
+}
+
+/* No more will come: what there is of a header was none. */
+static void stream_ended(struct conn *conn)
+{
+    if (conn->header_left > 0)
+        digest(conn, conn->header, PAYLOAD_HEADER_BYTES - conn->header_left);
+    count(conn, true);
+    workload_release(conn);
 }
 
 /* Echo what was received; false while the ring is full. */
@@ -138,9 +224,10 @@ static bool send_echo(struct conn *conn)
             workload_release(conn);
             return false;
         }
-        conn->wl->sent += (uint64_t)taken;
+        conn->raw_sent += (uint64_t)taken;
         conn->echo_at += (uint32_t)taken;
         conn->echo_bytes -= (uint32_t)taken;
+        count(conn, false);
         if (conn->echo_bytes > 0)
             return false;
     }
@@ -161,15 +248,16 @@ void workload_serve_ready(struct conn *conn)
         }
         if (taken < 0)
             workload_fail(conn->wl, "receive from a client of", (int32_t)taken);
-        workload_release(conn);
+        stream_ended(conn);
     }
 }
 
 static void accepted(struct conn *conn, int32_t ret)
 {
+    struct listener *listener = conn->listener;
     struct wl *wl = conn->wl;
 
-    wl->accepts_waiting--;
+    listener->waiting--;
     if (ret < 0) {
         if (wl->set->phase < WORKLOAD_DRAIN)
             workload_fail(wl, "accept on", ret);
@@ -178,56 +266,92 @@ static void accepted(struct conn *conn, int32_t ret)
         return;
     }
     wl->connections++;
+    listener->accepted++;
     conn->state = CONN_OPEN;
-    ask_accepts(wl);
+    ask(wl, listener);
     if (wl->set->phase >= WORKLOAD_DRAIN)
         workload_release(conn); /* came too late to be served */
     else
         workload_serve_ready(conn);
 }
 
-static void listener_done(struct wl *wl, const struct act_done *done)
+static void polled(struct wl *wl, struct listener *listener, int32_t ret)
+{
+    listener->polling = false;
+    if (ret < 0)
+        workload_fail(wl, "poll", ret);
+    else
+        ask_accepts(wl, listener);
+}
+
+static void bound(struct wl *wl, struct listener *listener, int32_t ret)
 {
     struct workload_set *set = wl->set;
 
-    if (done->call == CALL_RELEASE) {
-        wl->listener_live = false;
-        return;
-    }
-    if (set->phase >= WORKLOAD_DRAIN)
-        return; /* it is being released, so what was under way is over, and no failure */
-    if (done->call == CALL_BIND && done->ret < 0) {
-        wl->listener_live = false;
-        set->live--;
-        wl->bind_error = done->ret;
-        fail(wl, "bind", done->ret);
-    } else if (done->call == CALL_BIND) {
-        int ret = fe_listen(set->env.fe, wl->listener, workload_call(set));
-        workload_called(set, CALL_LISTEN, wl->listener, ret);
+    if (ret == 0) {
+        ret = fe_listen(set->env.fe, listener->sock, workload_call(set));
+        workload_called(set, CALL_LISTEN, listener->sock, ret);
         if (ret < 0)
             fail(wl, "listen on", ret);
-    } else if (done->call == CALL_LISTEN && done->ret < 0) {
-        wl->bind_error = done->ret;
-        fail(wl, "listen on", done->ret);
-    } else if (done->call == CALL_LISTEN) {
-        wl->listening = true;
-        ask_accepts(wl);
+        return;
     }
+    listener->live = false;
+    set->live--;
+    if (wl->bind_error == 0)
+        wl->bind_error = ret;
+    fail(wl, "bind", ret);
+}
+
+static void listens(struct wl *wl, struct listener *listener, int32_t ret)
+{
+    if (ret < 0) {
+        if (wl->bind_error == 0)
+            wl->bind_error = ret;
+        fail(wl, "listen on", ret);
+        return;
+    }
+    wl->listening |= ++wl->listening_count == wl->spec->listeners;
+    ask(wl, listener);
+}
+
+static void listener_done(struct wl *wl, struct listener *listener, const struct act_done *done)
+{
+    if (done->call == CALL_RELEASE)
+        listener->live = false;
+    else if (wl->set->phase >= WORKLOAD_DRAIN)
+        return; /* it is being released, so what was under way is over, and no failure */
+    else if (done->call == CALL_BIND)
+        bound(wl, listener, done->ret);
+    else if (done->call == CALL_LISTEN)
+        listens(wl, listener, done->ret);
+    else if (done->call == CALL_POLL)
+        polled(wl, listener, done->ret);
+}
+
+static struct listener *find_listener(struct wl *wl, uint64_t sock)
+{
+    for (uint32_t i = 0; i < wl->spec->listeners; i++)
+        if (wl->listeners[i].live && wl->listeners[i].sock == sock)
+            return &wl->listeners[i];
+    return NULL;
 }
 
 void workload_serve_done(struct wl *wl, const struct act_done *done)
 {
     struct conn *conn = wl->set->by_slot[step_slot(done->sock)];
+    struct listener *listener;
 
-    if (wl->listener_live && done->sock == wl->listener) {
-        listener_done(wl, done);
-    } else if (conn && conn->wl == wl && conn->sock == done->sock) {
+    if (conn && conn->sock == done->sock) {
+        if (conn->wl != wl)
+            return;
         if (done->call == CALL_ACCEPT) {
             accepted(conn, done->ret);
         } else if (done->call == CALL_RELEASE) {
             free_conn(conn);
             ended(wl);
         }
+    } else if ((listener = find_listener(wl, done->sock))) {
+        listener_done(wl, listener, done);
     }
 }
 
@@ -235,9 +359,11 @@ void workload_serve_drain(struct wl *wl)
 {
     struct workload_set *set = wl->set;
 
-    if (wl->listener_live) {
-        int ret = fe_release(set->env.fe, wl->listener, workload_call(set));
-        workload_called(set, CALL_RELEASE, wl->listener, ret);
+    for (uint32_t i = 0; i < wl->spec->listeners; i++) {
+        if (!wl->listeners[i].live)
+            continue;
+        int ret = fe_release(set->env.fe, wl->listeners[i].sock, workload_call(set));
+        workload_called(set, CALL_RELEASE, wl->listeners[i].sock, ret);
         assert(ret == 0);
     }
     for (struct conn *conn = wl->served_conns; conn; conn = conn->next)

@@ -257,8 +257,7 @@ static void print_text(struct printed *out, const char *text)
     print(out, "\"");
 }
 
-/* A key of the resolved form has its unit in its name, one of the format in its value: the unit,
- * and the length of the name before it. */
+/* The unit that the name of a key of the resolved form has, and the length of what is before. */
 static const char *key_unit(const char *key, size_t *letters)
 {
     static const char *const units[][2] = {
@@ -303,8 +302,9 @@ static void print_json(struct printed *out, json_t *json, const char *unit)
             print_json(out, json_array_get(json, i), "");
         }
         print(out, "]");
-    } else if (json_is_string(json)) {
-        print_text(out, json_string_value(json));
+    } else if (json_is_string(json) || json_is_boolean(json)) {
+        const char *word = json_is_true(json) ? "true" : "false";
+        print_text(out, json_is_string(json) ? json_string_value(json) : word);
     } else {
         FUZZ_CHECK(json_is_integer(json), "no such value in a resolved scenario");
         print(out, "%" JSON_INTEGER_FORMAT "%s", json_integer_value(json), unit);

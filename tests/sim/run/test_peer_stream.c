@@ -273,6 +273,35 @@ static void test_client_opens_a_few(void **state)
     assert_false(peer_streams_next(&all, &number));
 }
 
+/* Each listener has its own; a connection whose listener is full holds up those behind it. */
+static void test_client_spreads(void **state)
+{
+    enum { LISTENERS = 3, FULL = LISTENERS * PEER_UNANSWERED_MAX };
+    struct scenario_peer peer = {
+        .kind = SCENARIO_PEER_CLIENT, .connections = 2 * FULL, .listeners = LISTENERS, .bytes = 5};
+    struct peer_streams all;
+    struct peer_stream streams[2 * FULL];
+    uint64_t number;
+
+    (void)state;
+    peer_streams_init(&all, &peer, PEERS_SEED, PEERS_STREAM);
+    for (uint32_t i = 0; i < FULL; i++) {
+        assert_true(peer_streams_next(&all, &number));
+        peer_stream_connect(&streams[i], &all, number);
+        assert_int_equal(streams[i].listener, i % LISTENERS);
+    }
+    assert_false(peer_streams_next(&all, &number));
+    peer_stream_closed(&streams[1]); /* of the second listener; the next is the first's */
+    assert_false(peer_streams_next(&all, &number));
+    peer_stream_closed(&streams[0]);
+    for (uint32_t i = FULL; i < FULL + 2; i++) {
+        assert_true(peer_streams_next(&all, &number));
+        assert_int_equal(number, PEERS_STREAM + i);
+        peer_stream_connect(&streams[i], &all, number);
+    }
+    assert_false(peer_streams_next(&all, &number));
+}
+
 /* ---- the end ---- */
 
 /* Every end of a connection that was accepted, and how it is judged. */
@@ -365,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_client),
         cmocka_unit_test(test_client_gets_another_header),
         cmocka_unit_test(test_client_opens_a_few),
+        cmocka_unit_test(test_client_spreads),
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_client_ends),
     };

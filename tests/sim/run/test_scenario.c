@@ -87,10 +87,10 @@ static void assert_printed(const char *path)
 
 static void bad_files(void **state)
 {
-    static const char *const names[] = {"keys",     "references", "syntax", "indent", "features",
-                                        "schema",   "duplicates", "hosts",  "shape",  "empty",
-                                        "text",     "missing",    "nul",    "utf8",   "long",
-                                        "arrivals", "virtual"};
+    static const char *const names[] = {"keys",     "references", "syntax",   "indent", "features",
+                                        "schema",   "duplicates", "hosts",    "shape",  "empty",
+                                        "text",     "missing",    "nul",      "utf8",   "long",
+                                        "arrivals", "virtual",    "listeners"};
     char path[64];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -1,0 +1,75 @@
+/*
+ * Requests that park: how many there are, and the life of a POLL.
+ *
+ * Nobody can withdraw a parked request, and a ring has few slots for them. So a guest that listens
+ * on more sockets than that would wait for the first of them alone, for ever. Therefore a POLL that
+ * has waited BE_POLL_NS since all that room was taken is answered -ERR_INTR, "ask again", which
+ * loses nothing: the guest asks for another listener first. An ACCEPT does not yield: its
+ * connection could be lost between here and the guest.
+ * Invariant: while room is left nobody waits in the guest, and no POLL yields.
+ * Source: protocol.md 1.3 (draft 1 answers -4 to an ACCEPT that is to be asked again), 7 (3, 25).
+ */
+#include "backend/be_private.h"
+
+/* An accept or a poll of this listener begins to wait. If it takes the last room, all that wait
+ * are on borrowed time. */
+void be_poll_park(struct be *be, struct be_sock *listener, struct step_out *out)
+{
+    listener->children++;
+    be->parked++;
+    if (be->parked < be->ring.size - 2)
+        return;
+    for (uint32_t i = 0; i < CMDRING_SIZE_MAX; i++) {
+        struct be_poll *poll = &be->polls[i];
+        if (poll->call.pending && poll->yields_ns == STEP_NEVER)
+            poll->yields_ns = out->now_ns + BE_POLL_NS;
+        if (poll->call.pending && poll->yields_ns < be->yields_ns)
+            be->yields_ns = poll->yields_ns;
+    }
+}
+
+void be_poll_close(struct be *be, struct be_poll *poll, int32_t result, struct step_out *out)
+{
+    poll->closing = true;
+    poll->result = result;
+    step_act(out, ACT_NET_CLOSE, be_poll_token(be, poll));
+}
+
+void be_poll_step(struct be *be, struct be_poll *poll, const struct ev *ev, struct step_out *out)
+{
+    bool over = ev->kind == EV_NET_CLOSE || !poll->closing;
+
+    assert(step_generation(ev->token) == poll->generation);
+    if (ev->kind == EV_NET_POLL) {
+        be_reply(be, &poll->call, poll->closing ? poll->result : ev->ret);
+        be_sock_childless(be, poll->listener, out);
+    }
+    if (over) {
+        poll->closing = false;
+        be->live--;
+    }
+}
+
+static void yield(struct be *be, struct be_poll *poll, struct step_out *out)
+{
+    be->counters.poll_yields++;
+    be_poll_close(be, poll, -ERR_INTR, out);
+}
+
+void be_poll_yield(struct be *be, struct step_out *out)
+{
+    uint64_t next_ns = STEP_NEVER;
+
+    if (out->now_ns < be->yields_ns)
+        return;
+    for (uint32_t i = 0; i < CMDRING_SIZE_MAX; i++) {
+        struct be_poll *poll = &be->polls[i];
+        if (!poll->call.pending || poll->closing)
+            continue;
+        if (poll->yields_ns <= out->now_ns && step_room(out) >= BE_SOCK_ACTS)
+            yield(be, poll, out);
+        else if (poll->yields_ns < next_ns)
+            next_ns = poll->yields_ns;
+    }
+    be->yields_ns = next_ns;
+}

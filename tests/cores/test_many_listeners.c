@@ -1,0 +1,214 @@
+/*
+ * More listeners than requests may park: polls make room for each other, so that no listener waits
+ * for one that nobody connects to, nor one with connections for many without.
+ * Source: protocol.md 7 (25); frontend/fe_ring.c, backend/be_poll.c.
+ */
+#include "tests/support/pair.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { LISTENERS = 20, ROOM = 6 /* ring of 8, less two */ };
+
+static struct pair pair;
+static uint64_t listeners[LISTENERS], listening[LISTENERS]; /* the guest's ids, backend's tokens */
+
+static void finish_op(enum ev_kind kind)
+{
+    assert_true(net_mem_complete(pair.net, kind, pair_pending(&pair, kind), 0, NULL));
+    pair_run(&pair);
+}
+
+static int open_listeners(void **state)
+{
+    (void)state;
+    pair_open(&pair, &(struct pair_config){.order = 1, .max_sockets = 256});
+    for (uint32_t i = 0; i < LISTENERS; i++) {
+        int64_t sock = pair_bind_begin(&pair, (uint16_t)(7000 + i));
+        assert_true(sock >= 0);
+        listeners[i] = (uint64_t)sock;
+        pair_run(&pair);
+        listening[i] = pair_pending(&pair, EV_NET_BIND);
+        finish_op(EV_NET_BIND);
+        assert_int_equal(pair_listen_begin(&pair, listeners[i]), 0);
+        pair_run(&pair);
+        finish_op(EV_NET_LISTEN);
+    }
+    pair_forget(&pair);
+    return 0;
+}
+
+static int close_clean(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < LISTENERS; i++)
+        pair_release(&pair, listeners[i]);
+    pair_settle(&pair);
+    pair_close(&pair);
+    return 0;
+}
+
+/* Whether a poll of this listener waits at the backend; its token. */
+static bool waits(uint32_t listener, uint64_t *token)
+{
+    struct net_mem_op op;
+
+    for (uint32_t i = 0; net_mem_pending(pair.net, i, &op); i++) {
+        if (op.kind != EV_NET_POLL || op.listener != listening[listener])
+            continue;
+        *token = op.token;
+        return true;
+    }
+    return false;
+}
+
+/* A connection comes to a listener: how many rounds of BE_POLL_NS until its poll knows. */
+static uint32_t rounds_until_told(uint32_t listener, uint32_t most)
+{
+    uint64_t token;
+
+    for (uint32_t round = 0; round <= most; round++) {
+        if (waits(listener, &token)) {
+            assert_true(net_mem_complete(pair.net, EV_NET_POLL, token, 0, NULL));
+            pair_run(&pair);
+            assert_int_equal(pair_done(&pair, CALL_POLL, listeners[listener]), 0);
+            return round;
+        }
+        pair.now_ns += BE_POLL_NS;
+        pair_run(&pair);
+    }
+    return most + 1;
+}
+
+static void poll_all(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(pair_poll_begin(&pair, listeners[i]), 0);
+    pair_run(&pair);
+}
+
+/* As long as all may park nobody is disturbed. */
+static void polls_with_room_wait_for_ever(void **state)
+{
+    (void)state;
+    poll_all(ROOM - 1);
+    assert_true(be_deadline_ns(pair.be) == STEP_NEVER);
+    pair.now_ns += 100 * (uint64_t)BE_POLL_NS;
+    pair_run(&pair);
+    assert_int_equal(be_counters(pair.be)->poll_yields, 0);
+    assert_int_equal(be_counters(pair.be)->requests, 2 * LISTENERS + ROOM - 1);
+}
+
+/* The last of twenty is told within as many rounds as half the room has to be emptied: the other
+ * half is for those asked in vain before. */
+static void no_listener_waits_for_one_without_connections(void **state)
+{
+    (void)state;
+    poll_all(LISTENERS);
+    assert_int_equal(pair_pending_count(&pair, EV_NET_POLL), ROOM);
+    assert_true(rounds_until_told(LISTENERS - 1, LISTENERS) <= LISTENERS / (ROOM / 2));
+    assert_int_equal(pair_upcalls(&pair, ACT_DONE, NULL), 1); /* of the others nobody heard */
+}
+
+/* Before its time a poll that holds the last room is left alone. */
+static void polls_keep_their_time(void **state)
+{
+    uint64_t token;
+
+    (void)state;
+    poll_all(LISTENERS);
+    pair.now_ns += BE_POLL_NS - 1;
+    pair_run(&pair);
+    assert_int_equal(be_counters(pair.be)->poll_yields, 0);
+    assert_false(waits(ROOM, &token));
+    pair.now_ns += 1;
+    pair_run(&pair);
+    assert_int_equal(be_counters(pair.be)->poll_yields, ROOM);
+    assert_true(waits(ROOM, &token));
+}
+
+/* One with a connection after the other is told of each at once, however many listen in vain. */
+static void busy_listener_does_not_wait_for_idle_ones(void **state)
+{
+    (void)state;
+    poll_all(LISTENERS);
+    assert_true(rounds_until_told(3, 0) == 0);
+    for (uint32_t round = 0; round < 4; round++) { /* all others have been asked in vain */
+        pair.now_ns += BE_POLL_NS;
+        pair_run(&pair);
+    }
+    for (uint32_t i = 0; i < 30; i++) {
+        pair_forget(&pair);
+        assert_int_equal(pair_poll_begin(&pair, listeners[3]), 0);
+        pair_run(&pair);
+        assert_true(rounds_until_told(3, 3) <= 1);
+    }
+}
+
+/* Those with connections at any time, and polls that wait in the guest at any time, leave the idle
+ * ones half of the room and no more. */
+static void idle_listeners_do_not_wait_for_busy_ones(void **state)
+{
+    enum { BUSY = 4 };
+    bool seen[LISTENERS] = {false};
+    uint64_t token;
+
+    (void)state;
+    for (uint32_t i = 0; i < BUSY; i++)
+        poll_all(BUSY);
+    poll_all(LISTENERS);
+    for (uint32_t round = 0; round < 3 * LISTENERS; round++) {
+        uint32_t idle = 0;
+        for (uint32_t i = BUSY; i < LISTENERS; i++) {
+            bool now = round > LISTENERS && waits(i, &token); /* all have been asked in vain */
+            seen[i] |= now;
+            idle += now;
+        }
+        assert_true(idle <= ROOM / 2);
+        for (uint32_t i = 0; i < 4 * BUSY; i++) {
+            if (!waits(i % BUSY, &token))
+                continue;
+            assert_int_equal(pair_poll_begin(&pair, listeners[i % BUSY]), 0);
+            assert_true(net_mem_complete(pair.net, EV_NET_POLL, token, 0, NULL));
+            pair_run(&pair);
+        }
+        pair.now_ns += BE_POLL_NS;
+        pair_run(&pair);
+        pair_forget(&pair);
+    }
+    for (uint32_t i = BUSY; i < LISTENERS; i++)
+        assert_true(seen[i]);
+}
+
+/* Released while its poll comes back to be asked again: told once, and gone. */
+static void poll_of_a_released_listener_ends(void **state)
+{
+    (void)state;
+    poll_all(LISTENERS);
+    pair.now_ns += BE_POLL_NS;
+    for (uint32_t turn = 0; turn < 4; turn++)
+        exec_turn(pair.back, pair.now_ns);
+    assert_int_equal(be_counters(pair.be)->poll_yields, ROOM);
+    assert_int_equal(pair_release(&pair, listeners[0]), 0);
+    pair_settle(&pair);
+    assert_int_equal(pair_done(&pair, CALL_POLL, listeners[0]), -ERR_BADF);
+    assert_int_equal(pair_done(&pair, CALL_RELEASE, listeners[0]), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_listeners, close_clean)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(polls_with_room_wait_for_ever),
+        TEST(no_listener_waits_for_one_without_connections),
+        TEST(polls_keep_their_time),
+        TEST(busy_listener_does_not_wait_for_idle_ones),
+        TEST(idle_listeners_do_not_wait_for_busy_ones),
+        TEST(poll_of_a_released_listener_ends),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
