@@ -69,9 +69,10 @@ static void send_watch_events(struct emu_server *server)
     struct store_event event;
 
     while (store_next(hypervisor_store(server->tables), &event)) {
-        struct emu_seat *seat = find_seat(server, event.domid);
-        struct emu_cookie message = {.head.kind = EMU_STORE_EVENT, .cookie = event.cookie};
+        struct emu_seat *seat = find_seat(server, store_domid(event.client));
+        struct emu_cookie message = {.head.kind = EMU_STORE_EVENT};
 
+        memcpy(&message.cookie, event.token, sizeof(message.cookie));
         if (seat && is_taken(seat))
             emu_seat_send(seat, &message, sizeof(message), NULL, 0);
     }

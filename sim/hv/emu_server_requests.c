@@ -227,36 +227,47 @@ static void give_back(struct emu_server *server, struct emu_seat *seat,
                       emu_wire_name(server->in.body.head.kind));
 }
 
+static struct store_client *client_of(const struct emu_server *server, const struct emu_seat *seat)
+{
+    return hypervisor_client(server->tables, seat->domid);
+}
+
 static void store_read_node(struct emu_server *server, struct emu_seat *seat)
 {
-    const char *value = store_read(hypervisor_store(server->tables), server->in.body.path.path);
     struct emu_value *out = &server->out.value;
+    const void *value;
+    uint32_t bytes;
+    int ret = store_read(client_of(server, seat), 0, server->in.body.path.path, &value, &bytes);
 
-    if (!value || strlen(value) >= sizeof(out->value)) {
-        answer_ret(server, seat, value ? -ERR_2BIG : -ERR_NOENT);
+    if (ret == 0 && bytes >= sizeof(out->value))
+        ret = -ERR_2BIG;
+    if (ret < 0) {
+        answer_ret(server, seat, ret);
         return;
     }
     answer(server, 0);
     memset(out->value, 0, sizeof(out->value));
-    memcpy(out->value, value, strlen(value));
+    memcpy(out->value, value, bytes);
     emu_seat_send(seat, out, sizeof(*out), NULL, 0);
 }
 
 static void store_list_node(struct emu_server *server, struct emu_seat *seat)
 {
     struct emu_names *out = &server->out.names;
-    uint32_t used = 0;
-    int ret = store_list(hypervisor_store(server->tables), server->in.body.path.path, out->names,
-                         sizeof(out->names), &used);
+    struct store_names names;
+    int ret = store_list(client_of(server, seat), 0, server->in.body.path.path, &names);
 
+    if (ret == 0 && names.bytes > sizeof(out->names))
+        ret = -ERR_NOSPC;
     if (ret < 0) {
         answer_ret(server, seat, ret);
         return;
     }
-    answer(server, ret);
-    out->bytes = used;
+    answer(server, names.count);
+    memcpy(out->names, names.text, names.bytes);
+    out->bytes = names.bytes;
     out->zero = 0;
-    emu_seat_send(seat, out, (uint32_t)offsetof(struct emu_names, names) + used, NULL, 0);
+    emu_seat_send(seat, out, (uint32_t)offsetof(struct emu_names, names) + names.bytes, NULL, 0);
 }
 
 static void store_publish(struct emu_server *server, struct emu_seat *seat)
@@ -272,7 +283,7 @@ static void store_publish(struct emu_server *server, struct emu_seat *seat)
             return;
         }
     }
-    answer_ret(server, seat, hypervisor_publish(server->tables, in->nodes, in->count));
+    answer_ret(server, seat, hypervisor_publish(server->tables, seat->domid, in->nodes, in->count));
 }
 
 static void store_request(struct emu_server *server, struct emu_seat *seat, enum emu_kind kind)
@@ -286,9 +297,8 @@ static void store_request(struct emu_server *server, struct emu_seat *seat, enum
     else if (kind == EMU_STORE_LIST)
         store_list_node(server, seat);
     else
-        answer_ret(
-            server, seat,
-            store_watch(hypervisor_store(server->tables), seat->domid, in->path, in->cookie));
+        answer_ret(server, seat,
+                   store_watch(client_of(server, seat), in->path, &in->cookie, sizeof(in->cookie)));
 }
 
 /* What a request of a kind looks like: bytes, plus `each` per element, 1 to `most`, of the count
@@ -350,8 +360,8 @@ static void carry_out(struct emu_server *server, struct emu_seat *seat, enum emu
     case EMU_STORE_WATCH: store_request(server, seat, kind); break;
     case EMU_STORE_PUBLISH: store_publish(server, seat); break;
     case EMU_STORE_UNWATCH:
-        (void)store_unwatch(hypervisor_store(server->tables), seat->domid,
-                            server->in.body.cookie.cookie);
+        (void)store_unwatch_token(client_of(server, seat), &server->in.body.cookie.cookie,
+                                  sizeof(server->in.body.cookie.cookie));
         answer_ret(server, seat, 0);
         break;
     case EMU_HELLO:

@@ -62,6 +62,7 @@ struct port {
 
 struct domain {
     uint16_t domid;
+    struct store_client *client;
     struct slots refs;    /* quarantined ones are taken too */
     struct grant *grants; /* by ref, */
     uint32_t grant_room;  /* so many */

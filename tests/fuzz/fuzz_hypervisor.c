@@ -45,7 +45,7 @@ enum {
     OUR_SOCKET = FDS_TO_SEND, /* behind the others */
     SMALL_GRANTS = 24,
     SMALL_PORTS = 5,
-    NODES = 3, /* that stay in the store: the root, /local and /local/domain */
+    NODES = 5, /* that stay: the root, /tool with one below, /local and /local/domain */
 };
 
 static_assert((int)MESSAGES_MAX <= (int)HV_REFERENCE_THINGS, "room for what every message makes");

@@ -224,7 +224,7 @@ static void what_it_cannot_have_is_answered(void **state)
 
 static void a_domain_that_does_not_read_is_dropped(void **state)
 {
-    struct emu_path path = {.head.kind = EMU_STORE_READ, .path = "/local/domain/0/domid"};
+    struct emu_path path = {.head.kind = EMU_STORE_READ, .path = "/local/domain/1/domid"};
     int fd = emu_machine_connect(&machine, LIAR);
 
     (void)state;
@@ -242,7 +242,7 @@ static void a_domain_that_does_not_read_is_dropped(void **state)
 /* Its answers wait for it, and come when it reads though it asks for nothing more. */
 static void a_domain_that_reads_late_gets_every_answer(void **state)
 {
-    struct emu_path path = {.head.kind = EMU_STORE_READ, .path = "/local/domain/0/domid"};
+    struct emu_path path = {.head.kind = EMU_STORE_READ, .path = "/local/domain/1/domid"};
     int fd = emu_machine_connect(&machine, LIAR);
 
     (void)state;
@@ -282,9 +282,9 @@ static void a_hypervisor_without_descriptors_says_so(void **state)
 
 static void watch_events_do_not_reach_who_came_after(void **state)
 {
-    struct emu_path watch = {.head.kind = EMU_STORE_WATCH, .path = "/t"};
+    struct emu_path watch = {.head.kind = EMU_STORE_WATCH, .path = "/local/domain/1"};
     int fd = emu_machine_connect(&machine, LIAR);
-    struct hv_node node = {"/t/a", "1"};
+    struct hv_node node = {"/local/domain/1/a", "1"}; /* which it may see */
 
     (void)state;
     assert_int_equal(ask(fd, &watch, sizeof(watch), NULL, 0), 0);
