@@ -126,7 +126,8 @@ static void print_tables(const json_t *domains, const json_t *devices)
     const json_t *one;
     size_t i;
 
-    puts("domain  state      lives  grants    of  quarantined  held  ports    of   maps");
+    puts("domain  state      lives  grants    of  quarantined  held  ports    of   maps  nodes  "
+         "watches");
     json_array_foreach(domains, i, one)
         printf("%6" JSON_INTEGER_FORMAT "  %-9s  %5" JSON_INTEGER_FORMAT "  %6" JSON_INTEGER_FORMAT
                " %5" JSON_INTEGER_FORMAT "  %11" JSON_INTEGER_FORMAT " %5" JSON_INTEGER_FORMAT
@@ -134,7 +135,8 @@ static void print_tables(const json_t *domains, const json_t *devices)
                look_number(one, "domid"), look_text(one, "state"), look_number(one, "lives"),
                look_number(one, "grants"), look_number(one, "grants_max"),
                look_number(one, "grants_quarantined"), look_number(one, "held_pages"),
-               look_number(one, "ports"), look_number(one, "ports_max"), look_number(one, "maps"));
+               look_number(one, "ports"), look_number(one, "ports_max"), look_number(one, "maps"),
+               look_number(one, "nodes"), look_number(one, "watches"));
     puts("\ndevice        id  frontend                backend");
     json_array_foreach(devices, i, one)
         printf("%-12s %3" JSON_INTEGER_FORMAT "  domain %-5" JSON_INTEGER_FORMAT

@@ -175,13 +175,14 @@ static bool take_domain(void *self, const char *line)
     struct look_words words;
     const json_int_t *n = words.numbers;
 
-    if (!look_words(&words, line, "domain", "nwnnnnnnnn"))
+    if (!look_words(&words, line, "domain", "nwnnnnnnnnnnn"))
         return false;
-    json_array_append_new(self,
-                          json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "domid",
-                                    n[0], "state", words.word, "lives", n[2], "grants", n[3],
-                                    "grants_quarantined", n[4], "grants_max", n[5], "ports", n[6],
-                                    "ports_max", n[7], "maps", n[8], "held_pages", n[9]));
+    json_array_append_new(
+        self,
+        json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "domid",
+                  n[0], "state", words.word, "lives", n[2], "grants", n[3], "grants_quarantined",
+                  n[4], "grants_max", n[5], "ports", n[6], "ports_max", n[7], "maps", n[8],
+                  "held_pages", n[9], "nodes", n[10], "watches", n[11], "transactions", n[12]));
     return true;
 }
 

@@ -16,7 +16,7 @@
 
 enum {
     WORDS_MAX = 3,
-    LINE_BYTES = 160, /* the longest has eleven numbers */
+    LINE_BYTES = 160, /* the longest has twelve numbers */
     NEXT_BYTES = 26,  /* "next " and the largest number, kept free behind every line */
 };
 static_assert(LINE_BYTES + NEXT_BYTES <= HYPERVISOR_LOOK_MIN, "a page holds an entry");
@@ -62,11 +62,14 @@ static bool put_domain(const struct hypervisor *hv, uint16_t domid, struct page 
     const struct history *history = &hv->history[domid];
     const char *state = domain ? "connected" : history->lives > 0 ? "dead" : "expected";
     struct hypervisor_usage usage;
+    struct store_usage store;
 
     hypervisor_usage(hv, domid, &usage);
-    return put(page, domid, "domain %u %s %u %u %u %u %u %u %u %u\n", domid, state, history->lives,
-               usage.grants, usage.grants_quarantined, hv->config.grants_max - HV_REFS_RESERVED,
-               usage.ports, hv->config.ports_max - 1, usage.maps, history->held_pages);
+    store_usage(hv->store, domid, &store);
+    return put(page, domid, "domain %u %s %u %u %u %u %u %u %u %u %u %u %u\n", domid, state,
+               history->lives, usage.grants, usage.grants_quarantined,
+               hv->config.grants_max - HV_REFS_RESERVED, usage.ports, hv->config.ports_max - 1,
+               usage.maps, history->held_pages, store.nodes, store.watches, store.transactions);
 }
 
 static void look_domains(const struct hypervisor *hv, uint64_t from, struct page *page)
@@ -187,21 +190,6 @@ static bool read_number(const char *text, uint64_t *number)
     return text[0] != '\0';
 }
 
-/* The words, each of which ends inside; 0 if there are none, or too many, or half of one. */
-static uint32_t split(const char *words, uint32_t bytes, const char *list[static WORDS_MAX])
-{
-    uint32_t count = 0;
-
-    if (bytes == 0 || words[bytes - 1] != '\0')
-        return 0;
-    for (const char *at = words; at < words + bytes; at += strlen(at) + 1) {
-        if (count == WORDS_MAX)
-            return 0;
-        list[count++] = at;
-    }
-    return count;
-}
-
 static int look_domain(const struct hypervisor *hv, const char *command, uint64_t domid,
                        uint64_t from, struct page *page)
 {
@@ -218,25 +206,25 @@ static int look_domain(const struct hypervisor *hv, const char *command, uint64_
     return 0;
 }
 
-int64_t hypervisor_look(const struct hypervisor *hv, const char *words, uint32_t words_bytes,
-                        char *text, uint32_t text_bytes)
+int hypervisor_look(const struct hypervisor *hv, const char *const *words, uint32_t count,
+                    char *text, uint32_t bytes)
 {
-    const char *list[WORDS_MAX];
-    uint32_t count = split(words, words_bytes, list);
-    struct page page = {.text = text, .bytes = text_bytes};
+    struct page page = {.text = text, .bytes = bytes};
     uint64_t numbers[WORDS_MAX] = {0};
 
-    assert(text_bytes >= HYPERVISOR_LOOK_MIN);
+    assert(bytes >= HYPERVISOR_LOOK_MIN);
+    if (count == 0 || count > WORDS_MAX)
+        return -ERR_INVAL;
     for (uint32_t i = 1; i < count; i++) {
-        if (!read_number(list[i], &numbers[i]))
+        if (!read_number(words[i], &numbers[i]))
             return -ERR_INVAL;
     }
-    if ((count == 1 || count == 2) && strcmp(list[0], "domains") == 0) {
+    if (count <= 2 && strcmp(words[0], "domains") == 0) {
         look_domains(hv, numbers[1], &page);
-        return page.used;
+        return (int)page.used;
     }
     if (count < 2)
         return -ERR_INVAL;
-    int ret = look_domain(hv, list[0], numbers[1], numbers[2], &page);
-    return ret < 0 ? (int64_t)ret : page.used;
+    int ret = look_domain(hv, words[0], numbers[1], numbers[2], &page);
+    return ret < 0 ? ret : (int)page.used;
 }

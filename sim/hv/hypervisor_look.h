@@ -11,10 +11,12 @@
  * Commands and their lines:
  *
  *   domains [FROM]
- *     domain DOMID STATE LIVES GRANTS QUARANTINED GRANTS_MAX PORTS PORTS_MAX MAPS HELD
+ *     domain DOMID STATE LIVES GRANTS QUARANTINED GRANTS_MAX PORTS PORTS_MAX MAPS HELD NODES
+ *            WATCHES TRANSACTIONS
  *       STATE: connected; dead (was there); expected (never was). LIVES: how often it came.
  *       GRANTS: refs in use, QUARANTINED ones among them: no longer granted and still mapped.
  *       MAPS: maps it made. HELD: pages of its earlier lives that others still map.
+ *       NODES, WATCHES, TRANSACTIONS: of xenstore, as quotas count them.
  *   grants DOMID [FROM]
  *     grant FIRST LAST RUN PAGE PEER STATE HOLDS
  *       Consecutive refs of consecutive pages of a run, which begins at ref RUN; PAGE is the one of
@@ -38,11 +40,10 @@ enum {
     HYPERVISOR_LOOK_MIN = 256,  /* bytes that there must be room for */
 };
 
-/* Answer a command, given as `words_bytes` bytes of words that end with a NUL each, with at most
- * `text_bytes` (at least HYPERVISOR_LOOK_MIN) bytes of text, not terminated. Returns the
- * text's length; -ERR_INVAL: no such command, or its words are wrong; -ERR_NOENT: DOMID never was
- * there, and is not expected. */
-int64_t hypervisor_look(const struct hypervisor *hv, const char *words, uint32_t words_bytes,
-                        char *text, uint32_t text_bytes);
+/* Answer a command of `count` words with at most `bytes` (at least HYPERVISOR_LOOK_MIN) bytes of
+ * text, not terminated. Returns the text's length; -ERR_INVAL: no such command, or its words are
+ * wrong; -ERR_NOENT: DOMID never was there, and is not expected. */
+int hypervisor_look(const struct hypervisor *hv, const char *const *words, uint32_t count,
+                    char *text, uint32_t bytes);
 
 #endif

@@ -31,7 +31,7 @@ tree.update({device: b"", device + "/backend": b"\x1b[2J\xff", device + "/backen
              device + "/state": b"4"})
 perms = {"/v": [b"n0", b"r1", b"b2"], "/long": [b"w7"]}
 generation = [7]
-DOMAIN = b"domain 0 connected 1 0 0 400 0 300 0 0\n"
+DOMAIN = b"domain 0 connected 1 0 0 400 0 300 0 0 7 1 0\n"
 answers = {"a-word-more": DOMAIN[:-1] + b" 1\n", "nonsense": b"domain 0 one\n",
            "no-progress": b"next 0\n", "no-number": b"next -5\n"}
 
