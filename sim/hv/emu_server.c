@@ -69,6 +69,8 @@ static void send_watch_events(struct emu_server *server)
     struct store_event event;
 
     while (store_next(hypervisor_store(server->tables), &event)) {
+        if (store_server_event(server->store, &event))
+            continue;
         struct emu_seat *seat = find_seat(server, store_domid(event.client));
         struct emu_cookie message = {.head.kind = EMU_STORE_EVENT};
 
@@ -89,6 +91,8 @@ static void vacate(struct emu_server *server, struct emu_seat *seat)
     seat->wants_write = false;
     seat->leaving = false;
     hypervisor_domain_remove(server->tables, seat->domid);
+    if (seat->domid != 0) /* its tools are not the backend's */
+        store_server_drop(server->store, seat->domid);
     if (seat->reason[0] != '\0' && server->config.report)
         server->config.report(server->config.self, seat->domid, seat->reason);
     seat->reason[0] = '\0';
@@ -110,8 +114,8 @@ static void settle(struct emu_server *server)
     bool again = true;
 
     while (again) {
-        again = false;
         send_watch_events(server);
+        again = store_server_turn(server->store);
         for (struct emu_seat *seat = server->seats; seat; seat = seat->next) {
             if (!seat->leaving)
                 continue;
@@ -197,6 +201,22 @@ void emu_server_ready(struct emu_server *server, int fd)
         settle(server);
         return;
     }
+    if (store_server_ready(server->store, fd))
+        settle(server);
+}
+
+/* Listen for programs that use the store as `domid`. */
+static int listen_store(struct emu_server *server, uint16_t domid, char *error, size_t error_bytes)
+{
+    int fd = emu_runtime_listen_store(server->runtime, domid, error, error_bytes);
+    int ret = fd < 0 ? fd : store_server_listen(server->store, fd, domid);
+
+    if (fd >= 0 && ret < 0) {
+        snprintf(error, error_bytes, "domain %u: cannot watch its store's socket: %s", domid,
+                 err_name(ret));
+        emu_runtime_unlink_store(server->runtime, domid);
+    }
+    return ret;
 }
 
 struct emu_server *emu_server_create(const struct emu_server_config *config, char *error,
@@ -218,7 +238,14 @@ struct emu_server *emu_server_create(const struct emu_server_config *config, cha
         .release_run = emu_server_release_run,
         .release_channel = emu_server_release_channel,
     });
-    return server;
+    server->store = store_server_create(
+        config->loop, &(struct store_wire_config){.store = hypervisor_store(server->tables),
+                                                  .self = config->self,
+                                                  .control = config->control});
+    if (listen_store(server, 0, error, error_bytes) == 0)
+        return server;
+    emu_server_destroy(server);
+    return NULL;
 }
 
 static void seat_free(struct emu_server *server, struct emu_seat *seat)
@@ -228,6 +255,7 @@ static void seat_free(struct emu_server *server, struct emu_seat *seat)
     loop->fd_del(loop, seat->listener);
     close(seat->listener);
     emu_runtime_unlink(server->runtime, seat->domid);
+    emu_runtime_unlink_store(server->runtime, seat->domid);
     free(seat);
 }
 
@@ -244,6 +272,8 @@ void emu_server_destroy(struct emu_server *server)
         server->seats = seat->next;
         seat_free(server, seat);
     }
+    store_server_destroy(server->store);
+    emu_runtime_unlink_store(server->runtime, 0);
     hypervisor_destroy(server->tables);
     emu_runtime_release(server->runtime);
     free(server);
@@ -263,9 +293,12 @@ int emu_server_domain(struct emu_server *server, uint16_t domid, char *error, si
     if (fd < 0)
         return fd;
     ret = loop->fd_add(loop, fd);
-    if (ret < 0) {
+    if (ret < 0)
         snprintf(error, error_bytes, "domain %u: cannot watch its socket: %s", domid,
                  err_name(ret));
+    else if (domid != 0 && (ret = listen_store(server, domid, error, error_bytes)) < 0)
+        loop->fd_del(loop, fd);
+    if (ret < 0) {
         close(fd);
         emu_runtime_unlink(server->runtime, domid);
         return ret;

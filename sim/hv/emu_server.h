@@ -4,7 +4,8 @@
  * Belongs to no particular loop: it is told when a descriptor is ready, and never waits. A domain
  * that breaks the wire (emu_wire.h), lies about its memory or does not read its answers is dropped
  * and reported, which to the other domains is its death; nothing a domain sends can do more.
- * Notifications and ring bytes do not pass here.
+ * Notifications and ring bytes do not pass here. Beside its own socket each domain has one for the
+ * store alone (store_server.h), domain 0 that of a Xen's tools, xenstore.sock.
  * Source: architecture 3 ("Who is the hypervisor in an emulated run").
  */
 #ifndef XENSOCK_SIM_HV_EMU_SERVER_H
@@ -24,6 +25,9 @@ struct emu_server_config {
     /* A domain was dropped, and why. Called at the end of a call below; not for a domain that
      * just went away. May be NULL. */
     void (*report)(void *self, uint16_t domid, const char *reason);
+    /* Answers XS_CONTROL on xenstore.sock, as in struct store_wire_config. May be NULL. */
+    int (*control)(void *self, const char *const *words, uint32_t count, char *answer,
+                   uint32_t bytes);
 };
 
 /* Take the runtime directory. NULL with a text for people in `error` (emu_runtime_take). */

@@ -8,6 +8,7 @@
 #include "sim/hv/emu_queue.h"
 #include "sim/hv/emu_runtime.h"
 #include "sim/hv/emu_server.h"
+#include "sim/hv/store_server.h"
 
 enum { EMU_REASON_BYTES = 128 };
 
@@ -26,6 +27,7 @@ struct emu_server {
     struct emu_server_config config;
     struct emu_runtime *runtime;
     struct hypervisor *tables;
+    struct store_server *store; /* xenstore.sock and the domains' */
     struct emu_seat *seats;
     /* One message at a time: what came, and room for what the answer is made of. */
     struct emu_message in;

@@ -123,20 +123,23 @@ void hypervisor_domain_expect(struct hypervisor *hv, uint16_t domid)
     history_of(hv, domid)->expected = true;
 }
 
-/* Of a domain that is there, or whose device is there before it. */
+/* The nodes of a domain that is there, or whose device is there before it. */
 static void make_domain_directory(struct hypervisor *hv, uint16_t domid)
 {
     char path[HV_PATH_BYTES];
 
     domain_path(domid, path);
-    if (!store_text(hv->store, path))
-        make_directory(hv, path, 0, domid);
+    if (store_text(hv->store, path))
+        return;
+    make_directory(hv, path, 0, domid);
+    write_number(hv, path, "domid", domid);
+    memcpy(path + strlen(path), "/data", sizeof("/data"));
+    if (domid != 0)
+        make_directory(hv, path, domid, domid);
 }
 
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
 {
-    char path[HV_PATH_BYTES];
-
     if (hv->domains[domid])
         return -ERR_EXIST;
     struct domain *domain = calloc(1, sizeof(*domain));
@@ -148,13 +151,6 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
     history_of(hv, domid)->lives++;
     domain->client = store_connect(hv->store, domid, NULL);
     make_domain_directory(hv, domid);
-    domain_path(domid, path);
-    write_number(hv, path, "domid", domid);
-    if (domid != 0) {
-        int length = snprintf(path, sizeof(path), "/local/domain/%" PRIu16 "/data", domid);
-        assert(length > 0);
-        make_directory(hv, path, domid, domid);
-    }
     store_introduce(hv->store, domid);
     return 0;
 }

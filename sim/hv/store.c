@@ -254,6 +254,13 @@ bool store_introduced(const struct store *store, uint16_t domid)
     return domain && domain->introduced;
 }
 
+bool store_present(const struct store *store, uint16_t domid)
+{
+    const struct store_domain *domain = domain_find(store, domid);
+
+    return domain && (domain->clients || domain->introduced);
+}
+
 void store_set_target(struct store *store, uint16_t domid, uint16_t target)
 {
     struct store_domain *domain = store_domain_of(store, domid);

@@ -102,6 +102,9 @@ void store_release(struct store *store, uint16_t domid);
 /* Whether it was introduced, and not released since. */
 bool store_introduced(const struct store *store, uint16_t domid);
 
+/* Whether somebody is connected as that domain, or it was introduced. */
+bool store_present(const struct store *store, uint16_t domid);
+
 /* From now on the domain has the rights of another as well, until it is released: XS_SET_TARGET. */
 void store_set_target(struct store *store, uint16_t domid, uint16_t target);
 
@@ -153,6 +156,9 @@ int64_t store_begin(struct store_client *client);
  * -ERR_NOMEM: one of its calls failed in a way that cannot be undone. -ERR_NOSPC: quota of nodes.
  */
 int store_end(struct store_client *client, uint32_t transaction, bool commit);
+
+/* Whether a client has a transaction of that id. */
+bool store_in_transaction(const struct store_client *client, uint32_t transaction);
 
 /* ---- watches ---- */
 

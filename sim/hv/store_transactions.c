@@ -303,6 +303,11 @@ struct store_transaction *store_transaction_find(const struct store_client *clie
     return NULL;
 }
 
+bool store_in_transaction(const struct store_client *client, uint32_t id)
+{
+    return store_transaction_find(client, id) != NULL;
+}
+
 int64_t store_begin(struct store_client *client)
 {
     struct store_usage *usage = &client->domain->usage;
