@@ -3,7 +3,7 @@
  *
  * The socket is non-blocking, and poll(2) waits in front of every call on it, until the deadline of
  * the request: so neither a server that reads nothing nor one that says nothing can hold us.
- * Source: Xen docs/misc/xenstore.txt; Xen xen/io/xs_wire.h for the numbers.
+ * Source: Xen docs/misc/xenstore.txt; the numbers are sim/hv/store_wire.h's.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -12,6 +12,7 @@
 
 #include "ringlib/err.h"
 #include "sim/hv/emu_runtime.h"
+#include "sim/hv/store_wire.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -27,23 +28,9 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum {
-    WIRE_CONTROL = 0,
-    WIRE_DIRECTORY = 1,
-    WIRE_READ = 2,
-    WIRE_GET_PERMS = 3,
-    WIRE_WATCH = 4,
-    WIRE_WATCH_EVENT = 15,
-    WIRE_ERROR = 16,
-    WIRE_DIRECTORY_PART = 22,
-};
-
 enum { RESTARTS_MAX = 100 }; /* of a list that changes while it is read */
 
-struct head {
-    uint32_t type, request, transaction, bytes;
-};
-static_assert(sizeof(struct head) == 16, "struct xsd_sockmsg");
+static_assert(LOOK_CLIENT_PAYLOAD_MAX == STORE_WIRE_PAYLOAD_MAX, "XENSTORE_PAYLOAD_MAX");
 
 struct look_client_event {
     struct look_client_event *prev, *next;
@@ -187,16 +174,16 @@ static bool receive_all(struct look_client *client, void *bytes, size_t count, i
 }
 
 /* One message into `head` and the answer. */
-static bool receive(struct look_client *client, struct head *head, int64_t deadline_ms)
+static bool receive(struct look_client *client, struct store_wire_header *head, int64_t deadline_ms)
 {
     if (!receive_all(client, head, sizeof(*head), deadline_ms))
         return false;
-    if (head->bytes > LOOK_CLIENT_PAYLOAD_MAX)
+    if (head->len > LOOK_CLIENT_PAYLOAD_MAX)
         return fail(client, LOOK_CLIENT_BROKEN,
-                    "what answers is no xenstore: a message of %" PRIu32 " bytes", head->bytes);
-    client->answer_bytes = head->bytes;
-    client->answer[head->bytes] = '\0';
-    return receive_all(client, client->answer, head->bytes, deadline_ms);
+                    "what answers is no xenstore: a message of %" PRIu32 " bytes", head->len);
+    client->answer_bytes = head->len;
+    client->answer[head->len] = '\0';
+    return receive_all(client, client->answer, head->len, deadline_ms);
 }
 
 /* Who is told of an event looks at the node after that, so one more of the same says nothing new;
@@ -227,27 +214,27 @@ static bool refused(struct look_client *client)
 /* The answer to the request just sent. */
 static bool await(struct look_client *client, uint32_t type, int64_t deadline_ms)
 {
-    struct head head = {.type = WIRE_WATCH_EVENT};
+    struct store_wire_header head = {.type = XS_WATCH_EVENT};
 
-    while (head.type == WIRE_WATCH_EVENT) {
+    while (head.type == XS_WATCH_EVENT) {
         if (!receive(client, &head, deadline_ms))
             return false;
-        if (head.type == WIRE_WATCH_EVENT)
+        if (head.type == XS_WATCH_EVENT)
             keep_event(client);
     }
-    if (head.request != client->request || (head.type != type && head.type != WIRE_ERROR))
+    if (head.req_id != client->request || (head.type != type && head.type != XS_ERROR))
         return fail(client, LOOK_CLIENT_BROKEN,
                     "what answers is no xenstore: a message of type %" PRIu32
                     " and request %" PRIu32 ", where an answer to type %" PRIu32
                     " and request %" PRIu32 " is due",
-                    head.type, head.request, type, client->request);
+                    head.type, head.req_id, type, client->request);
     return head.type == type || refused(client);
 }
 
 static bool ask(struct look_client *client, uint32_t type, const void *payload, uint32_t bytes)
 {
     int64_t deadline_ms = now_ms() + client->timeout_ms;
-    struct head head = {.type = type, .request = ++client->request, .bytes = bytes};
+    struct store_wire_header head = {.type = type, .req_id = ++client->request, .len = bytes};
 
     client->fault = LOOK_CLIENT_FINE;
     if (bytes > LOOK_CLIENT_PAYLOAD_MAX) {
@@ -265,17 +252,17 @@ static bool ask_of_path(struct look_client *client, uint32_t type, const char *p
 
 bool look_client_read(struct look_client *client, const char *path)
 {
-    return ask_of_path(client, WIRE_READ, path);
+    return ask_of_path(client, XS_READ, path);
 }
 
 bool look_client_permissions(struct look_client *client, const char *path)
 {
-    return ask_of_path(client, WIRE_GET_PERMS, path);
+    return ask_of_path(client, XS_GET_PERMS, path);
 }
 
 bool look_client_control(struct look_client *client, const char *words, uint32_t bytes)
 {
-    return ask(client, WIRE_CONTROL, words, bytes);
+    return ask(client, XS_CONTROL, words, bytes);
 }
 
 /* Two texts, each with its NUL, as one payload. */
@@ -290,7 +277,7 @@ static bool ask_of_two(struct look_client *client, uint32_t type, const char *fi
 
 bool look_client_watch(struct look_client *client, const char *path, const char *token)
 {
-    return ask_of_two(client, WIRE_WATCH, path, token);
+    return ask_of_two(client, XS_WATCH, path, token);
 }
 
 /* Append the names of one part of a list, which opens with the node's generation. Whether the list
@@ -318,7 +305,7 @@ static bool list_parts(struct look_client *client, const char *path, char **name
 
     for (uint32_t restarts = 0; !whole;) {
         snprintf(offset, sizeof(offset), "%" PRIu32, *bytes);
-        if (!ask_of_two(client, WIRE_DIRECTORY_PART, path, offset))
+        if (!ask_of_two(client, XS_DIRECTORY_PART, path, offset))
             return false;
         bool same = *bytes == 0 || strcmp(generation, client->answer) == 0;
         snprintf(generation, sizeof(generation), "%.*s", (int)sizeof(generation) - 1,
@@ -339,7 +326,7 @@ char *look_client_list(struct look_client *client, const char *path, uint32_t *b
 
     assert(names);
     *bytes = 0;
-    if (ask_of_path(client, WIRE_DIRECTORY, path)) {
+    if (ask_of_path(client, XS_DIRECTORY, path)) {
         *bytes = client->answer_bytes;
         memcpy(names, client->answer, *bytes + 1u);
         return names;
@@ -366,7 +353,7 @@ bool look_client_next(struct look_client *client, int stop, bool *stopped)
 {
     struct pollfd wanted[2] = {{.fd = client->fd, .events = POLLIN},
                                {.fd = stop, .events = POLLIN}};
-    struct head head;
+    struct store_wire_header head;
 
     *stopped = false;
     while (!client->events) {
@@ -380,7 +367,7 @@ bool look_client_next(struct look_client *client, int stop, bool *stopped)
             continue;
         if (!receive(client, &head, now_ms() + client->timeout_ms))
             return false;
-        if (head.type != WIRE_WATCH_EVENT)
+        if (head.type != XS_WATCH_EVENT)
             return fail(client, LOOK_CLIENT_BROKEN,
                         "what answers is no xenstore: an answer nobody asked for");
         keep_event(client);
