@@ -131,7 +131,8 @@ static void print_tables(const json_t *domains, const json_t *devices)
     json_array_foreach(domains, i, one)
         printf("%6" JSON_INTEGER_FORMAT "  %-9s  %5" JSON_INTEGER_FORMAT "  %6" JSON_INTEGER_FORMAT
                " %5" JSON_INTEGER_FORMAT "  %11" JSON_INTEGER_FORMAT " %5" JSON_INTEGER_FORMAT
-               "  %5" JSON_INTEGER_FORMAT " %5" JSON_INTEGER_FORMAT "  %5" JSON_INTEGER_FORMAT "\n",
+               "  %5" JSON_INTEGER_FORMAT " %5" JSON_INTEGER_FORMAT "  %5" JSON_INTEGER_FORMAT
+               "  %5" JSON_INTEGER_FORMAT "  %7" JSON_INTEGER_FORMAT "\n",
                look_number(one, "domid"), look_text(one, "state"), look_number(one, "lives"),
                look_number(one, "grants"), look_number(one, "grants_max"),
                look_number(one, "grants_quarantined"), look_number(one, "held_pages"),

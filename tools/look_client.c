@@ -12,7 +12,6 @@
 
 #include "ringlib/err.h"
 #include "sim/hv/emu_runtime.h"
-#include "sim/hv/store_wire.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -29,8 +28,6 @@
 #include <utlist.h>
 
 enum { RESTARTS_MAX = 100 }; /* of a list that changes while it is read */
-
-static_assert(LOOK_CLIENT_PAYLOAD_MAX == STORE_WIRE_PAYLOAD_MAX, "XENSTORE_PAYLOAD_MAX");
 
 struct look_client_event {
     struct look_client_event *prev, *next;

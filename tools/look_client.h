@@ -10,11 +10,13 @@
 #ifndef XENSOCK_TOOLS_LOOK_CLIENT_H
 #define XENSOCK_TOOLS_LOOK_CLIENT_H
 
+#include "sim/hv/store_wire.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
-    LOOK_CLIENT_PAYLOAD_MAX = 4096, /* STORE_WIRE_PAYLOAD_MAX */
+    LOOK_CLIENT_PAYLOAD_MAX = STORE_WIRE_PAYLOAD_MAX,
     LOOK_CLIENT_TEXT_BYTES = 512,
 };
 

@@ -66,6 +66,8 @@ start run "$XENSOCK" run --runtime here --out result look.yaml
 run=$pid
 within 20 test -S here/xenstore.sock
 within 20 is_up
+expect 0 "$XENSOCK" ps --runtime here
+cp out.log ps.text
 expect 0 "$XENSOCK" grants --runtime here --domain 1
 cp out.log grants.text
 expect 0 "$XENSOCK" ports --runtime here --domain 0
@@ -89,6 +91,10 @@ seen 'p[1]["state"] == p[0]["state"] == "connected"' 'p[0]["lives"] == p[1]["liv
             "frontend_path": "/local/domain/1/device/xensock/0", "backend_domid": 0,
             "backend_state": "Connected", "backend_path": "/local/domain/0/backend/xensock/1/0"}]' ||
     fail "what was seen is not what the run counted"
+# domid, state, lives, grants, of, quarantined, held, ports, of, maps; then what xenstore has of it
+grep -qE '^ *1  connected +1 +41 32760 +0 +0 +6 +4095 +0 +[1-9][0-9]* +[1-9]$' ps.text ||
+    fail "domains as text: $(cat ps.text)"
+grep -qx 'xensock  *0  domain 1  *Connected  *domain 0  *Connected' ps.text || fail "devices as text"
 grep -qx 'domain 1 (connected): 41 of 32760 refs, 0 quarantined' grants.text || fail "grants as text"
 [ "$(grep -c 'domain 0 *mapped *1$' grants.text)" -ge 6 ] || fail "refs as text"
 [ "$(grep -c ': interdomain *domain 1, port [1-9]' ports.text)" = 6 ] || fail "ports as text"
