@@ -11,6 +11,7 @@
 #include "sim/hv/emu_server_private.h"
 
 #include "ringlib/err.h"
+#include "sim/hv/hypervisor_look.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -220,6 +221,15 @@ static int listen_store(struct emu_server *server, uint16_t domid, char *error, 
     return ret;
 }
 
+/* XS_CONTROL: a look at the tables. */
+static int control(void *self, const char *const *words, uint32_t count, char *answer,
+                   uint32_t bytes)
+{
+    const struct emu_server *server = self;
+
+    return hypervisor_look(server->tables, words, count, answer, bytes);
+}
+
 struct emu_server *emu_server_create(const struct emu_server_config *config, char *error,
                                      size_t error_bytes)
 {
@@ -241,8 +251,8 @@ struct emu_server *emu_server_create(const struct emu_server_config *config, cha
     });
     server->store = store_server_create(
         config->loop, &(struct store_wire_config){.store = hypervisor_store(server->tables),
-                                                  .self = config->self,
-                                                  .control = config->control});
+                                                  .self = server,
+                                                  .control = control});
     if (listen_store(server, 0, error, error_bytes) == 0)
         return server;
     emu_server_destroy(server);
@@ -308,6 +318,7 @@ int emu_server_domain(struct emu_server *server, uint16_t domid, char *error, si
     *seat = (struct emu_seat){.next = server->seats, .domid = domid, .listener = fd};
     seat->queue.socket = -1;
     server->seats = seat;
+    hypervisor_domain_expect(server->tables, domid);
     return 0;
 }
 

@@ -25,9 +25,6 @@ struct emu_server_config {
     /* A domain was dropped, and why. Called at the end of a call below; not for a domain that
      * just went away. May be NULL. */
     void (*report)(void *self, uint16_t domid, const char *reason);
-    /* Answers XS_CONTROL on xenstore.sock, as in struct store_wire_config. May be NULL. */
-    int (*control)(void *self, const char *const *words, uint32_t count, char *answer,
-                   uint32_t bytes);
 };
 
 /* Take the runtime directory. NULL with a text for people in `error` (emu_runtime_take). */

@@ -15,18 +15,6 @@ enum {
     PORTS_DEFAULT = 4096,      /* of the 2-level ABI, 64-bit */
 };
 
-/* One end. It is offered to `remote` while the other end is closed, whoever closed it. */
-struct channel_end {
-    struct domain *domain; /* NULL: closed, or not bound yet */
-    uint32_t port;
-    uint16_t remote;
-};
-
-struct channel {
-    void *backing;
-    struct channel_end ends[2];
-};
-
 /* Identified by its frontend's directory: the type, domain and number it is known by. */
 struct device {
     uint16_t front, back;
@@ -95,6 +83,7 @@ void hypervisor_destroy(struct hypervisor *hv)
         free(device);
     }
     store_destroy(hv->store);
+    free(hv->history);
     free(hv);
 }
 
@@ -111,6 +100,27 @@ struct store_client *hypervisor_client(struct hypervisor *hv, uint16_t domid)
 static void domain_path(uint16_t domid, char path[static HV_PATH_BYTES])
 {
     snprintf(path, HV_PATH_BYTES, "/local/domain/%" PRIu16, domid);
+}
+
+/* What is known of the domid; the pointer is valid until the next one is new. */
+static struct history *history_of(struct hypervisor *hv, uint16_t domid)
+{
+    uint32_t old = hv->history_room;
+
+    if (domid >= old) {
+        hv->history_room = domid < 2 * old ? 2 * old : domid + 1u;
+        hv->history = realloc(hv->history, hv->history_room * sizeof(*hv->history));
+        assert(hv->history);
+        memset(hv->history + old, 0, (hv->history_room - old) * sizeof(*hv->history));
+    }
+    if (domid >= hv->domains_end)
+        hv->domains_end = domid + 1u;
+    return &hv->history[domid];
+}
+
+void hypervisor_domain_expect(struct hypervisor *hv, uint16_t domid)
+{
+    history_of(hv, domid)->expected = true;
 }
 
 /* The nodes of a domain that is there, or whose device is there before it. */
@@ -138,8 +148,7 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
     hypervisor_grants_init(hv, domain);
     slots_init(&domain->ports, 1, hv->config.ports_max);
     hv->domains[domid] = domain;
-    if (domid >= hv->domains_end)
-        hv->domains_end = domid + 1u;
+    history_of(hv, domid)->lives++;
     domain->client = store_connect(hv->store, domid, NULL);
     make_domain_directory(hv, domid);
     store_introduce(hv->store, domid);

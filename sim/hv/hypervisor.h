@@ -43,6 +43,10 @@ void hypervisor_destroy(struct hypervisor *hv);
 /* The tree, which belongs to the tables: for serving it and for playing the toolstack. */
 struct store *hypervisor_store(struct hypervisor *hv);
 
+/* A domain that was not yet there may come: who looks (hypervisor_look.h) is told so. Nothing else
+ * follows from it. */
+void hypervisor_domain_expect(struct hypervisor *hv, uint16_t domid);
+
 /* Introduce a domain: it may use the other calls; its /local/domain/N exists, which it may read,
  * with `domid`, and `data`, which is its own. 0 or -ERR_EXIST. */
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid);
