@@ -164,6 +164,7 @@ static int run(struct run_options *options, const struct scenario *scenario,
     json_decref(outcome.reports);
     json_decref(outcome.errors);
     json_decref(outcome.hypervisor);
+    json_decref(outcome.faults);
     if (!result)
         return CMD_BUG;
     code = output(options, out, result, diags, code);

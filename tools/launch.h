@@ -39,6 +39,7 @@ struct launch_outcome {
     json_t *reports;    /* as report_add has them, and "peers": {NAME: {...}} */
     json_t *hypervisor; /* usage of this process in the measured phase, NULL if there was none */
     json_t *errors;     /* [{"code", "message"}], of the run itself */
+    json_t *faults; /* that happened, as run_virtual_faults has them; NULL: none were asked for */
     uint64_t wall_ns;
     bool complete; /* it went to its end by itself */
     int code;      /* CMD_OK, or why the run itself failed */

@@ -39,7 +39,7 @@ void emu_server_destroy(struct emu_server *server);
 int emu_server_domain(struct emu_server *server, uint16_t domid, char *error, size_t error_bytes);
 
 /* Create a device's nodes, as the toolstack does: hypervisor_device_add. They go with the first
- * of the two domains that dies. */
+ * of the two domains that dies, and are created anew when both are there again. */
 int emu_server_device(struct emu_server *server, const char *type, uint16_t front, uint16_t back,
                       uint16_t devid);
 

@@ -18,6 +18,7 @@ enum {
 /* Identified by its frontend's directory: the type, domain and number it is known by. */
 struct device {
     uint16_t front, back;
+    bool attached; /* its nodes are there */
     struct device *prev, *next;
     char front_path[HV_PATH_BYTES];
     char back_path[HV_PATH_BYTES];
@@ -138,6 +139,32 @@ static void make_domain_directory(struct hypervisor *hv, uint16_t domid)
         make_directory(hv, path, domid, domid);
 }
 
+static void attach(struct hypervisor *hv, struct device *device)
+{
+    device->attached = true;
+    make_directory(hv, device->back_path, device->back, device->front);
+    make_directory(hv, device->front_path, device->front, device->back);
+    write_node(hv, device->back_path, "frontend", device->front_path);
+    write_number(hv, device->back_path, "frontend-id", device->front);
+    write_number(hv, device->back_path, "online", 1);
+    write_number(hv, device->back_path, "state", 1);
+    write_node(hv, device->front_path, "backend", device->back_path);
+    write_number(hv, device->front_path, "backend-id", device->back);
+    write_number(hv, device->front_path, "state", 1);
+}
+
+/* A domain is back: its devices come again, where the other one is there too. */
+static void attach_again(struct hypervisor *hv, uint16_t domid)
+{
+    struct device *device;
+
+    DL_FOREACH (hv->devices, device) {
+        bool ours = device->front == domid || device->back == domid;
+        if (ours && !device->attached && hv->domains[device->front] && hv->domains[device->back])
+            attach(hv, device);
+    }
+}
+
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
 {
     if (hv->domains[domid])
@@ -152,31 +179,33 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
     domain->client = store_connect(hv->store, domid, NULL);
     make_domain_directory(hv, domid);
     store_introduce(hv->store, domid);
+    attach_again(hv, domid);
     return 0;
 }
 
 /* A device's directory goes, and the one above it if that is left empty. */
-static void remove_directory(struct hypervisor *hv, char *path)
+static void remove_directory(struct hypervisor *hv, const char *path)
 {
+    char above[HV_PATH_BYTES];
     struct store_names names;
 
     (void)store_cut(hv->store, path); /* may be gone: a domain can remove it too */
-    *strrchr(path, '/') = '\0';
-    if (store_list(store_toolstack(hv->store), 0, path, &names) == 0 && names.count == 0)
-        (void)store_cut(hv->store, path);
+    snprintf(above, sizeof(above), "%s", path);
+    *strrchr(above, '/') = '\0';
+    if (store_list(store_toolstack(hv->store), 0, above, &names) == 0 && names.count == 0)
+        (void)store_cut(hv->store, above);
 }
 
-static void remove_devices(struct hypervisor *hv, uint16_t domid)
+static void detach_devices(struct hypervisor *hv, uint16_t domid)
 {
-    struct device *device, *following;
+    struct device *device;
 
-    DL_FOREACH_SAFE (hv->devices, device, following) {
-        if (device->front != domid && device->back != domid)
+    DL_FOREACH (hv->devices, device) {
+        if ((device->front != domid && device->back != domid) || !device->attached)
             continue;
-        DL_DELETE(hv->devices, device);
+        device->attached = false;
         remove_directory(hv, device->front_path);
         remove_directory(hv, device->back_path);
-        free(device);
     }
 }
 
@@ -197,7 +226,7 @@ void hypervisor_domain_remove(struct hypervisor *hv, uint16_t domid)
     free(domain);
     hv->domains[domid] = NULL;
 
-    remove_devices(hv, domid);
+    detach_devices(hv, domid);
     domain_path(domid, path);
     (void)store_cut(hv->store, path); /* may be gone: domain 0 can remove it too */
     store_release(hv->store, domid);
@@ -226,15 +255,7 @@ int hypervisor_device_add(struct hypervisor *hv, const char *type, uint16_t fron
     DL_APPEND(hv->devices, device);
     make_domain_directory(hv, front);
     make_domain_directory(hv, back);
-    make_directory(hv, device->back_path, back, front);
-    make_directory(hv, device->front_path, front, back);
-    write_node(hv, device->back_path, "frontend", device->front_path);
-    write_number(hv, device->back_path, "frontend-id", front);
-    write_number(hv, device->back_path, "online", 1);
-    write_number(hv, device->back_path, "state", 1);
-    write_node(hv, device->front_path, "backend", device->back_path);
-    write_number(hv, device->front_path, "backend-id", back);
-    write_number(hv, device->front_path, "state", 1);
+    attach(hv, device);
     return 0;
 }
 
