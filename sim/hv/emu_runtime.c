@@ -5,12 +5,16 @@
  * through that descriptor. The lock, not the number in the pid file, says who is alive.
  * Source: open(2), flock(2), unix(7).
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE 1 /* flock, which every Unix has and POSIX has not */
+#endif
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700
 #endif
 #include "sim/hv/emu_runtime.h"
 
 #include "ringlib/err.h"
+#include "sim/hv/emu_wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,15 +51,30 @@ int emu_runtime_check(const char *path)
     return is_ours(&st) ? 0 : -ERR_ACCES;
 }
 
-bool emu_runtime_address(const char *path, uint16_t domid, struct sockaddr_un *address)
+static bool address_of(const char *path, const char *name, struct sockaddr_un *address)
 {
     int length;
 
     memset(address, 0, sizeof(*address));
     address->sun_family = AF_UNIX;
-    length = snprintf(address->sun_path, sizeof(address->sun_path), "%s/domain-%" PRIu16 ".sock",
-                      path, domid);
+    length = snprintf(address->sun_path, sizeof(address->sun_path), "%s/%s.sock", path, name);
     return length > 0 && (size_t)length < sizeof(address->sun_path);
+}
+
+bool emu_runtime_address(const char *path, uint16_t domid, struct sockaddr_un *address)
+{
+    char name[sizeof("domain-65535")];
+
+    snprintf(name, sizeof(name), "domain-%" PRIu16, domid);
+    return address_of(path, name, address);
+}
+
+bool emu_runtime_address_store(const char *path, uint16_t domid, struct sockaddr_un *address)
+{
+    char name[sizeof("xenstore-65535")];
+
+    snprintf(name, sizeof(name), "xenstore-%" PRIu16, domid);
+    return address_of(path, domid == 0 ? "xenstore" : name, address);
 }
 
 static bool open_directory(struct emu_runtime *runtime, char *error, size_t error_bytes)
@@ -160,26 +179,42 @@ static bool bind_socket(int fd, const struct sockaddr_un *address)
            chmod(address->sun_path, 0600) == 0 && listen(fd, 4) == 0;
 }
 
-int emu_runtime_listen(struct emu_runtime *runtime, uint16_t domid, char *error, size_t error_bytes)
+static int listen_at(int fd, const struct sockaddr_un *address, char *error, size_t error_bytes)
 {
-    struct sockaddr_un address;
-    int fd;
-
-    if (!emu_runtime_address(runtime->path, domid, &address)) {
-        snprintf(error, error_bytes, "runtime directory %s: path too long for a socket",
-                 runtime->path);
-        return -ERR_INVAL;
-    }
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0) {
-        emu_runtime_unlink(runtime, domid);
-        if (bind_socket(fd, &address))
+        unlink(address->sun_path);
+        if (bind_socket(fd, address))
             return fd;
     }
-    snprintf(error, error_bytes, "cannot listen on %s: %s", address.sun_path, strerror(errno));
+    snprintf(error, error_bytes, "cannot listen on %s: %s", address->sun_path, strerror(errno));
     if (fd >= 0)
         close(fd);
     return -ERR_IO;
+}
+
+static int refuse_long(const struct emu_runtime *runtime, char *error, size_t error_bytes)
+{
+    snprintf(error, error_bytes, "runtime directory %s: path too long for a socket", runtime->path);
+    return -ERR_INVAL;
+}
+
+int emu_runtime_listen(struct emu_runtime *runtime, uint16_t domid, char *error, size_t error_bytes)
+{
+    struct sockaddr_un address;
+
+    if (!emu_runtime_address(runtime->path, domid, &address))
+        return refuse_long(runtime, error, error_bytes);
+    return listen_at(emu_wire_socket(), &address, error, error_bytes);
+}
+
+int emu_runtime_listen_store(struct emu_runtime *runtime, uint16_t domid, char *error,
+                             size_t error_bytes)
+{
+    struct sockaddr_un address;
+
+    if (!emu_runtime_address_store(runtime->path, domid, &address))
+        return refuse_long(runtime, error, error_bytes);
+    return listen_at(emu_wire_stream(), &address, error, error_bytes);
 }
 
 void emu_runtime_unlink(struct emu_runtime *runtime, uint16_t domid)
@@ -187,5 +222,13 @@ void emu_runtime_unlink(struct emu_runtime *runtime, uint16_t domid)
     struct sockaddr_un address;
 
     if (emu_runtime_address(runtime->path, domid, &address))
+        unlink(address.sun_path);
+}
+
+void emu_runtime_unlink_store(struct emu_runtime *runtime, uint16_t domid)
+{
+    struct sockaddr_un address;
+
+    if (emu_runtime_address_store(runtime->path, domid, &address))
         unlink(address.sun_path);
 }

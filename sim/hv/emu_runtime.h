@@ -28,10 +28,18 @@ int emu_runtime_listen(struct emu_runtime *runtime, uint16_t domid, char *error,
                        size_t error_bytes);
 void emu_runtime_unlink(struct emu_runtime *runtime, uint16_t domid);
 
+/* The same for a stream socket of the store: `xenstore.sock` for domain 0, `xenstore-N.sock`. */
+int emu_runtime_listen_store(struct emu_runtime *runtime, uint16_t domid, char *error,
+                             size_t error_bytes);
+void emu_runtime_unlink_store(struct emu_runtime *runtime, uint16_t domid);
+
 /* Whether `path` is a directory as above, seen from a domain: 0, -ERR_NOENT, -ERR_ACCES. */
 int emu_runtime_check(const char *path);
 
 /* The address of a domain's socket; false if the path is too long for one. */
 bool emu_runtime_address(const char *path, uint16_t domid, struct sockaddr_un *address);
+
+/* The same of the store's. */
+bool emu_runtime_address_store(const char *path, uint16_t domid, struct sockaddr_un *address);
 
 #endif

@@ -5,17 +5,17 @@
  * and drop it too. So nothing is dropped where the reason arises: seats are marked, and settle()
  * at the end of each public call sends watch events and drops until nothing is left to do.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #endif
 #include "sim/hv/emu_server_private.h"
 
 #include "ringlib/err.h"
+#include "sim/hv/hypervisor_look.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* Messages of one domain per call, so that a busy one does not keep the others waiting. */
@@ -69,9 +69,12 @@ static void send_watch_events(struct emu_server *server)
     struct store_event event;
 
     while (store_next(hypervisor_store(server->tables), &event)) {
-        struct emu_seat *seat = find_seat(server, event.domid);
-        struct emu_cookie message = {.head.kind = EMU_STORE_EVENT, .cookie = event.cookie};
+        if (store_server_event(server->store, &event))
+            continue;
+        struct emu_seat *seat = find_seat(server, store_domid(event.client));
+        struct emu_cookie message = {.head.kind = EMU_STORE_EVENT};
 
+        memcpy(&message.cookie, event.token, sizeof(message.cookie));
         if (seat && is_taken(seat))
             emu_seat_send(seat, &message, sizeof(message), NULL, 0);
     }
@@ -84,10 +87,13 @@ static void vacate(struct emu_server *server, struct emu_seat *seat)
     loop->fd_del(loop, seat->queue.socket);
     close(seat->queue.socket);
     emu_queue_clear(&seat->queue);
+    emu_wire_dismiss(&seat->in);
     seat->queue.socket = -1;
     seat->wants_write = false;
     seat->leaving = false;
     hypervisor_domain_remove(server->tables, seat->domid);
+    if (seat->domid != 0) /* its tools are not the backend's */
+        store_server_drop(server->store, seat->domid);
     if (seat->reason[0] != '\0' && server->config.report)
         server->config.report(server->config.self, seat->domid, seat->reason);
     seat->reason[0] = '\0';
@@ -109,8 +115,8 @@ static void settle(struct emu_server *server)
     bool again = true;
 
     while (again) {
-        again = false;
         send_watch_events(server);
+        again = store_server_turn(server->store);
         for (struct emu_seat *seat = server->seats; seat; seat = seat->next) {
             if (!seat->leaving)
                 continue;
@@ -127,7 +133,7 @@ static void serve(struct emu_server *server, struct emu_seat *seat)
     if (emu_queue_flush(&seat->queue) < 0)
         leave(seat);
     for (int i = 0; i < MESSAGES_PER_CALL && !seat->leaving; i++) {
-        int ret = emu_wire_receive(seat->queue.socket, &server->in);
+        int ret = emu_wire_receive(seat->queue.socket, &seat->in);
 
         if (ret == -ERR_AGAIN)
             return;
@@ -135,8 +141,9 @@ static void serve(struct emu_server *server, struct emu_seat *seat)
             leave(seat);
             return;
         }
+        server->in = &seat->in;
         emu_server_request(server, seat);
-        emu_wire_dismiss(&server->in);
+        emu_wire_dismiss(&seat->in);
     }
 }
 
@@ -169,7 +176,7 @@ static void seat_domain(struct emu_server *server, struct emu_seat *seat, int fd
 
 static void take_connection(struct emu_server *server, struct emu_seat *seat)
 {
-    int fd = accept4(seat->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = emu_wire_accept(seat->listener);
 
     if (fd < 0)
         return; /* it went away again, or we are out of descriptors: the domain times out */
@@ -196,6 +203,31 @@ void emu_server_ready(struct emu_server *server, int fd)
         settle(server);
         return;
     }
+    if (store_server_ready(server->store, fd))
+        settle(server);
+}
+
+/* Listen for programs that use the store as `domid`. */
+static int listen_store(struct emu_server *server, uint16_t domid, char *error, size_t error_bytes)
+{
+    int fd = emu_runtime_listen_store(server->runtime, domid, error, error_bytes);
+    int ret = fd < 0 ? fd : store_server_listen(server->store, fd, domid);
+
+    if (fd >= 0 && ret < 0) {
+        snprintf(error, error_bytes, "domain %u: cannot watch its store's socket: %s", domid,
+                 err_name(ret));
+        emu_runtime_unlink_store(server->runtime, domid);
+    }
+    return ret;
+}
+
+/* XS_CONTROL: a look at the tables. */
+static int control(void *self, const char *const *words, uint32_t count, char *answer,
+                   uint32_t bytes)
+{
+    const struct emu_server *server = self;
+
+    return hypervisor_look(server->tables, words, count, answer, bytes);
 }
 
 struct emu_server *emu_server_create(const struct emu_server_config *config, char *error,
@@ -217,7 +249,14 @@ struct emu_server *emu_server_create(const struct emu_server_config *config, cha
         .release_run = emu_server_release_run,
         .release_channel = emu_server_release_channel,
     });
-    return server;
+    server->store = store_server_create(
+        config->loop, &(struct store_wire_config){.store = hypervisor_store(server->tables),
+                                                  .self = server,
+                                                  .control = control});
+    if (listen_store(server, 0, error, error_bytes) == 0)
+        return server;
+    emu_server_destroy(server);
+    return NULL;
 }
 
 static void seat_free(struct emu_server *server, struct emu_seat *seat)
@@ -227,6 +266,7 @@ static void seat_free(struct emu_server *server, struct emu_seat *seat)
     loop->fd_del(loop, seat->listener);
     close(seat->listener);
     emu_runtime_unlink(server->runtime, seat->domid);
+    emu_runtime_unlink_store(server->runtime, seat->domid);
     free(seat);
 }
 
@@ -243,6 +283,8 @@ void emu_server_destroy(struct emu_server *server)
         server->seats = seat->next;
         seat_free(server, seat);
     }
+    store_server_destroy(server->store);
+    emu_runtime_unlink_store(server->runtime, 0);
     hypervisor_destroy(server->tables);
     emu_runtime_release(server->runtime);
     free(server);
@@ -262,9 +304,12 @@ int emu_server_domain(struct emu_server *server, uint16_t domid, char *error, si
     if (fd < 0)
         return fd;
     ret = loop->fd_add(loop, fd);
-    if (ret < 0) {
+    if (ret < 0)
         snprintf(error, error_bytes, "domain %u: cannot watch its socket: %s", domid,
                  err_name(ret));
+    else if (domid != 0 && (ret = listen_store(server, domid, error, error_bytes)) < 0)
+        loop->fd_del(loop, fd);
+    if (ret < 0) {
         close(fd);
         emu_runtime_unlink(server->runtime, domid);
         return ret;
@@ -273,6 +318,7 @@ int emu_server_domain(struct emu_server *server, uint16_t domid, char *error, si
     *seat = (struct emu_seat){.next = server->seats, .domid = domid, .listener = fd};
     seat->queue.socket = -1;
     server->seats = seat;
+    hypervisor_domain_expect(server->tables, domid);
     return 0;
 }
 

@@ -4,7 +4,8 @@
  * Belongs to no particular loop: it is told when a descriptor is ready, and never waits. A domain
  * that breaks the wire (emu_wire.h), lies about its memory or does not read its answers is dropped
  * and reported, which to the other domains is its death; nothing a domain sends can do more.
- * Notifications and ring bytes do not pass here.
+ * Notifications and ring bytes do not pass here. Beside its own socket each domain has one for the
+ * store alone (store_server.h), domain 0 that of a Xen's tools, xenstore.sock.
  * Source: architecture 3 ("Who is the hypervisor in an emulated run").
  */
 #ifndef XENSOCK_SIM_HV_EMU_SERVER_H

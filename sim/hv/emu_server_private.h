@@ -8,6 +8,7 @@
 #include "sim/hv/emu_queue.h"
 #include "sim/hv/emu_runtime.h"
 #include "sim/hv/emu_server.h"
+#include "sim/hv/store_server.h"
 
 enum { EMU_REASON_BYTES = 128 };
 
@@ -17,6 +18,7 @@ struct emu_seat {
     uint16_t domid;
     int listener;
     struct emu_queue queue;
+    struct emu_message in;
     bool wants_write;
     bool leaving;                  /* the connection is to be closed at the end of this call */
     char reason[EMU_REASON_BYTES]; /* to report then; empty: it just went away */
@@ -26,9 +28,10 @@ struct emu_server {
     struct emu_server_config config;
     struct emu_runtime *runtime;
     struct hypervisor *tables;
+    struct store_server *store; /* xenstore.sock and the domains' */
     struct emu_seat *seats;
-    /* One message at a time: what came, and room for what the answer is made of. */
-    struct emu_message in;
+    /* One message at a time: its seat's `in`, and room for what the answer is made of. */
+    struct emu_message *in;
     union emu_body out;
     struct hypervisor_piece pieces[HV_REFS_MAX];
 };

@@ -84,18 +84,19 @@ static void pump_store(struct hv_mem *machine, uint16_t by)
     struct store_event event;
 
     while (store_next(hypervisor_store(machine->tables), &event)) {
-        struct mem_domain *d = machine->domains[event.domid];
+        uint16_t domid = store_domid(event.client);
+        struct mem_domain *d = machine->domains[domid];
         struct mem_watch *watch = NULL;
 
         if (d)
-            HASH_FIND(hh, d->watches, &event.cookie, sizeof(event.cookie), watch);
+            HASH_FIND(hh, d->watches, event.token, event.token_bytes, watch);
         if (!watch)
             continue;
         struct queued *entry = enqueue(d, by, EV_STORE, watch->token);
         entry->ev.store = (struct ev_store){
             .side = watch->tag.side, .key = watch->tag.key, .domid = watch->tag.domid};
         if (machine->time)
-            machine->time->arrived(machine->time->self, event.domid, entry->due_ns);
+            machine->time->arrived(machine->time->self, domid, entry->due_ns);
     }
 }
 

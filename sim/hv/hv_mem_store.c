@@ -1,10 +1,15 @@
 /*
  * hv_mem's xenstore: the tree of the tables, and which watch of the tree is which token and tag. A
- * watch's cookie in the tree is ours, so that one token can have several watches.
+ * watch's token in the tree is a cookie of ours, so that one token can have several watches.
  */
 #include "sim/hv/hv_mem_private.h"
 
 #include <stdlib.h>
+
+static struct store_client *client_of(const struct mem_domain *d)
+{
+    return hypervisor_client(d->machine->tables, d->hv.domid);
+}
 
 void hv_mem_store_read(struct hv *hv, uint64_t token, const struct hv_tag *tag, const char *path)
 {
@@ -15,11 +20,14 @@ void hv_mem_store_read(struct hv *hv, uint64_t token, const struct hv_tag *tag, 
     if (failed) {
         failed->store = result;
     } else {
-        const char *value = store_read(hypervisor_store(d->machine->tables), path);
-        int ret = !value ? -ERR_NOENT : strlen(value) >= STEP_VALUE_BYTES ? -ERR_2BIG : 0;
+        const void *value;
+        uint32_t bytes;
+        int ret = store_read(client_of(d), 0, path, &value, &bytes);
 
+        if (ret == 0 && bytes >= STEP_VALUE_BYTES)
+            ret = -ERR_2BIG;
         if (ret == 0)
-            memcpy(result.value, value, strlen(value) + 1);
+            memcpy(result.value, value, bytes);
         hv_mem_complete(d, EV_STORE_READ, token, ret, NULL)->store = result;
     }
     hv_mem_leave(d);
@@ -34,17 +42,17 @@ void hv_mem_store_list(struct hv *hv, uint64_t token, const struct hv_tag *tag, 
     if (failed) {
         failed->store = result;
     } else {
-        char *names = NULL;
-        int ret = -ERR_NOSPC;
+        struct store_names names = {0};
+        int ret = store_list(client_of(d), 0, path, &names);
+        char *copy = malloc(names.bytes + 1);
 
-        for (uint32_t bytes = 1024, used; ret == -ERR_NOSPC; bytes *= 2) {
-            free(names);
-            names = malloc(bytes);
-            assert(names);
-            ret = store_list(hypervisor_store(d->machine->tables), path, names, bytes, &used);
+        assert(copy);
+        if (ret == 0) {
+            memcpy(copy, names.text, names.bytes);
+            ret = (int)names.count;
         }
-        result.names = names;
-        hv_mem_complete(d, EV_STORE_LIST, token, ret, names)->store = result;
+        result.names = copy;
+        hv_mem_complete(d, EV_STORE_LIST, token, ret, copy)->store = result;
     }
     hv_mem_leave(d);
 }
@@ -56,7 +64,7 @@ void hv_mem_store_publish(struct hv *hv, uint64_t token, const struct hv_node *n
 
     if (!hv_mem_injected(d, EV_STORE_PUBLISH, token))
         hv_mem_complete(d, EV_STORE_PUBLISH, token,
-                        hypervisor_publish(d->machine->tables, nodes, count), NULL);
+                        hypervisor_publish(d->machine->tables, hv->domid, nodes, count), NULL);
     hv_mem_leave(d);
 }
 
@@ -66,7 +74,7 @@ void hv_mem_store_watch(struct hv *hv, uint64_t token, const struct hv_tag *tag,
 
     if (!hv_mem_injected(d, EV_STORE_WATCH, token)) {
         uint64_t cookie = d->next_cookie++;
-        int ret = store_watch(hypervisor_store(d->machine->tables), hv->domid, path, cookie);
+        int ret = store_watch(client_of(d), path, &cookie, sizeof(cookie));
 
         if (ret == 0) {
             struct mem_watch *watch = calloc(1, sizeof(*watch));
@@ -98,7 +106,7 @@ static void unwatch(struct mem_domain *d, uint64_t token)
         HASH_FIND(by_token, d->watches_by_token, &token, sizeof(token), watch); /* one of them */
         if (!watch)
             break;
-        store_unwatch(hypervisor_store(d->machine->tables), d->hv.domid, watch->cookie);
+        store_unwatch_token(client_of(d), &watch->cookie, sizeof(watch->cookie));
         watch_free(d, watch);
     }
     hv_mem_drop_store(d, token);

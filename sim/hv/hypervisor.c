@@ -15,18 +15,6 @@ enum {
     PORTS_DEFAULT = 4096,      /* of the 2-level ABI, 64-bit */
 };
 
-/* One end. It is offered to `remote` while the other end is closed, whoever closed it. */
-struct channel_end {
-    struct domain *domain; /* NULL: closed, or not bound yet */
-    uint32_t port;
-    uint16_t remote;
-};
-
-struct channel {
-    void *backing;
-    struct channel_end ends[2];
-};
-
 /* Identified by its frontend's directory: the type, domain and number it is known by. */
 struct device {
     uint16_t front, back;
@@ -43,8 +31,22 @@ static void write_node(struct hypervisor *hv, const char *directory, const char 
     int length = snprintf(path, sizeof(path), "%s/%s", directory, name);
 
     assert(length > 0 && (size_t)length < sizeof(path));
-    int ret = store_write(hv->store, path, value);
+    int ret = store_put(hv->store, path, value);
     assert(ret == 0);
+}
+
+/* A directory of `owner`, with what it holds from now on, that `reader` may read too: what libxl
+ * gives the two directories of a device. With one and the same, nobody else may. */
+static void make_directory(struct hypervisor *hv, const char *path, uint16_t owner, uint16_t reader)
+{
+    const struct store_perm perms[2] = {{owner, STORE_NONE}, {reader, STORE_READ}};
+    struct store_client *toolstack = store_toolstack(hv->store);
+    int ret = store_mkdir(toolstack, 0, path);
+
+    if (ret == 0)
+        ret = store_set_perms(toolstack, 0, path, perms, owner == reader ? 1 : 2);
+    assert(ret == 0);
+    (void)ret;
 }
 
 static void write_number(struct hypervisor *hv, const char *directory, const char *name,
@@ -82,6 +84,7 @@ void hypervisor_destroy(struct hypervisor *hv)
         free(device);
     }
     store_destroy(hv->store);
+    free(hv->history);
     free(hv);
 }
 
@@ -90,14 +93,57 @@ struct store *hypervisor_store(struct hypervisor *hv)
     return hv->store;
 }
 
+struct store_client *hypervisor_client(struct hypervisor *hv, uint16_t domid)
+{
+    return hv->domains[domid]->client;
+}
+
 static void domain_path(uint16_t domid, char path[static HV_PATH_BYTES])
 {
     snprintf(path, HV_PATH_BYTES, "/local/domain/%" PRIu16, domid);
 }
 
+/* What is known of the domid; the pointer is valid until the next one is new. */
+static struct history *history_of(struct hypervisor *hv, uint16_t domid)
+{
+    uint32_t old = hv->history_room;
+
+    if (domid >= old) {
+        hv->history_room = domid < 2 * old ? 2 * old : domid + 1u;
+        hv->history = realloc(hv->history, hv->history_room * sizeof(*hv->history));
+        assert(hv->history);
+        memset(hv->history + old, 0, (hv->history_room - old) * sizeof(*hv->history));
+    }
+    if (domid >= hv->domains_end)
+        hv->domains_end = domid + 1u;
+    return &hv->history[domid];
+}
+
+void hypervisor_domain_expect(struct hypervisor *hv, uint16_t domid)
+{
+    history_of(hv, domid)->expected = true;
+}
+
+/* The nodes of a domain that is there, or whose device is there before it. */
+static void make_domain_directory(struct hypervisor *hv, uint16_t domid)
+{
+    char path[HV_PATH_BYTES];
+
+    domain_path(domid, path);
+    if (store_text(hv->store, path))
+        return;
+    make_directory(hv, path, 0, domid);
+    write_number(hv, path, "domid", domid);
+    memcpy(path + strlen(path), "/data", sizeof("/data"));
+    if (domid != 0)
+        make_directory(hv, path, domid, domid);
+}
+
 static void attach(struct hypervisor *hv, struct device *device)
 {
     device->attached = true;
+    make_directory(hv, device->back_path, device->back, device->front);
+    make_directory(hv, device->front_path, device->front, device->back);
     write_node(hv, device->back_path, "frontend", device->front_path);
     write_number(hv, device->back_path, "frontend-id", device->front);
     write_number(hv, device->back_path, "online", 1);
@@ -121,8 +167,6 @@ static void attach_again(struct hypervisor *hv, uint16_t domid)
 
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
 {
-    char path[HV_PATH_BYTES];
-
     if (hv->domains[domid])
         return -ERR_EXIST;
     struct domain *domain = calloc(1, sizeof(*domain));
@@ -131,10 +175,10 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
     hypervisor_grants_init(hv, domain);
     slots_init(&domain->ports, 1, hv->config.ports_max);
     hv->domains[domid] = domain;
-    if (domid >= hv->domains_end)
-        hv->domains_end = domid + 1u;
-    domain_path(domid, path);
-    write_number(hv, path, "domid", domid);
+    history_of(hv, domid)->lives++;
+    domain->client = store_connect(hv->store, domid, NULL);
+    make_domain_directory(hv, domid);
+    store_introduce(hv->store, domid);
     attach_again(hv, domid);
     return 0;
 }
@@ -142,14 +186,14 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
 /* A device's directory goes, and the one above it if that is left empty. */
 static void remove_directory(struct hypervisor *hv, const char *path)
 {
-    char names[HV_PATH_BYTES], above[HV_PATH_BYTES];
-    uint32_t used;
+    char above[HV_PATH_BYTES];
+    struct store_names names;
 
-    (void)store_remove(hv->store, path); /* may be gone: a domain can remove it too */
+    (void)store_cut(hv->store, path); /* may be gone: a domain can remove it too */
     snprintf(above, sizeof(above), "%s", path);
     *strrchr(above, '/') = '\0';
-    if (store_list(hv->store, above, names, sizeof(names), &used) == 0)
-        (void)store_remove(hv->store, above);
+    if (store_list(store_toolstack(hv->store), 0, above, &names) == 0 && names.count == 0)
+        (void)store_cut(hv->store, above);
 }
 
 static void detach_devices(struct hypervisor *hv, uint16_t domid)
@@ -178,14 +222,14 @@ void hypervisor_domain_remove(struct hypervisor *hv, uint16_t domid)
     }
     slots_fini(&domain->ports);
     free(domain->port_table);
+    store_disconnect(domain->client);
     free(domain);
     hv->domains[domid] = NULL;
 
-    store_forget(hv->store, domid);
     detach_devices(hv, domid);
     domain_path(domid, path);
-    (void)store_remove(hv->store, path); /* may be gone: a domain can remove it too */
-    store_fire(hv->store, "@releaseDomain");
+    (void)store_cut(hv->store, path); /* may be gone: domain 0 can remove it too */
+    store_release(hv->store, domid);
 }
 
 int hypervisor_device_add(struct hypervisor *hv, const char *type, uint16_t front, uint16_t back,
@@ -209,6 +253,8 @@ int hypervisor_device_add(struct hypervisor *hv, const char *type, uint16_t fron
         }
     }
     DL_APPEND(hv->devices, device);
+    make_domain_directory(hv, front);
+    make_domain_directory(hv, back);
     attach(hv, device);
     return 0;
 }
@@ -297,35 +343,41 @@ bool hypervisor_port_peer(const struct hypervisor *hv, uint16_t owner, uint32_t 
     return true;
 }
 
-/* As xenstore's permissions have it on Xen: the directories of a device belong to the toolstack,
- * and so does that of a domain, through which all of them could be made. */
-static bool has_directory(const struct store *store, const char *path)
+/* Whether the directory of a node below /local/domain is there for `client`. Permissions keep a
+ * guest from making it again. Domain 0, which may, looks first, as a driver there does: Linux's
+ * xenbus_switch_state. */
+static int look_for_directory(struct store_client *client, uint32_t transaction, const char *path)
 {
     static const char guarded[] = "/local/domain/";
-    char parent[HV_PATH_BYTES];
+    char directory[HV_PATH_BYTES];
     const char *slash = strrchr(path, '/');
+    const void *value;
+    uint32_t bytes;
 
     if (strncmp(path, guarded, sizeof(guarded) - 1) != 0)
-        return true;
+        return 0;
     if (slash == path + sizeof(guarded) - 2)
-        return store_read(store, path) != NULL;
-    memcpy(parent, path, (size_t)(slash - path));
-    parent[slash - path] = '\0';
-    return store_read(store, parent) != NULL;
+        slash = path + strlen(path);
+    memcpy(directory, path, (size_t)(slash - path));
+    directory[slash - path] = '\0';
+    return store_read(client, transaction, directory, &value, &bytes);
 }
 
-int hypervisor_publish(struct hypervisor *hv, const struct hv_node *nodes, uint32_t count)
+int hypervisor_publish(struct hypervisor *hv, uint16_t domid, const struct hv_node *nodes,
+                       uint32_t count)
 {
-    struct store *store = hypervisor_store(hv);
+    struct store_client *client = hypervisor_client(hv, domid);
+    int64_t transaction = store_begin(client);
+    int ret = transaction < 0 ? (int)transaction : 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        int ret = store_write_check(nodes[i].path, nodes[i].value);
-        if (ret == 0 && !has_directory(store, nodes[i].path))
-            ret = -ERR_NOENT;
-        if (ret < 0)
-            return ret;
+    for (uint32_t i = 0; i < count && ret == 0; i++) {
+        ret = look_for_directory(client, (uint32_t)transaction, nodes[i].path);
+        if (ret == 0)
+            ret = store_write(client, (uint32_t)transaction, nodes[i].path, nodes[i].value,
+                              (uint32_t)strlen(nodes[i].value));
     }
-    for (uint32_t i = 0; i < count; i++)
-        (void)store_write(store, nodes[i].path, nodes[i].value); /* it was checked */
-    return 0;
+    if (transaction < 0)
+        return ret;
+    int ended = store_end(client, (uint32_t)transaction, ret == 0);
+    return ret < 0 ? ret : ended;
 }

@@ -43,29 +43,36 @@ void hypervisor_destroy(struct hypervisor *hv);
 /* The tree, which belongs to the tables: for serving it and for playing the toolstack. */
 struct store *hypervisor_store(struct hypervisor *hv);
 
-/* Introduce a domain: it may use the other calls, and /local/domain/N/domid exists. Of a domain
- * that died and is back, the devices whose other domain is there are created anew, at state 1.
- * 0 or -ERR_EXIST. */
+/* A domain that was not yet there may come: who looks (hypervisor_look.h) is told so. Nothing else
+ * follows from it. */
+void hypervisor_domain_expect(struct hypervisor *hv, uint16_t domid);
+
+/* Introduce a domain: it may use the other calls; its /local/domain/N exists, which it may read,
+ * with `domid`, and `data`, which is its own. Of a domain that died and is back, the devices whose
+ * other domain is there are created anew, at state 1. 0 or -ERR_EXIST. */
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid);
 
+/* The store as that domain, which exists, uses it through its handle. */
+struct store_client *hypervisor_client(struct hypervisor *hv, uint16_t domid);
+
 /* A domain died or closed its handle: its mappings, runs, ports and watches go, both directories of
- * the devices it was part of go (with a parent left empty), its /local/domain/N goes,
- * @releaseDomain fires. The peers' mappings of its runs stay valid. The devices stay configured. On
- * Xen a rebooted guest is a new domain and a new backend domain is attached by hand; this toolstack
- * detaches and attaches by itself, and the domid is the same. */
+ * the devices it was part of go (with a parent left empty), its /local/domain/N and all other nodes
+ * it owns go, @releaseDomain fires. The peers' mappings of its runs stay valid. The devices stay
+ * configured. On Xen a rebooted guest is a new domain and a new backend domain is attached by hand;
+ * this toolstack detaches and attaches by itself, and the domid is the same. */
 void hypervisor_domain_remove(struct hypervisor *hv, uint16_t domid);
 
 /* The toolstack configures and creates a device: front `backend`, `backend-id`, `state` 1; back
- * `frontend`, `frontend-id`, `online` 1, `state` 1. The domains need not exist yet. 0 or
- * -ERR_EXIST.
- */
+ * `frontend`, `frontend-id`, `online` 1, `state` 1. Each directory belongs to its domain, and the
+ * other may read it. The domains need not exist yet. 0 or -ERR_EXIST. */
 int hypervisor_device_add(struct hypervisor *hv, const char *type, uint16_t front, uint16_t back,
                           uint16_t devid);
 
-/* Write a domain's nodes, all or none. Below /local/domain a node's directory must exist, as must
- * /local/domain/N itself: they are the toolstack's to make, so nobody revives a device that was
- * removed. 0, -ERR_NOENT, -ERR_INVAL, -ERR_NOSPC. */
-int hypervisor_publish(struct hypervisor *hv, const struct hv_node *nodes, uint32_t count);
+/* A domain writes nodes, all or none, in a transaction. Below /local/domain a node's directory must
+ * be there, as must /local/domain/N itself, so nobody revives a device that was removed. 0,
+ * -ERR_NOENT, or as store_write. */
+int hypervisor_publish(struct hypervisor *hv, uint16_t domid, const struct hv_node *nodes,
+                       uint32_t count);
 
 /* Number a run of `pages` pages of `owner` granted to `peer`; writes one ref a page.
  * Returns the run's handle (>= 0) or -ERR_NOSPC, leaving the backing with the caller. */

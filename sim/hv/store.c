@@ -1,97 +1,67 @@
 /*
- * xenstore's tree. See store.h.
+ * The store's clients and domains, its paths, and who may do what with a node. See store.h.
  *
- * Nodes hang in the tree by their order of creation and are found by their whole path in one hash.
- * Watches are found by their path, by their domain and cookie, and in the list of their domain: a
- * change asks for those of its own path and of each parent's, so it costs nothing that others watch
- * elsewhere. What a change fires is queued in the order of registration.
- * A queued event points at its watch, so ending a watch takes its events along.
- * Running out of memory ends the process: the tree is a few kilobytes of the toolstack's.
- * Source: Xen docs/misc/xenstore.txt; which watches a removal fires: data/xen-semantics.md, Xen
- * 4.17 (those above once, those below if their node existed).
+ * What is granted to a domain is granted to one life of it: a permission counts only on a node that
+ * changed after the domain of that number last died, so nobody inherits from a dead one.
+ * Source: Xen 4.17 docs/misc/xenstore.txt.
  */
-#include "sim/hv/store.h"
+#include "sim/hv/store_private.h"
 
-#include "ringlib/err.h"
+#include <inttypes.h>
+#include <stdio.h>
 
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
-#include <uthash.h>
-#include <utlist.h>
+static const char *const specials[STORE_SPECIALS] = {"@introduceDomain", "@releaseDomain"};
+static const char domains_path[] = "/local/domain/";
 
-enum { STORE_DOMAINS = UINT16_MAX + 1 };
-
-struct node {
-    char *value;
-    struct node *parent;
-    struct node *children; /* in order of creation */
-    struct node *prev, *next;
-    UT_hash_handle hh;
-    char path[];
-};
-
-struct watch_key {
-    uint64_t cookie;
-    uint64_t domid; /* so wide that there is no padding */
-};
-
-struct watch {
-    struct watch_key key; /* with several paths, of several watches */
-    uint64_t serial;      /* in order of registration */
-    struct event *last;   /* the latest event of this watch, while it is queued */
-    struct watched *at;
-    struct watch *prev, *next;               /* of its path */
-    struct watch *prev_domain, *next_domain; /* of its domain */
-    UT_hash_handle hh;
-};
-
-/* A path or special name that somebody watches. */
-struct watched {
-    struct watch *watches; /* in order of registration */
-    UT_hash_handle hh;
-    char path[];
-};
-
-/* A watch that a change fires, and with what. */
-struct match {
-    struct watch *watch;
-    const char *path;
-};
-
-struct event {
-    struct watch *watch;
-    struct event *prev, *next;
-    char path[];
-};
-
-struct store {
-    struct node *root;
-    struct node *by_path;
-    struct watched *watched; /* by path */
-    struct watch *by_key;
-    struct watch *by_domain[STORE_DOMAINS];
-    struct event *events;
-    struct match *matches; /* of the change under way */
-    uint32_t match_count, match_room;
-    uint64_t next_serial;
-};
-
-/* A struct of `bytes`, zeroed, followed by a terminated copy of `length` characters. */
-static void *alloc_named(size_t bytes, const char *text, size_t length)
+void *store_alloc(size_t bytes, const void *text, size_t length)
 {
     char *memory = calloc(1, bytes + length + 1);
 
     assert(memory);
-    memcpy(memory + bytes, text, length);
+    if (length > 0)
+        memcpy(memory + bytes, text, length);
     return memory;
 }
 
-static bool path_valid(const char *path)
+struct store_domain *store_domain_of(struct store *store, uint16_t domid)
 {
-    size_t length = strlen(path);
+    struct store_domain *domain;
 
-    if (path[0] != '/' || length > STORE_PATH_MAX)
+    HASH_FIND(hh, store->domains, &domid, sizeof(domid), domain);
+    if (domain)
+        return domain;
+    domain = calloc(1, sizeof(*domain));
+    assert(domain);
+    domain->domid = domid;
+    domain->introduced = domid == 0;
+    HASH_ADD(hh, store->domains, domid, sizeof(domain->domid), domain);
+    return domain;
+}
+
+static const struct store_domain *domain_find(const struct store *store, uint16_t domid)
+{
+    struct store_domain *domain;
+
+    HASH_FIND(hh, store->domains, &domid, sizeof(domid), domain);
+    return domain;
+}
+
+/* ---- paths ---- */
+
+/* Where the part begins whose length is limited on its own. */
+static size_t local_part(const char *path)
+{
+    size_t digits, at = sizeof(domains_path) - 1;
+
+    if (strncmp(path, domains_path, at) != 0)
+        return 0;
+    digits = strspn(path + at, "0123456789");
+    return digits > 0 && digits <= 5 && path[at + digits] == '/' ? at + digits + 1 : 0;
+}
+
+static bool path_valid(const char *path, size_t length)
+{
+    if (path[0] != '/' || length > local_part(path) + STORE_RELATIVE_MAX)
         return false;
     if (strspn(path, "/-_@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
         length)
@@ -99,332 +69,209 @@ static bool path_valid(const char *path)
     return !strstr(path, "//") && (length == 1 || path[length - 1] != '/');
 }
 
-/* What can be watched beside paths: "@" and a name. */
-static bool special_valid(const char *name)
+int store_path_resolve(const struct store_client *client, const char *path, char *out)
 {
-    size_t length = strlen(name);
+    int length;
 
-    return name[0] == '@' && length > 1 && length <= STORE_PATH_MAX && !strchr(name, '/');
+    if (path[0] == '/' || path[0] == '@')
+        length = snprintf(out, STORE_PATH_MAX + 1, "%s", path);
+    else
+        length = snprintf(out, STORE_PATH_MAX + 1, "%s%" PRIu16 "/%s", domains_path,
+                          client->domain->domid, path);
+    if (length > STORE_PATH_MAX || !path_valid(out, (size_t)length))
+        return -ERR_INVAL;
+    return length;
 }
 
-static struct node *node_find(const struct store *store, const char *path, size_t length)
+size_t store_path_parent(const char *path, size_t length)
 {
-    struct node *node;
-
-    HASH_FIND(hh, store->by_path, path, length, node);
-    return node;
-}
-
-static struct node *node_add(struct store *store, struct node *parent, const char *path,
-                             size_t length)
-{
-    struct node *node = alloc_named(offsetof(struct node, path), path, length);
-
-    node->value = alloc_named(0, "", 0);
-    node->parent = parent;
-    if (parent)
-        DL_APPEND(parent->children, node);
-    HASH_ADD_KEYPTR(hh, store->by_path, node->path, length, node);
-    return node;
-}
-
-/* Find a node or make it, with the parents it lacks. */
-static struct node *node_make(struct store *store, const char *path)
-{
-    struct node *parent = store->root;
-
-    for (size_t length = 0; path[length] != '\0';) {
-        length += 1 + strcspn(path + length + 1, "/");
-        struct node *node = node_find(store, path, length);
-        parent = node ? node : node_add(store, parent, path, length);
+    while (path[--length] != '/') {
     }
-    return parent;
+    return length > 0 ? length : 1;
 }
 
-/* Recursive: a path of STORE_PATH_MAX characters bounds the depth. */
-static void node_free(struct store *store, struct node *node)
+int store_special(const char *name)
 {
-    struct node *child, *following;
-
-    DL_FOREACH_SAFE (node->children, child, following) {
-        node_free(store, child);
+    for (int i = 0; i < STORE_SPECIALS; i++) {
+        if (strcmp(name, specials[i]) == 0)
+            return i;
     }
-    if (node->parent)
-        DL_DELETE(node->parent->children, node);
-    HASH_DEL(store->by_path, node); /* NOLINT: clang 14 does not follow uthash's links */
-    free(node->value);
-    free(node);
+    return -1;
 }
 
-static void event_queue(struct store *store, struct watch *watch, const char *path)
+/* ---- permissions ---- */
+
+static bool perm_lives(const struct store *store, const struct store_record *record, uint32_t i)
 {
-    if (watch->last && strcmp(watch->last->path, path) == 0)
-        return;
-    watch->last = alloc_named(offsetof(struct event, path), path, strlen(path));
-    watch->last->watch = watch;
-    DL_APPEND(store->events, watch->last);
+    const struct store_domain *domain = domain_find(store, record->perms[i].domid);
+
+    return i == 0 || !domain || record->generation > domain->died;
 }
 
-static struct watched *watched_find(const struct store *store, const char *path, size_t length)
+static bool acts_as(const struct store_client *client, uint16_t domid)
 {
-    struct watched *watched;
+    const struct store_domain *domain = client->domain;
 
-    HASH_FIND(hh, store->watched, path, length, watched);
-    return watched;
+    return domain->domid == domid || (domain->has_target && domain->target == domid);
 }
 
-static struct watched *watched_make(struct store *store, const char *path)
+unsigned store_access_of(const struct store_client *client, const struct store_record *record)
 {
-    size_t length = strlen(path);
-    struct watched *watched = watched_find(store, path, length);
+    const struct store_perm *perms = record->perms;
 
-    if (watched)
-        return watched;
-    watched = alloc_named(offsetof(struct watched, path), path, length);
-    HASH_ADD_KEYPTR(hh, store->watched, watched->path, length, watched);
-    return watched;
-}
-
-static void watch_end(struct store *store, struct watch *watch)
-{
-    struct watched *at = watch->at;
-    struct event *event, *following;
-
-    DL_FOREACH_SAFE (store->events, event, following) {
-        if (event->watch == watch) {
-            DL_DELETE(store->events, event);
-            free(event);
-        }
+    if (store_privileged(client) || acts_as(client, perms[0].domid))
+        return STORE_BOTH | STORE_OWNER;
+    for (uint32_t i = 1; i < record->perm_count; i++) {
+        if (acts_as(client, perms[i].domid) && perm_lives(client->store, record, i))
+            return perms[i].access;
     }
-    DL_DELETE(at->watches, watch);
-    if (!at->watches) {
-        HASH_DEL(store->watched, at);
-        free(at);
+    return perms[0].access;
+}
+
+uint32_t store_perms_live(struct store *store, const struct store_record *record,
+                          struct store_perm *live)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < record->perm_count; i++) {
+        if (perm_lives(store, record, i))
+            live[count++] = record->perms[i];
     }
-    DL_DELETE2(store->by_domain[watch->key.domid], watch, prev_domain, next_domain);
-    HASH_DEL(store->by_key, watch);
-    free(watch);
+    return count;
 }
 
-/* ---- what a change fires ---- */
-
-/* Those who watch this very path. */
-static void match_at(struct store *store, const char *path, size_t length, const char *changed)
-{
-    const struct watched *at = watched_find(store, path, length);
-    struct watch *watch;
-
-    DL_FOREACH (at ? at->watches : NULL, watch) {
-        if (store->match_count == store->match_room) {
-            store->match_room = store->match_room ? store->match_room * 2 : 16;
-            store->matches = realloc(store->matches, store->match_room * sizeof(store->matches[0]));
-            assert(store->matches);
-        }
-        store->matches[store->match_count++] = (struct match){watch, changed};
-    }
-}
-
-/* Those who watch the path or a parent of it. */
-static void match_above(struct store *store, const char *path)
-{
-    size_t length = strlen(path);
-
-    match_at(store, path, length, path);
-    while (length > 1) {
-        while (path[--length] != '/') {
-        }
-        length = length > 0 ? length : 1;
-        match_at(store, path, length, path);
-    }
-}
-
-/* Those who watch what goes with a node. As deep as node_free. */
-static void match_below(struct store *store, const struct node *node)
-{
-    const struct node *child;
-
-    DL_FOREACH (node->children, child) {
-        match_at(store, child->path, strlen(child->path), child->path);
-        match_below(store, child);
-    }
-}
-
-static int match_order(const void *a, const void *b)
-{
-    uint64_t first = ((const struct match *)a)->watch->serial;
-    uint64_t second = ((const struct match *)b)->watch->serial;
-
-    return (first > second) - (first < second);
-}
-
-static void fire_matches(struct store *store)
-{
-    if (store->match_count > 1)
-        qsort(store->matches, store->match_count, sizeof(store->matches[0]), match_order);
-    for (uint32_t i = 0; i < store->match_count; i++)
-        event_queue(store, store->matches[i].watch, store->matches[i].path);
-    store->match_count = 0;
-}
+/* ---- the store ---- */
 
 struct store *store_create(void)
 {
+    static const struct store_perm private = {0, STORE_NONE};
     struct store *store = calloc(1, sizeof(*store));
 
     assert(store);
-    store->root = node_add(store, NULL, "/", 1);
+    store->toolstack = store_connect(store, 0, NULL);
+    for (int i = 0; i < STORE_SPECIALS; i++)
+        store_record_set_perms(&store->specials[i], &private, 1);
+    store->root = store_node_add(store, "/", 1, &private, 1);
+    store_node_add(store, "/tool", strlen("/tool"), &private, 1);
+    store_node_add(store, "/tool/xenstored", strlen("/tool/xenstored"), &private, 1);
     return store;
 }
 
 void store_destroy(struct store *store)
 {
-    struct watch *watch, *following;
+    struct store_domain *domain, *following;
 
-    HASH_ITER (hh, store->by_key, watch, following) {
-        watch_end(store, watch);
+    store_disconnect(store->toolstack);
+    store_node_remove(store, store->root);
+    HASH_ITER (hh, store->domains, domain, following) {
+        assert(!domain->clients);
+        HASH_DEL(store->domains, domain); /* NOLINT: clang 14 does not follow uthash's links */
+        free(domain);
     }
-    node_free(store, store->root);
+    for (int i = 0; i < STORE_SPECIALS; i++)
+        store_record_free(&store->specials[i]);
+    free(store->taken);
     free(store->matches);
+    free(store->names);
     free(store);
 }
 
-const char *store_read(const struct store *store, const char *path)
-{
-    const struct node *node = node_find(store, path, strlen(path));
+/* ---- clients and domains ---- */
 
-    return node ? node->value : NULL;
+struct store_client *store_connect(struct store *store, uint16_t domid, void *owner)
+{
+    struct store_client *client = calloc(1, sizeof(*client));
+
+    assert(client);
+    client->store = store;
+    client->domain = store_domain_of(store, domid);
+    client->owner = owner;
+    client->id = store->next_client++;
+    client->next_transaction = 1;
+    DL_APPEND(client->domain->clients, client);
+    return client;
 }
 
-int store_write_check(const char *path, const char *value)
+void store_reset(struct store_client *client)
 {
-    if (!path_valid(path))
-        return -ERR_INVAL;
-    return strlen(value) > STORE_VALUE_MAX ? -ERR_NOSPC : 0;
+    store_watches_end(client);
+    store_transactions_end(client);
 }
 
-int store_write(struct store *store, const char *path, const char *value)
+void store_disconnect(struct store_client *client)
 {
-    int ret = store_write_check(path, value);
-
-    if (ret < 0)
-        return ret;
-    struct node *node = node_make(store, path);
-    char *copy = alloc_named(0, value, strlen(value)); /* before: `value` may be the node's own */
-    free(node->value);
-    node->value = copy;
-    match_above(store, path);
-    fire_matches(store);
-    return 0;
+    store_reset(client);
+    DL_DELETE(client->domain->clients, client);
+    free(client);
 }
 
-int store_remove(struct store *store, const char *path)
+uint16_t store_domid(const struct store_client *client)
 {
-    if (!path_valid(path) || strcmp(path, "/") == 0)
-        return -ERR_INVAL;
-    struct node *node = node_find(store, path, strlen(path));
-    if (!node)
-        return -ERR_NOENT;
-    match_above(store, path);
-    match_below(store, node);
-    fire_matches(store);
-    node_free(store, node);
-    return 0;
+    return client->domain->domid;
 }
 
-int store_list(const struct store *store, const char *path, char *names, uint32_t bytes,
-               uint32_t *used)
+bool store_privileged(const struct store_client *client)
 {
-    const struct node *node = node_find(store, path, strlen(path));
-    const struct node *child;
-    int count = 0;
+    return client->domain->domid == 0;
+}
 
-    *used = 0;
-    if (!node)
-        return -ERR_NOENT;
-    DL_FOREACH (node->children, child) {
-        const char *name = strrchr(child->path, '/') + 1;
-        size_t length = strlen(name) + 1;
-        if (length > bytes - *used)
-            return -ERR_NOSPC;
-        memcpy(names + *used, name, length);
-        *used += (uint32_t)length;
-        count++;
+struct store_client *store_toolstack(struct store *store)
+{
+    return store->toolstack;
+}
+
+void store_introduce(struct store *store, uint16_t domid)
+{
+    struct store_domain *domain = store_domain_of(store, domid);
+
+    domain->introduced = true;
+    domain->released = false;
+    store_watches_fire_special(store, "@introduceDomain");
+}
+
+void store_release(struct store *store, uint16_t domid)
+{
+    struct store_domain *domain = store_domain_of(store, domid);
+    struct store_client *client;
+
+    if (domid != 0) {
+        DL_FOREACH (domain->clients, client) {
+            store_reset(client);
+        }
+        store_nodes_of_remove(store, domain);
+        domain->introduced = false;
+        domain->released = true;
+        domain->has_target = false;
+        domain->died = store->generation;
     }
-    return count;
+    store_watches_fire_special(store, "@releaseDomain");
 }
 
-int store_watch(struct store *store, uint16_t domid, const char *path, uint64_t cookie)
+bool store_introduced(const struct store *store, uint16_t domid)
 {
-    struct watch *watch;
+    const struct store_domain *domain = domain_find(store, domid);
 
-    if (!path_valid(path) && !special_valid(path))
-        return -ERR_INVAL;
-    struct watched *at = watched_make(store, path);
-    DL_FOREACH (at->watches, watch) {
-        if (watch->key.domid == domid && watch->key.cookie == cookie)
-            return -ERR_EXIST;
-    }
-    watch = calloc(1, sizeof(*watch));
-    assert(watch);
-    watch->key = (struct watch_key){.cookie = cookie, .domid = domid};
-    watch->serial = store->next_serial++;
-    watch->at = at;
-    DL_APPEND(at->watches, watch);
-    DL_APPEND2(store->by_domain[domid], watch, prev_domain, next_domain);
-    HASH_ADD(hh, store->by_key, key, sizeof(watch->key), watch);
-    event_queue(store, watch, path);
-    return 0;
+    return domain && domain->introduced;
 }
 
-int store_unwatch(struct store *store, uint16_t domid, uint64_t cookie)
+bool store_present(const struct store *store, uint16_t domid)
 {
-    const struct watch_key key = {.cookie = cookie, .domid = domid};
-    struct watch *watch;
-    int ended = 0;
+    const struct store_domain *domain = domain_find(store, domid);
 
-    for (;; ended++) {
-        /* one of those there are. NOLINTNEXTLINE: clang 14 loses the key's bytes */
-        HASH_FIND(hh, store->by_key, &key, sizeof(key), watch);
-        if (!watch)
-            return ended;
-        watch_end(store, watch);
-    }
+    return domain && (domain->clients || domain->introduced);
 }
 
-void store_forget(struct store *store, uint16_t domid)
+void store_set_target(struct store *store, uint16_t domid, uint16_t target)
 {
-    while (store->by_domain[domid])
-        watch_end(store, store->by_domain[domid]);
+    struct store_domain *domain = store_domain_of(store, domid);
+
+    domain->has_target = true;
+    domain->target = target;
 }
 
-void store_fire(struct store *store, const char *special)
+void store_usage(const struct store *store, uint16_t domid, struct store_usage *usage)
 {
-    assert(special_valid(special));
-    match_at(store, special, strlen(special), special);
-    fire_matches(store);
-}
+    const struct store_domain *domain = domain_find(store, domid);
 
-bool store_next(struct store *store, struct store_event *event)
-{
-    struct event *head = store->events;
-
-    if (!head)
-        return false;
-    *event = (struct store_event){.domid = (uint16_t)head->watch->key.domid,
-                                  .cookie = head->watch->key.cookie};
-    memcpy(event->path, head->path, strlen(head->path) + 1);
-    if (head->watch->last == head)
-        head->watch->last = NULL;
-    DL_DELETE(store->events, head);
-    free(head);
-    return true;
-}
-
-uint32_t store_nodes(const struct store *store)
-{
-    return HASH_COUNT(store->by_path);
-}
-
-uint32_t store_watches(const struct store *store)
-{
-    return HASH_COUNT(store->by_key);
+    *usage = domain ? domain->usage : (struct store_usage){0};
 }

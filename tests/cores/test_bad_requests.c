@@ -302,7 +302,7 @@ static void the_command_ring_as_a_data_ring(void **state)
     struct rogue_data data;
     struct call_reply reply;
     struct store *store = hypervisor_store(hv_mem_tables(pair.machine));
-    const char *ref = store_read(store, "/local/domain/1/device/xensock/0/ring-ref");
+    const char *ref = store_text(store, "/local/domain/1/device/xensock/0/ring-ref");
 
     (void)state;
     rogue_share(&front, &data);

@@ -169,7 +169,7 @@ static void serves_the_second_after_the_first(void **state)
     turn();
     assert_int_equal(told(ACT_DEVICE_NEW), 1);
     assert_int_equal(told_faults(FAULT_SECOND_FRONT), 1);
-    assert_int_equal(store_remove(store, "/local/domain/0/backend/xensock/1/0"), 0);
+    assert_int_equal(store_cut(store, "/local/domain/0/backend/xensock/1/0"), 0);
     turn();
     assert_int_equal(world.told_count, 2);
     assert_told(0, ACT_DEVICE_GONE, 1, 0);
@@ -210,8 +210,8 @@ static void passes_over_what_it_cannot_serve(void **state)
     struct store *store = hypervisor_store(hv_mem_tables(world.machine));
 
     (void)state;
-    assert_int_equal(store_write(store, "/local/domain/0/backend/xensock/x/0/state", "1"), 0);
-    assert_int_equal(store_write(store, "/local/domain/0/backend/xensock/5/y", "1"), 0);
+    assert_int_equal(store_put(store, "/local/domain/0/backend/xensock/x/0/state", "1"), 0);
+    assert_int_equal(store_put(store, "/local/domain/0/backend/xensock/5/y", "1"), 0);
     for (uint16_t front = 1; front <= 20; front++)
         if (front != 5)
             add(front, 0);
@@ -402,7 +402,7 @@ static void unserved_go_in_silence(void **state)
     assert_int_equal(told(ACT_DEVICE_NEW), 1);
     assert_told(world.told_count - 1, ACT_DEVICE_NEW, 1, 300); /* upcalls come last */
     assert_int_equal(told_faults(FAULT_DEVICES), 1);
-    assert_int_equal(store_remove(store, "/local/domain/0/backend/xensock/1/305"), 0);
+    assert_int_equal(store_cut(store, "/local/domain/0/backend/xensock/1/305"), 0);
     turn();
     assert_int_equal(told(ACT_DEVICE_GONE), 0);
     add(1, 320); /* the place that came free is the seventeenth's */

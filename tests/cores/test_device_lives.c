@@ -70,7 +70,7 @@ static void assert_back_fault(uint32_t i, enum fault_reason reason, uint32_t ind
 
 static const char *node(const char *path)
 {
-    const char *value = store_read(hypervisor_store(hv_mem_tables(pair.machine)), path);
+    const char *value = store_text(hypervisor_store(hv_mem_tables(pair.machine)), path);
 
     return value ? value : "absent";
 }

@@ -45,7 +45,7 @@ enum {
     OUR_SOCKET = FDS_TO_SEND, /* behind the others */
     SMALL_GRANTS = 24,
     SMALL_PORTS = 5,
-    NODES = 3, /* that stay in the store: the root, /local and /local/domain */
+    NODES = 5, /* that stay: the root, /tool with one below, /local and /local/domain */
 };
 
 static_assert((int)MESSAGES_MAX <= (int)HV_REFERENCE_THINGS, "room for what every message makes");
@@ -287,7 +287,7 @@ static void settle(void)
 static int connect_fd(uint16_t domid)
 {
     struct sockaddr_un address;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = emu_wire_socket();
 
     FUZZ_CHECK(fd >= 0 && emu_runtime_address(all.machine->runtime, domid, &address), "socket");
     FUZZ_CHECK(connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0, "connect");

@@ -188,7 +188,7 @@ void pair_write(struct pair *pair, uint16_t domid, const char *key, const char *
     int length = snprintf(path, sizeof(path), "%s/%s", directory, key);
 
     assert(length > 0 && length < HV_PATH_BYTES);
-    int ret = value ? store_write(store, path, value) : store_remove(store, path);
+    int ret = value ? store_put(store, path, value) : store_cut(store, path);
     assert(ret == 0);
 }
 

@@ -151,7 +151,7 @@ int32_t rogue_ask(struct rogue *rogue, const struct call *call)
 
 static uint32_t front_number(struct pair *pair, const char *path)
 {
-    const char *value = store_read(hypervisor_store(hv_mem_tables(pair->machine)), path);
+    const char *value = store_text(hypervisor_store(hv_mem_tables(pair->machine)), path);
 
     assert(value);
     return (uint32_t)xenbus_parse(value, UINT32_MAX);

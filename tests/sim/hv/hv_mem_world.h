@@ -33,6 +33,10 @@ static inline int make(void **state)
     world.back = hv_mem_domain(world.machine, BACK);
     world.front = hv_mem_domain(world.machine, FRONT);
     world.other = hv_mem_domain(world.machine, OTHER);
+    /* The tests are about the seam: anybody may write anywhere. */
+    const struct store_perm anybody = {BACK, STORE_BOTH};
+    struct store *store = hypervisor_store(hv_mem_tables(world.machine));
+    assert_int_equal(store_set_perms(store_toolstack(store), 0, "/", &anybody, 1), 0);
     return 0;
 }
 

@@ -251,24 +251,27 @@ static void check_tag(const struct ev *ev)
     assert_int_equal(ev->store.domid, TAG.domid);
 }
 
+/* What the front owns, so that it may write it. */
+#define OWN "/local/domain/1/data"
+
 static void the_store_reads_lists_and_publishes(void **state)
 {
     struct hv *hv = emu_pair.domains[BACK];
-    struct hv_node nodes[2] = {{"/t/b", "2"}, {"/t//bad", "3"}};
+    struct hv_node nodes[2] = {{OWN "/b", "2"}, {OWN "//bad", "3"}};
     struct ev ev;
 
     (void)state;
-    publish(FRONT, "/t/a", "1", 0);
+    publish(FRONT, OWN "/a", "1", 0);
     hv_store_publish(hv, 31, nodes, 2);
     assert_int_equal(emu_pair_expect(BACK, EV_STORE_PUBLISH, 31).ret, -ERR_INVAL);
-    publish(BACK, "/t/c", "", 0);
-    hv_store_read(hv, 32, &TAG, "/t/a");
+    publish(BACK, OWN "/c", "", 0);
+    hv_store_read(hv, 32, &TAG, OWN "/a");
     ev = emu_pair_expect(BACK, EV_STORE_READ, 32);
     assert_string_equal(ev.store.value, "1");
     check_tag(&ev);
-    hv_store_read(hv, 33, &TAG, "/t/b"); /* all or nothing */
+    hv_store_read(hv, 33, &TAG, OWN "/b"); /* all or nothing */
     assert_int_equal(emu_pair_expect(BACK, EV_STORE_READ, 33).ret, -ERR_NOENT);
-    hv_store_list(hv, 34, &TAG, "/t");
+    hv_store_list(hv, 34, &TAG, OWN);
     ev = emu_pair_expect(BACK, EV_STORE_LIST, 34);
     assert_int_equal(ev.ret, 2);
     assert_memory_equal(ev.store.names, "a\0c\0", 4);
@@ -283,31 +286,31 @@ static void a_watch_fires_at_once_per_change_and_not_after_its_end(void **state)
     struct ev ev;
 
     (void)state;
-    hv_store_watch(emu_pair.domains[BACK], 40, &TAG, "/t");
+    hv_store_watch(emu_pair.domains[BACK], 40, &TAG, OWN "/t");
     assert_int_equal(emu_pair_expect(BACK, EV_STORE_WATCH, 40).ret, 0);
     ev = emu_pair_expect(BACK, EV_STORE, 40);
     check_tag(&ev);
-    hv_store_watch(emu_pair.domains[BACK], 40, &second, "/u");
+    hv_store_watch(emu_pair.domains[BACK], 40, &second, OWN "/u");
     emu_pair_expect(BACK, EV_STORE_WATCH, 40);
     emu_pair_expect(BACK, EV_STORE, 40);
-    publish(FRONT, "/t/x", "1", 0);
+    publish(FRONT, OWN "/t", "1", 0);
     ev = emu_pair_expect(BACK, EV_STORE, 40);
     check_tag(&ev);
-    publish(FRONT, "/u", "1", 0);
+    publish(FRONT, OWN "/u", "1", 0);
     assert_int_equal(emu_pair_expect(BACK, EV_STORE, 40).store.key, DIALECT_KEY_STATE);
 
-    publish(FRONT, "/t/x", "2", 0); /* on its way, or not, when the watch ends */
+    publish(FRONT, OWN "/t", "2", 0); /* on its way, or not, when the watch ends */
     hv_store_unwatch(emu_pair.domains[BACK], 40);
     do
         ev = emu_machine_await(&emu_pair, BACK);
     while (ev.kind == EV_STORE);
     assert_int_equal(ev.kind, EV_STORE_UNWATCH);
-    publish(FRONT, "/t/x", "3", 0);
-    publish(FRONT, "/u", "3", 0);
+    publish(FRONT, OWN "/t", "3", 0);
+    publish(FRONT, OWN "/u", "3", 0);
     emu_machine_silent(&emu_pair, BACK);
     hv_store_unwatch(emu_pair.domains[BACK], 40); /* there is none any more */
     assert_int_equal(emu_pair_expect(BACK, EV_STORE_UNWATCH, 40).ret, 0);
-    hv_store_watch(emu_pair.domains[BACK], 41, &TAG, "/t//");
+    hv_store_watch(emu_pair.domains[BACK], 41, &TAG, OWN "//");
     assert_int_equal(emu_pair_expect(BACK, EV_STORE_WATCH, 41).ret, -ERR_INVAL);
 }
 

@@ -203,8 +203,8 @@ static void a_node_is_read_with_its_tag(void **state)
     publish(world.front, "/f/state", longest);
     assert_string_equal(store_value(world.back, "/f/state").store.value, longest);
     struct store *store = hypervisor_store(hv_mem_tables(world.machine));
-    store_write(store, "/f/state",
-                "64 bytes, so one more than a core takes: ----------------------.");
+    store_put(store, "/f/state",
+              "64 bytes, so one more than a core takes: ----------------------.");
     assert_int_equal(store_value(world.back, "/f/state").ret, -ERR_2BIG);
 }
 
@@ -240,7 +240,7 @@ static void a_watch_fires_at_once_and_per_change(void **state)
     take(world.back, EV_STORE, 1);
     publish(world.front, "/f/other", "1");
     take_none(world.back);
-    store_remove(hypervisor_store(hv_mem_tables(world.machine)), "/f");
+    store_cut(hypervisor_store(hv_mem_tables(world.machine)), "/f");
     take(world.back, EV_STORE, 1);
     take_none(world.back);
 }

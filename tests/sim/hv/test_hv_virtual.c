@@ -71,7 +71,7 @@ static void three_ops(struct party *party)
     vcpu_charge(party->vcpu, COST_STEP, 1);
     hv_share(party->hv, 1, BACK, PAGES);
     assert_int_equal(hv_virtual_due_ns(party->hv), now_ns(party->world) + 62);
-    hv_store_read(party->hv, 2, &tag, "/nowhere");
+    hv_store_read(party->hv, 2, &tag, "/local/domain/5/nothing");
     hv_port_alloc(party->hv, 3, BACK);
 }
 
@@ -146,7 +146,7 @@ static void read_often(struct party *party)
     const struct hv_tag tag = {STEP_OWN, DIALECT_KEYS, 0};
 
     for (uint64_t i = 0; i < 32; i++)
-        hv_store_read(party->hv, i, &tag, "/nowhere");
+        hv_store_read(party->hv, i, &tag, "/local/domain/5/nothing");
 }
 
 static void test_store_answers_keep_their_order(void **state)

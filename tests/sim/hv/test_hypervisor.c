@@ -296,19 +296,24 @@ static void a_device_has_both_directories(void **state)
     assert_int_equal(hypervisor_device_add(hv, "xensock", FRONT, OTHER, 2), -ERR_EXIST);
     assert_int_equal(hypervisor_device_add(hv, "xensock", 99, 98, 0), 0); /* before its domains */
     for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-        const char *value = store_read(hypervisor_store(hv), nodes[i][0]);
+        const char *value = store_text(hypervisor_store(hv), nodes[i][0]);
         assert_non_null(value);
         assert_string_equal(value, nodes[i][1]);
     }
 }
 
-/* Take events until `cookie`'s; false when there is none. */
-static bool fired(struct store *store, uint64_t cookie)
+static void watch(struct hypervisor *hv, uint16_t domid, const char *path, char token)
+{
+    assert_int_equal(store_watch(hypervisor_client(hv, domid), path, &token, 1), 0);
+}
+
+/* Take events until that token's; false when there is none. */
+static bool fired(struct store *store, char token)
 {
     struct store_event event;
 
     while (store_next(store, &event)) {
-        if (event.cookie == cookie)
+        if (*(const char *)event.token == token)
             return true;
     }
     return false;
@@ -322,26 +327,26 @@ static void a_death_removes_devices_and_tells_by_watch(void **state)
 
     hypervisor_device_add(hv, "xensock", FRONT, BACK, 0);
     hypervisor_device_add(hv, "xensock", OTHER, BACK, 0);
-    store_watch(store, BACK, "/local/domain/5/device/xensock/0/state", 1);
-    store_watch(store, FRONT, "/local/domain/0/backend", 9);
-    store_watch(store, BACK, "@releaseDomain", 2);
+    watch(hv, BACK, "/local/domain/5/device/xensock/0/state", '1');
+    watch(hv, FRONT, "/local/domain/0/backend", '9');
+    watch(hv, BACK, "@releaseDomain", '2');
     while (store_next(store, &event))
         ;
     hypervisor_domain_remove(hv, FRONT);
-    assert_true(fired(store, 1));
-    assert_true(fired(store, 2));
-    assert_false(fired(store, 9));
+    assert_true(fired(store, '1'));
+    assert_true(fired(store, '2'));
+    assert_false(fired(store, '9'));
     assert_int_equal(store_watches(store), 2);
-    assert_null(store_read(store, "/local/domain/5"));
-    assert_null(store_read(store, "/local/domain/0/backend/xensock/5"));
-    assert_non_null(store_read(store, "/local/domain/0/backend/xensock/6/0/state"));
+    assert_null(store_text(store, "/local/domain/5"));
+    assert_null(store_text(store, "/local/domain/0/backend/xensock/5"));
+    assert_non_null(store_text(store, "/local/domain/0/backend/xensock/6/0/state"));
     assert_int_equal(hypervisor_domain_add(hv, FRONT), 0);
     assert_int_equal(hypervisor_device_add(hv, "xensock", FRONT, BACK, 0), -ERR_EXIST);
 }
 
 static const char *node(struct hypervisor *hv, const char *path)
 {
-    const char *value = store_read(hypervisor_store(hv), path);
+    const char *value = store_text(hypervisor_store(hv), path);
 
     return value ? value : "none";
 }
@@ -353,8 +358,8 @@ static void a_device_is_new_when_both_domains_are_back(void **state)
     struct hypervisor *hv = *state;
 
     hypervisor_device_add(hv, "xensock", FRONT, BACK, 0);
-    store_write(hypervisor_store(hv), front, "4");
-    store_write(hypervisor_store(hv), "/local/domain/5/device/xensock/0/ring-ref", "8");
+    store_put(hypervisor_store(hv), front, "4");
+    store_put(hypervisor_store(hv), "/local/domain/5/device/xensock/0/ring-ref", "8");
     hypervisor_domain_remove(hv, BACK);
     assert_string_equal(node(hv, front), "none");
     hypervisor_domain_remove(hv, FRONT);
@@ -417,9 +422,9 @@ static void nobody_makes_a_domain(void **state)
     uint32_t nodes = store_nodes(hypervisor_store(hv));
 
     for (uint32_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
-        assert_int_equal(hypervisor_publish(hv, &makers[i], 1), -ERR_NOENT);
+        assert_int_equal(hypervisor_publish(hv, BACK, &makers[i], 1), -ERR_NOENT);
     assert_int_equal(store_nodes(hypervisor_store(hv)), nodes);
-    assert_int_equal(hypervisor_publish(hv, allowed, 2), 0);
+    assert_int_equal(hypervisor_publish(hv, BACK, allowed, 2), 0);
 }
 
 #define TABLE_TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
