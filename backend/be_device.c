@@ -129,6 +129,12 @@ static void doubt(struct be *be, enum dialect_key key, struct step_out *out)
     watched(be, out);
 }
 
+/* Xen hides that a node is gone from who may not read what is left of the directories above it. */
+static bool is_gone(const struct ev *ev)
+{
+    return ev->ret == -ERR_NOENT || ev->ret == -ERR_ACCES;
+}
+
 /* One of the front's three nodes. An absent order means the dialect's default. */
 static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
 {
@@ -140,7 +146,7 @@ static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
         return;
     if (absent)
         value = be->config.dialect->order_default;
-    if (ev->ret == -ERR_NOENT && !absent) {
+    if (is_gone(ev) && !absent) {
         doubt(be, ev->store.key, out); /* the nodes of a guest that died have rightly gone */
         return;
     }
@@ -213,12 +219,6 @@ static void other_changed(struct be *be, struct step_out *out)
     case BE_CLOSED:
     case BE_PHASES: break;
     }
-}
-
-/* Xen hides that a node is gone from who may not read what is left of the directories above it. */
-static bool is_gone(const struct ev *ev)
-{
-    return ev->ret == -ERR_NOENT || ev->ret == -ERR_ACCES;
 }
 
 static void state_read(struct be *be, const struct ev *ev, struct step_out *out)

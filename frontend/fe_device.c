@@ -205,6 +205,12 @@ static void read_state(struct fe *fe, struct step_out *out)
     read_node(fe, STEP_OTHER, DIALECT_KEY_STATE, out);
 }
 
+/* Xen hides that a node is gone from who may not read what is left of the directories above it. */
+static bool is_gone(const struct ev *ev)
+{
+    return ev->ret == -ERR_NOENT || ev->ret == -ERR_ACCES;
+}
+
 /* The backend's largest order, or none: then it is a draft 1 backend at the default order. A value
  * that could not be read is not none. */
 static void max_order_read(struct fe *fe, const struct ev *ev, struct step_out *out)
@@ -214,13 +220,13 @@ static void max_order_read(struct fe *fe, const struct ev *ev, struct step_out *
     int64_t value = absent ? max : ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, UINT32_MAX);
 
     fe->nodes[2].key = absent ? DIALECT_KEYS : DIALECT_KEY_ORDER;
-    if (value < 0) {
-        fe_fault(fe, FAULT_STORE_VALUE, DIALECT_KEY_MAX_ORDER, 0, out);
-        fe_device_close(fe, out);
-    } else if (absent && fe->config.order != max && !fe->doubting) {
+    if (is_gone(ev) && (!absent || fe->config.order != max)) {
         fe->doubting = true; /* the nodes of a backend that died have rightly gone */
         read_state(fe, out);
-    } else if (fe->config.order > value || (absent && fe->config.order != max)) {
+    } else if (value < 0) {
+        fe_fault(fe, FAULT_STORE_VALUE, DIALECT_KEY_MAX_ORDER, 0, out);
+        fe_device_close(fe, out);
+    } else if (fe->config.order > value) {
         fe_fault(fe, FAULT_ORDER, fe->config.order, (uint32_t)value, out);
         fe_device_close(fe, out);
     } else {
@@ -265,12 +271,6 @@ static void other_changed(struct fe *fe, struct step_out *out)
     case FE_LEAVING:
     case FE_PHASES: break;
     }
-}
-
-/* Xen hides that a node is gone from who may not read what is left of the directories above it. */
-static bool is_gone(const struct ev *ev)
-{
-    return ev->ret == -ERR_NOENT || ev->ret == -ERR_ACCES;
 }
 
 static void state_read(struct fe *fe, const struct ev *ev, struct step_out *out)
