@@ -202,11 +202,17 @@ static void other_changed(struct be *be, struct step_out *out)
     }
 }
 
+/* Xen hides that a node is gone from who may not read what is left of the directories above it. */
+static bool is_gone(const struct ev *ev)
+{
+    return ev->ret == -ERR_NOENT || ev->ret == -ERR_ACCES;
+}
+
 static void state_read(struct be *be, const struct ev *ev, struct step_out *out)
 {
-    int64_t state = ev->ret == -ERR_NOENT ? XENBUS_UNKNOWN
-                    : ev->ret < 0         ? -1
-                                          : xenbus_parse(ev->store.value, 8);
+    int64_t state = is_gone(ev)   ? XENBUS_UNKNOWN
+                    : ev->ret < 0 ? -1
+                                  : xenbus_parse(ev->store.value, 8);
 
     be->reading_state = false;
     if (be->reread_state && !be->unwatching) {
@@ -357,7 +363,7 @@ void be_device_step(struct be *be, const struct ev *ev, struct step_out *out)
         front_node(be, ev, out);
     else if (ev->kind == EV_MAP || ev->kind == EV_PORT_BIND)
         attached(be, ev, out);
-    else if (ev->kind == EV_STORE_PUBLISH && ev->ret == -ERR_NOENT)
+    else if (ev->kind == EV_STORE_PUBLISH && is_gone(ev))
         removed(be, out);
     else if (ev->ret < 0)
         ours_failed(be, out);

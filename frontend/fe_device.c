@@ -252,11 +252,17 @@ static void other_changed(struct fe *fe, struct step_out *out)
     }
 }
 
+/* Xen hides that a node is gone from who may not read what is left of the directories above it. */
+static bool is_gone(const struct ev *ev)
+{
+    return ev->ret == -ERR_NOENT || ev->ret == -ERR_ACCES;
+}
+
 static void state_read(struct fe *fe, const struct ev *ev, struct step_out *out)
 {
-    int64_t state = ev->ret == -ERR_NOENT ? XENBUS_UNKNOWN
-                    : ev->ret < 0         ? -1
-                                          : xenbus_parse(ev->store.value, 8);
+    int64_t state = is_gone(ev)   ? XENBUS_UNKNOWN
+                    : ev->ret < 0 ? -1
+                                  : xenbus_parse(ev->store.value, 8);
 
     fe->reading_state = false;
     if (fe->reread_state && fe->phase != FE_LEAVING) {
@@ -388,7 +394,7 @@ void fe_device_step(struct fe *fe, const struct ev *ev, struct step_out *out)
         node_read(fe, ev, out);
     else if (ev->kind == EV_SHARE || ev->kind == EV_PORT_ALLOC)
         shared(fe, ev);
-    else if (ev->kind == EV_STORE_PUBLISH && ev->ret == -ERR_NOENT)
+    else if (ev->kind == EV_STORE_PUBLISH && is_gone(ev))
         removed(fe, out);
     else if (ev->ret < 0 && !is_going(fe))
         ours_failed(fe, out);

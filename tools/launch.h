@@ -48,6 +48,10 @@ struct launch_outcome {
     uint64_t trace_records, virtual_ns, virtual_events, protocol_events;
 };
 
+/* Whether this system gives each process of the run the descriptors it needs; if not, a report of
+ * it in `diags`, which knows the scenario's file as its first source. */
+bool launch_fits(const struct scenario *scenario, struct diag_list *diags);
+
 /* Run it. The outcome's references are the caller's. */
 void launch_run(const struct scenario *scenario, const struct launch_options *options,
                 struct launch_outcome *outcome);

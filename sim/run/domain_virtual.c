@@ -83,6 +83,7 @@ struct domain_virtual *domain_virtual_open(const struct domain_virtual_config *c
                                      .net = domain->net,
                                      .notify = config->notify,
                                      .max_devices = config->max_devices,
+                                     .share = EXEC_SHARE,
                                      .trace = config->trace,
                                      .vcpu = domain->vcpu};
     domain->exec = exec_create(&exec);
