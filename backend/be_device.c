@@ -106,31 +106,6 @@ static void attach(struct be *be, struct step_out *out)
     be->ops += 2;
 }
 
-/* One of the front's three nodes. An absent order means the dialect's default. */
-static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
-{
-    bool absent = ev->ret == -ERR_NOENT && ev->store.key == DIALECT_KEY_ORDER;
-    int64_t value = ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, UINT32_MAX);
-
-    be->reads--;
-    if (be->phase != BE_READING)
-        return;
-    if (absent)
-        value = be->config.dialect->order_default;
-    if (value < 0) {
-        front_refused(be, FAULT_STORE_VALUE, ev->store.key, 0, out);
-        return;
-    }
-    if (ev->store.key == DIALECT_KEY_RING_REF)
-        be->ring_ref = (uint32_t)value;
-    else if (ev->store.key == DIALECT_KEY_PORT)
-        be->front_port = (uint32_t)value;
-    else
-        be->order = (uint32_t)value;
-    if (be->reads == 0)
-        attach(be, out);
-}
-
 /* The front's state has changed, or is doubted: read it, by a read that begins after now. */
 static void watched(struct be *be, struct step_out *out)
 {
@@ -144,6 +119,45 @@ static void watched(struct be *be, struct step_out *out)
     read_node(be, DIALECT_KEY_STATE, out);
 }
 
+/* Something of the front's is not there, which is its fault only if it still says it is up. */
+static void doubt(struct be *be, enum dialect_key key, struct step_out *out)
+{
+    if (be->doubting)
+        return;
+    be->doubting = true;
+    be->doubted = key;
+    watched(be, out);
+}
+
+/* One of the front's three nodes. An absent order means the dialect's default. */
+static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
+{
+    bool absent = ev->ret == -ERR_NOENT && ev->store.key == DIALECT_KEY_ORDER;
+    int64_t value = ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, UINT32_MAX);
+
+    be->reads--;
+    if (be->phase != BE_READING)
+        return;
+    if (absent)
+        value = be->config.dialect->order_default;
+    if (ev->ret == -ERR_NOENT && !absent) {
+        doubt(be, ev->store.key, out); /* the nodes of a guest that died have rightly gone */
+        return;
+    }
+    if (value < 0) {
+        front_refused(be, FAULT_STORE_VALUE, ev->store.key, 0, out);
+        return;
+    }
+    if (ev->store.key == DIALECT_KEY_RING_REF)
+        be->ring_ref = (uint32_t)value;
+    else if (ev->store.key == DIALECT_KEY_PORT)
+        be->front_port = (uint32_t)value;
+    else
+        be->order = (uint32_t)value;
+    if (be->reads == 0 && !be->doubting)
+        attach(be, out);
+}
+
 static void attached(struct be *be, const struct ev *ev, struct step_out *out)
 {
     if (ev->kind == EV_MAP && ev->ret >= 0) {
@@ -152,9 +166,8 @@ static void attached(struct be *be, const struct ev *ev, struct step_out *out)
     } else if (ev->kind == EV_PORT_BIND && ev->ret >= 0) {
         be->ring_ported = true;
         be->ring_port = ev->port;
-    } else if (be->phase == BE_ATTACHING && !be->doubting) {
-        be->doubting = true; /* a front that closed meanwhile has rightly taken them back */
-        watched(be, out);
+    } else if (be->phase == BE_ATTACHING) {
+        doubt(be, DIALECT_KEY_STATE, out); /* a front that closed meanwhile has taken them back */
     }
     if (be->phase == BE_ATTACHING && be->ring_mapped && be->ring_ported) {
         phase_set(be, BE_CONNECTED, out);
@@ -226,7 +239,9 @@ static void state_read(struct be *be, const struct ev *ev, struct step_out *out)
     }
     be->other = (enum xenbus_state)state;
     other_changed(be, out);
-    if (be->doubting && !be->reading_state)
+    if (be->doubting && !be->reading_state && be->phase == BE_READING)
+        front_refused(be, FAULT_STORE_VALUE, be->doubted, 0, out);
+    else if (be->doubting && !be->reading_state)
         front_refused(be, FAULT_MAP_RING, be->ring_ref, be->front_port, out);
 }
 

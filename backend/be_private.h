@@ -87,7 +87,8 @@ struct be {
     enum xenbus_state published, other;
     bool stopping, broken; /* EV_STOP came; the guest broke the protocol */
     bool reading_state, reread_state;
-    bool doubting; /* an attach failed: its fault, unless its state says that it closed */
+    bool doubting; /* a node is missing, an attach failed: its fault, unless it closed or died */
+    enum dialect_key doubted; /* the node */
     bool unwatching;
     bool impatient;       /* the front is not waited for any more */
     uint64_t patience_ns; /* when that is, if we stop; else STEP_NEVER */

@@ -115,6 +115,11 @@ bool fe_idle(const struct fe *fe)
     return fe->phase == FE_OFF && fe->ops == 0;
 }
 
+bool fe_is_up(const struct fe *fe)
+{
+    return fe->phase == FE_CONNECTED;
+}
+
 uint32_t fe_slot(const struct fe *fe, const struct fe_sock *sock)
 {
     return (uint32_t)(sock - fe->socks);

@@ -67,6 +67,10 @@ enum xenbus_state fe_state(const struct fe *fe);
  * it may be started again. Sockets do not count; exec_busy tells of theirs. */
 bool fe_idle(const struct fe *fe);
 
+/* Whether calls may be made: from UP until the device is lost or stopped, of which GONE tells when
+ * every socket has failed. */
+bool fe_is_up(const struct fe *fe);
+
 /* Where it stands, for people: the command ring's indexes, and a request that waits for a
  * response. Valid while the device is connected, else all 0. */
 struct fe_look {

@@ -84,6 +84,7 @@ static void closing(struct fe *fe, struct step_out *out)
     phase_set(fe, FE_CLOSING, out);
     fe->patience_ns = out->now_ns + XENBUS_PATIENCE_NS;
     fe->gone_reported = false;
+    fe->doubting = false;
     fe_sweep_start(fe);
 }
 
@@ -193,6 +194,17 @@ static void offer(struct fe *fe, struct step_out *out)
     publish(fe, count, XENBUS_INITIALISED, out);
 }
 
+/* The backend's state, by a read that begins after now. */
+static void read_state(struct fe *fe, struct step_out *out)
+{
+    if (fe->reading_state) {
+        fe->reread_state = true;
+        return;
+    }
+    fe->reading_state = true;
+    read_node(fe, STEP_OTHER, DIALECT_KEY_STATE, out);
+}
+
 /* The backend's largest order, or none: then it is a draft 1 backend at the default order. A value
  * that could not be read is not none. */
 static void max_order_read(struct fe *fe, const struct ev *ev, struct step_out *out)
@@ -205,6 +217,9 @@ static void max_order_read(struct fe *fe, const struct ev *ev, struct step_out *
     if (value < 0) {
         fe_fault(fe, FAULT_STORE_VALUE, DIALECT_KEY_MAX_ORDER, 0, out);
         fe_device_close(fe, out);
+    } else if (absent && fe->config.order != max && !fe->doubting) {
+        fe->doubting = true; /* the nodes of a backend that died have rightly gone */
+        read_state(fe, out);
     } else if (fe->config.order > value || (absent && fe->config.order != max)) {
         fe_fault(fe, FAULT_ORDER, fe->config.order, (uint32_t)value, out);
         fe_device_close(fe, out);
@@ -279,6 +294,10 @@ static void state_read(struct fe *fe, const struct ev *ev, struct step_out *out)
     }
     fe->other = (enum xenbus_state)state;
     other_changed(fe, out);
+    if (fe->doubting && !fe->reading_state && fe->phase == FE_READING) {
+        fe_fault(fe, FAULT_ORDER, fe->config.order, fe->config.dialect->order_default, out);
+        fe_device_close(fe, out);
+    }
 }
 
 static void backend_id_read(struct fe *fe, const struct ev *ev, struct step_out *out)
@@ -304,13 +323,8 @@ static void watched(struct fe *fe, const struct ev *ev, struct step_out *out)
     if (ev->store.key == DIALECT_KEY_BACKEND_ID) {
         if (fe->phase == FE_FINDING)
             read_node(fe, STEP_OWN, DIALECT_KEY_BACKEND_ID, out);
-    } else if (fe->phase == FE_OFF || fe->phase == FE_LEAVING) {
-        return;
-    } else if (fe->reading_state) {
-        fe->reread_state = true;
-    } else {
-        fe->reading_state = true;
-        read_node(fe, STEP_OTHER, DIALECT_KEY_STATE, out);
+    } else if (fe->phase != FE_OFF && fe->phase != FE_LEAVING) {
+        read_state(fe, out);
     }
 }
 

@@ -99,6 +99,7 @@ struct fe {
     uint8_t ops;      /* of the phase under way */
     bool failed;      /* one of them failed */
     bool reading_state, reread_state;
+    bool doubting; /* no maximum of the order: the backend has none, unless it died */
     bool stopping; /* EV_STOP came */
     bool gone_reported;
     uint64_t patience_ns; /* when closing waits no more for the backend; STEP_NEVER: not closing */

@@ -30,7 +30,7 @@
     X(ANSWER, "answer", "one was answered: 0, workload, its latency in ns; token: as of arrival")  \
     X(PHASE, "phase", "of a guest's workloads: enum workload_phase, 0, 0")                         \
     X(PEER, "peer", "took or sent payload: 0 took, 1 sent, 2 ended; bytes, offset")                \
-    X(FAULT, "fault", "a disturbance of the swarm: which, 0, its length in ns")
+    X(FAULT, "fault", "enum trace_fault, or a disturbance of the swarm: 0, its length in ns")
 
 enum trace_point {
 #define X(constant, name, meaning) TRACE_##constant,
@@ -57,6 +57,14 @@ enum trace_socket {
     TRACE_SOCKET_ENDED, /* half-closed by the other side */
     TRACE_SOCKET_RESET,
     TRACE_SOCKET_CLOSED,
+};
+
+/* What happens to a process; smaller numbers are the swarm's disturbances. */
+enum trace_fault {
+    TRACE_FAULT_KILL = 64,
+    TRACE_FAULT_RESTART, /* killed, to come again */
+    TRACE_FAULT_PAUSE,
+    TRACE_FAULT_RETURN, /* it comes again, or goes on */
 };
 
 /* Which entity it concerns: a domain by its domid, the i-th peer as TRACE_PEER_BASE + i. */

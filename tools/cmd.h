@@ -13,6 +13,8 @@ enum cmd_exit {
     CMD_USAGE = 2,        /* wrong command line */
     CMD_SCENARIO = 3,     /* the scenario is invalid, or cannot be run as it is written */
     CMD_BROKEN = 5,       /* stalled, or a core broke an invariant */
+    CMD_ABSENT = 6,       /* no hypervisor serves where it was looked for */
+    CMD_LATE = 7,         /* it did not answer in time */
     CMD_BUG = 70,         /* of this program */
     CMD_UNSUPPORTED = 77, /* cannot run on this machine */
     CMD_INTERRUPTED = 130,
@@ -22,13 +24,17 @@ enum cmd_exit {
 int cmd_backend(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_frontend(int argc, char **argv);
+int cmd_grants(int argc, char **argv);
 int cmd_hypervisor(int argc, char **argv);
 int cmd_payload(int argc, char **argv);
 int cmd_peer(int argc, char **argv);
+int cmd_ports(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_shrink(int argc, char **argv);
 int cmd_swarm(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_xenstore(int argc, char **argv);
 
 /* Print a help text to stdout and return 0. */
 int cmd_help(const char *text);

@@ -109,7 +109,7 @@ static void phase(void *self, enum workload_phase to, bool listening)
         return;
     }
     switch (to) {
-    case WORKLOAD_IDLE: process_say_event(&frontend->process, "up"); return;
+    case WORKLOAD_IDLE:
     case WORKLOAD_WARMUP: return;
     case WORKLOAD_MEASURE:
         if (frontend->scenario.warmup_ns > 0) /* else flows count from the start */
@@ -124,6 +124,13 @@ static void phase(void *self, enum workload_phase to, bool listening)
         return;
     case WORKLOAD_DONE: return;
     }
+}
+
+static void up(void *self)
+{
+    struct frontend *frontend = self;
+
+    process_say_event(&frontend->process, "up");
 }
 
 static void on_progress(uv_timer_t *timer)
@@ -247,6 +254,7 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
                                                     .waits = options->controlled,
                                                     .self = frontend,
                                                     .phase = phase,
+                                                    .up = up,
                                                     .report = report});
     assert(frontend->front);
     if (frontend->process.control)

@@ -10,20 +10,36 @@
 
 #include "ringlib/dialect.h"
 #include "sim/run/hypervisor_uv.h"
+#include "sim/run/scenario.h"
 
 #include <getopt.h>
-#include <stdlib.h>
+#include <string.h>
 
 static const char help[] =
-    "usage: xensock hypervisor --runtime DIR [--guest DOMID] [--backend DOMID]\n"
+    "usage: xensock hypervisor --runtime DIR [OPTION]...\n"
     "\n"
     "Serves grants, event channels and the store to domains that connect in DIR, which is\n"
-    "created with mode 0700 if it does not exist, and creates one xensock device between the\n"
-    "guest (default 1) and the backend (default 0). Runs until SIGINT.\n"
+    "created with mode 0700 if it does not exist, and creates xensock devices, each between a\n"
+    "guest and a backend. Runs until SIGINT.\n"
+    "\n"
+    "  --guest DOMID         a guest with a device at the backend (default 1); may be given often\n"
+    "  --backend DOMID       that backend (default 0)\n"
+    "  --device GUEST:BACK   a device between any two domains; may be given often, and then there\n"
+    "                        are only those guests that are named\n"
     "\n"
     "  xensock hypervisor --runtime /tmp/xs\n"
     "  xensock backend    --runtime /tmp/xs\n"
     "  xensock frontend   --runtime /tmp/xs scenarios/quickstart.yaml\n";
+
+/* As many as a scenario may have. */
+enum { DEVICES_MAX = SCENARIO_PROCESSES_MAX, DOMAINS_MAX = 2 * DEVICES_MAX };
+
+struct machine {
+    const char *runtime;
+    struct hypervisor_uv_device devices[DEVICES_MAX];
+    uint16_t domains[DOMAINS_MAX];
+    uint32_t device_count, domain_count;
+};
 
 static void asked(void *self, const char *what)
 {
@@ -41,28 +57,77 @@ static void report(void *self, uint16_t domid, const char *reason)
     fprintf(stderr, "xensock hypervisor: domain %u was dropped: %s\n", domid, reason);
 }
 
-static int run(const char *runtime, uint16_t guest, uint16_t backend)
+static void add_domain(struct machine *machine, uint16_t domid)
+{
+    for (uint32_t i = 0; i < machine->domain_count; i++)
+        if (machine->domains[i] == domid)
+            return;
+    machine->domains[machine->domain_count++] = domid;
+}
+
+/* False after saying what is wrong. */
+static bool add_device(struct machine *machine, uint16_t guest, uint16_t backend)
+{
+    if (machine->device_count == DEVICES_MAX)
+        fprintf(stderr, "xensock: error: more than %d devices\n", DEVICES_MAX);
+    else if (guest == backend)
+        fprintf(stderr, "xensock: error: domain %u cannot be its own backend\n", guest);
+    if (machine->device_count == DEVICES_MAX || guest == backend)
+        return false;
+    machine->devices[machine->device_count++] =
+        (struct hypervisor_uv_device){dialect_xensock1.device, guest, backend, 0};
+    add_domain(machine, backend);
+    add_domain(machine, guest);
+    return true;
+}
+
+/* "GUEST:BACK"; false after saying what is wrong. */
+static bool take_device(struct machine *machine, char *text)
+{
+    char *colon = strchr(text, ':');
+    uint16_t guest, backend;
+
+    if (!colon) {
+        fprintf(stderr, "xensock: error: --device takes GUEST:BACK, not '%s'\n", text);
+        return false;
+    }
+    *colon = '\0';
+    return cmd_domid("--device", text, &guest) && cmd_domid("--device", colon + 1, &backend) &&
+           add_device(machine, guest, backend);
+}
+
+static void say_serving(const struct machine *machine)
+{
+    printf("serving domains");
+    for (uint32_t i = 0; i < machine->domain_count; i++)
+        printf("%s %u",
+               i == 0                          ? ""
+               : i + 1 < machine->domain_count ? ","
+                                               : " and",
+               machine->domains[i]);
+    printf(" in %s\n", machine->runtime);
+}
+
+static int run(const struct machine *machine)
 {
     uv_loop_t *loop = uv_default_loop();
     struct hypervisor_uv *host = NULL;
     struct process process = {.name = "hypervisor", .loop = loop, .self = &host, .asked = asked};
-    const uint16_t domains[2] = {backend, guest};
-    const struct hypervisor_uv_device device = {dialect_xensock1.device, guest, backend, 0};
     char error[512];
 
     process_start(&process, -1);
     process_signals(&process);
     host = hypervisor_uv_start(loop,
-                               &(struct hypervisor_uv_config){.runtime = runtime,
-                                                              .domains = domains,
-                                                              .domain_count = 2,
-                                                              .devices = &device,
-                                                              .device_count = 1,
+                               &(struct hypervisor_uv_config){.runtime = machine->runtime,
+                                                              .domains = machine->domains,
+                                                              .domain_count = machine->domain_count,
+                                                              .devices = machine->devices,
+                                                              .device_count = machine->device_count,
                                                               .report = report},
                                error, sizeof(error));
     int code = host ? CMD_OK : CMD_USAGE;
     if (host)
-        printf("serving domains %u and %u in %s\n", backend, guest, runtime);
+        say_serving(machine);
     else
         fprintf(stderr, "xensock hypervisor: error[E0601]: %s\n", error);
     fflush(stdout);
@@ -75,28 +140,35 @@ static int run(const char *runtime, uint16_t guest, uint16_t backend)
 
 int cmd_hypervisor(int argc, char **argv)
 {
-    static const struct option options[] = {{"runtime", required_argument, NULL, 'r'},
-                                            {"guest", required_argument, NULL, 'g'},
-                                            {"backend", required_argument, NULL, 'b'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    const char *runtime = NULL;
-    uint16_t guest = 1, backend = 0;
+    static const struct option options[] = {
+        {"runtime", required_argument, NULL, 'r'}, {"guest", required_argument, NULL, 'g'},
+        {"backend", required_argument, NULL, 'b'}, {"device", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static struct machine machine;
+    uint16_t guests[DEVICES_MAX] = {1}, guest, backend = 0;
+    uint32_t guest_count = 0;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'r')
-            runtime = optarg;
-        else if (option == 'g' && cmd_domid("--guest", optarg, &guest))
-            continue;
+            machine.runtime = optarg;
+        else if (option == 'g' && guest_count < DEVICES_MAX && cmd_domid("--guest", optarg, &guest))
+            guests[guest_count++] = guest;
         else if (option == 'b' && cmd_domid("--backend", optarg, &backend))
+            continue;
+        else if (option == 'd' && take_device(&machine, optarg))
             continue;
         else if (option == 'h')
             return cmd_help(help);
         else
             return CMD_USAGE;
     }
-    if (!runtime || optind != argc || guest == backend)
+    if (!machine.runtime || optind != argc)
         return cmd_usage(help);
-    return run(runtime, guest, backend);
+    if (guest_count == 0 && machine.device_count == 0)
+        guest_count = 1; /* the one of most scenarios */
+    for (uint32_t i = 0; i < guest_count; i++)
+        if (!add_device(&machine, guests[i], backend))
+            return CMD_USAGE;
+    return run(&machine);
 }

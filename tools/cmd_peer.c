@@ -48,6 +48,7 @@ struct peer_process {
     const struct scenario_peer *spec;
     struct peer_uv *peer; /* NULL: not started, or stopped */
     bool begun, due, reported;
+    bool cuts; /* faults of the run cut connections */
 };
 
 static void print_counters(const struct peer_process *peer)
@@ -68,7 +69,10 @@ static void report_if_due(struct peer_process *peer)
     const struct process *process = &peer->process;
     struct record_usage usage = record_usage_between(&process->from, &process->to);
 
-    if (!peer->due || peer->reported || all->open > 0 || all->connections < process->connections)
+    /* of connections that were cut the two ends need not know alike */
+    bool all_came = peer->cuts || all->connections >= process->connections;
+
+    if (!peer->due || peer->reported || all->open > 0 || !all_came)
         return;
     peer->reported = true;
     control_uv_say(process->control,
@@ -115,6 +119,7 @@ static void asked(void *self, const char *what)
         begin(peer);
     } else if (strcmp(what, "report") == 0) {
         peer->due = true;
+        peer_uv_end(peer->peer);
         report_if_due(peer);
     } else if (strcmp(what, "quit") == 0 || strcmp(what, "interrupt") == 0) {
         quit(peer);
@@ -148,6 +153,7 @@ static struct peer_uv_config config_of(struct peer_process *peer, const struct s
     struct peer_uv_config config = {
         .finished = on_finished,
         .self = peer,
+        .cuts = peer->cuts,
         .seed = scenario->seed,
         .stream_base = (UINT64_C(1) << 48) + (index << 32),
     };
@@ -250,6 +256,7 @@ int cmd_peer(int argc, char **argv)
                 argv[optind + 1]);
         return CMD_USAGE;
     }
+    peer.cuts = scenario_cuts(&scenario);
     peer.process.name = peer.spec->name;
     peer.process.self = &peer;
     peer.process.loop = uv_default_loop();

@@ -164,6 +164,7 @@ static int run(struct run_options *options, const struct scenario *scenario,
     json_decref(outcome.reports);
     json_decref(outcome.errors);
     json_decref(outcome.hypervisor);
+    json_decref(outcome.faults);
     if (!result)
         return CMD_BUG;
     code = output(options, out, result, diags, code);
@@ -224,7 +225,7 @@ static bool suits_mode(const struct run_options *options, enum scenario_mode mod
     return option == NULL;
 }
 
-/* The scenario, and the cost model of one in virtual time. */
+/* The scenario, and the cost model of one in virtual time, room for one of processes. */
 static bool load(struct run_options *options, struct scenario *scenario, const char *file,
                  struct diag_list *diags)
 {
@@ -232,8 +233,9 @@ static bool load(struct run_options *options, struct scenario *scenario, const c
     if (!is_regular(file, diags) ||
         scenario_load(scenario, file, options->sets.list, options->sets.count, diags) < 0)
         return false;
-    return scenario->mode != SCENARIO_VIRTUAL ||
-           model_load(&options->model, scenario->cost_model, file, diags) == 0;
+    return scenario->mode == SCENARIO_VIRTUAL
+               ? model_load(&options->model, scenario->cost_model, file, diags) == 0
+               : launch_fits(scenario, diags);
 }
 
 int cmd_run(int argc, char **argv)

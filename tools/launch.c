@@ -4,8 +4,6 @@
 #endif
 #include "tools/launch.h"
 
-#include "ringlib/dialect.h"
-#include "sim/run/hypervisor_uv.h"
 #include "sim/run/report.h"
 #include "sim/run/units.h"
 #include "tools/launch_private.h"
@@ -18,6 +16,7 @@
 #include <unistd.h>
 
 enum {
+    ALONE_MS = 1000,         /* for domains to end without a hypervisor */
     GRACE_MS = 3000,         /* for parts to report or to exit after they were asked to */
     PROGRESS_NS = 100000000, /* between lines of it, at least */
 };
@@ -62,6 +61,7 @@ void launch_quit(struct launch *launch)
     if (launch->quitting)
         return;
     launch->quitting = true;
+    launch_end_faults(launch);
     say_all(launch, LAUNCH_ALL, "quit");
     uv_timer_start(&launch->timer, on_kill_time, GRACE_MS, 0);
     launch_parts_check(launch);
@@ -87,6 +87,7 @@ static void interrupt(struct launch *launch)
         return;
     }
     launch->interrupted = true;
+    launch_end_faults(launch);
     say_all(launch, LAUNCH_FRONTEND, "interrupt");
     uv_timer_start(&launch->timer, on_grace_over, GRACE_MS, 0);
 }
@@ -127,6 +128,7 @@ static void on_signal(uv_signal_t *handle, int number)
 static void measure(struct launch *launch)
 {
     launch->measuring = true;
+    launch_plan_faults(launch);
     record_usage_now(&launch->from);
     /* without a warm-up everything counts, also what came before this word arrives */
     say_all(launch, LAUNCH_PEER | LAUNCH_BACKEND,
@@ -186,6 +188,7 @@ static uint64_t opened_to(const struct launch *launch, uint32_t peer)
 static void ask_reports(struct launch *launch)
 {
     launch->asked = true;
+    launch_end_faults(launch);
     for (uint32_t i = 0; i < launch->part_count; i++) {
         struct launch_part *part = &launch->parts[i];
         json_int_t opened =
@@ -199,7 +202,7 @@ static void ask_reports(struct launch *launch)
 /* A guest that is gone is waited for by nobody. */
 static bool is_over(const struct launch_part *part)
 {
-    return part->reported || part->exited;
+    return part->reported || (part->exited && !part->returning);
 }
 
 static bool is_up(const struct launch_part *part)
@@ -226,11 +229,27 @@ static bool all(const struct launch *launch, uint32_t kinds,
     return true;
 }
 
+/* Without a hypervisor each domain ends by itself; then so do the peers. */
+void launch_expect_end(struct launch *launch)
+{
+    uv_timer_start(&launch->timer, on_kill_time, ALONE_MS, 0);
+}
+
+static bool has_exited(const struct launch_part *part)
+{
+    return part->exited;
+}
+
 /* Each stage of a run begins when all guests have come to it. */
 void launch_advance(struct launch *launch)
 {
     if (!launch->spawned || launch->quitting)
         return;
+    if (launch->hypervisor_killed) {
+        if (all(launch, LAUNCH_BACKEND | LAUNCH_FRONTEND, has_exited))
+            launch_quit(launch);
+        return;
+    }
     if (!launch->started && all(launch, LAUNCH_FRONTEND, is_up)) {
         launch->started = true;
         say_all(launch, LAUNCH_FRONTEND, "start");
@@ -260,10 +279,14 @@ static void take_report(struct launch *launch, struct launch_part *part, json_t 
 
 /* A peer that cannot start has an address it cannot listen on; the verdict knows where it stands.
  */
-static void take_error(struct launch *launch, const struct launch_part *part, const json_t *object)
+static void take_error(struct launch *launch, struct launch_part *part, const json_t *object)
 {
     const char *code = json_string_value(json_object_get(object, "code"));
 
+    if (launch->hypervisor_killed && code && strcmp(code, LAUNCH_NO_HYPERVISOR) == 0) {
+        part->told = true; /* as it should */
+        return;
+    }
     launch_error(launch, code ? code : "E0606", "%s: %s", part->name,
                  json_string_value(json_object_get(object, "message")));
     bool address = code && code[0] == 'E' && !(code[1] >= '0' && code[1] <= '9');
@@ -272,6 +295,23 @@ static void take_error(struct launch *launch, const struct launch_part *part, co
         json_object_set_new(json_array_get(errors, json_array_size(errors) - 1), "peer",
                             json_integer(part->peer));
     }
+}
+
+/* Who comes again has nobody to wait for. */
+static void take_up(struct launch *launch, struct launch_part *part)
+{
+    part->up = true;
+    launch_part_up(part);
+    if (launch->started)
+        control_uv_say(part->control, json_pack("{s:s}", "do", "start"));
+}
+
+static void take_measure(struct launch *launch, struct launch_part *part)
+{
+    if (part->measure_ns == 0)
+        part->measure_ns = uv_hrtime();
+    if (!launch->measuring)
+        measure(launch);
 }
 
 void launch_said(struct launch *launch, struct launch_part *part, json_t *object)
@@ -283,11 +323,11 @@ void launch_said(struct launch *launch, struct launch_part *part, json_t *object
     if (strcmp(event, "ready") == 0)
         launch_part_ready(launch, part, json_string_value(json_object_get(object, "address")));
     else if (strcmp(event, "up") == 0)
-        part->up = true;
+        take_up(launch, part);
     else if (strcmp(event, "listening") == 0)
         part->listening = true;
-    else if (strcmp(event, "measure") == 0 && !launch->measuring)
-        measure(launch);
+    else if (strcmp(event, "measure") == 0)
+        take_measure(launch, part);
     else if (strcmp(event, "end") == 0)
         part->ended = true;
     else if (strcmp(event, "progress") == 0)
@@ -299,65 +339,10 @@ void launch_said(struct launch *launch, struct launch_part *part, json_t *object
     launch_advance(launch);
 }
 
-static void report(void *self, uint16_t domid, const char *reason)
-{
-    launch_error(self, "E0605", "the hypervisor dropped domain %u: %s", domid, reason);
-}
-
-/* A directory of the run's own under the user's runtime directory. */
-static bool own_runtime(struct launch *launch)
-{
-    const char *base = getenv("XDG_RUNTIME_DIR");
-
-    snprintf(launch->runtime, sizeof(launch->runtime), "%s/xensock-XXXXXX",
-             base && strlen(base) < 64 && access(base, W_OK) == 0 ? base : "/tmp");
-    launch->own_runtime = mkdtemp(launch->runtime) != NULL;
-    return launch->own_runtime;
-}
-
-/* Every domain of the scenario, and a device between each guest and its backend. */
-static struct hypervisor_uv *start_machine(struct launch *launch, char *error, size_t error_bytes)
-{
-    const char *type = dialect_find(launch->scenario->protocol.dialect)->device;
-    uint16_t domains[LAUNCH_DOMAINS_MAX];
-    struct hypervisor_uv_device devices[LAUNCH_DOMAINS_MAX];
-    struct hypervisor_uv_config config = {.runtime = launch->runtime,
-                                          .domains = domains,
-                                          .devices = devices,
-                                          .self = launch,
-                                          .report = report};
-    struct scenario_domain domain;
-
-    for (uint32_t i = 0; scenario_domain(launch->scenario, i, &domain); i++) {
-        assert(i < LAUNCH_DOMAINS_MAX);
-        domains[config.domain_count++] = domain.domid;
-        if (domain.role == SCENARIO_FRONTEND)
-            devices[config.device_count++] =
-                (struct hypervisor_uv_device){type, domain.domid, domain.backend, 0};
-    }
-    return hypervisor_uv_start(launch->loop, &config, error, error_bytes);
-}
-
-static bool start_hypervisor(struct launch *launch)
-{
-    char error[512] = "no directory for the run can be made";
-
-    if (launch->options->runtime)
-        snprintf(launch->runtime, sizeof(launch->runtime), "%s", launch->options->runtime);
-    if (launch->options->runtime || own_runtime(launch))
-        launch->hypervisor = start_machine(launch, error, sizeof(error));
-    if (!launch->hypervisor)
-        launch_error(launch, "E0601", "%s", error);
-    return launch->hypervisor != NULL;
-}
-
 void launch_ended(struct launch *launch)
 {
-    if (launch->hypervisor)
-        hypervisor_uv_stop(launch->hypervisor);
-    launch->hypervisor = NULL;
-    if (launch->own_runtime)
-        rmdir(launch->runtime);
+    launch_stop_hypervisor(launch);
+    launch_close_faults(launch);
     uv_close((uv_handle_t *)&launch->timer, NULL);
     for (int i = 0; i < 2; i++)
         uv_close((uv_handle_t *)&launch->signals[i], NULL);
@@ -393,7 +378,7 @@ void launch_run(const struct scenario *scenario, const struct launch_options *op
     launch->loop = uv_default_loop();
     launch->start_ns = launch->progress_ns = uv_hrtime();
     start_handles(launch);
-    if (start_hypervisor(launch))
+    if (launch_start_hypervisor(launch))
         launch_peers(launch);
     else
         launch_fail(launch, options->runtime ? CMD_USAGE : CMD_UNSUPPORTED);

@@ -39,6 +39,7 @@ struct launch_outcome {
     json_t *reports;    /* as report_add has them, and "peers": {NAME: {...}} */
     json_t *hypervisor; /* usage of this process in the measured phase, NULL if there was none */
     json_t *errors;     /* [{"code", "message"}], of the run itself */
+    json_t *faults; /* that happened, as run_virtual_faults has them; NULL: none were asked for */
     uint64_t wall_ns;
     bool complete; /* it went to its end by itself */
     int code;      /* CMD_OK, or why the run itself failed */
@@ -47,6 +48,10 @@ struct launch_outcome {
     char trace[TRACE_LOG_HASH_BYTES];
     uint64_t trace_records, virtual_ns, virtual_events, protocol_events;
 };
+
+/* Whether this system gives each process of the run the descriptors it needs; if not, a report of
+ * it in `diags`, which knows the scenario's file as its first source. */
+bool launch_fits(const struct scenario *scenario, struct diag_list *diags);
 
 /* Run it. The outcome's references are the caller's. */
 void launch_run(const struct scenario *scenario, const struct launch_options *options,

@@ -8,11 +8,14 @@
 #include "tools/launch_private.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { LEAST_NS = 1000000 }; /* of a scenario's duration */
 
 enum { ARGS_MAX = 2 * CMD_SETS_MAX + 2 * SCENARIO_PEERS_MAX + 96, TEXTS_BYTES = 16384 };
 
@@ -93,6 +96,10 @@ static void on_said(void *self, json_t *object)
 static void exited(struct launch *launch, const struct launch_part *part, int64_t status,
                    int number)
 {
+    if (part->killed && number == SIGKILL)
+        return;
+    if (launch->hypervisor_killed && part->told && status == CMD_FAILED)
+        return;
     /* a part that was told to quit has nothing left to fail at: a sanitizer's leak report, say */
     bool bug = (number != 0 && number != SIGKILL && number != SIGTERM) ||
                (launch->quitting && launch->outcome->complete && status != 0);
@@ -109,6 +116,11 @@ static void exited(struct launch *launch, const struct launch_part *part, int64_
     launch_fail(launch, bug ? CMD_BUG : told ? (int)status : CMD_FAILED);
 }
 
+static void on_part_closed(uv_handle_t *process)
+{
+    launch_part_closed(process->data);
+}
+
 static void on_part_exit(uv_process_t *process, int64_t status, int number)
 {
     struct launch_part *part = process->data;
@@ -119,7 +131,7 @@ static void on_part_exit(uv_process_t *process, int64_t status, int number)
     control_uv_drain(part->control);
     control_uv_close(part->control);
     part->control = NULL;
-    uv_close((uv_handle_t *)process, NULL);
+    uv_close((uv_handle_t *)process, on_part_closed);
     exited(launch, part, status, number);
     launch_advance(launch);
     launch_parts_check(launch);
@@ -131,7 +143,8 @@ static struct launch_part *add_part(struct launch *launch, enum launch_kind kind
     struct launch_part *part = &launch->parts[launch->part_count];
 
     assert(launch->part_count < LAUNCH_PARTS_MAX);
-    *part = (struct launch_part){.launch = launch, .kind = kind, .exited = true};
+    *part = (struct launch_part){
+        .launch = launch, .kind = kind, .exited = true, .waits = FAULT_LOG_NONE};
     snprintf(part->name, sizeof(part->name), "%s", name);
     part->process.data = part;
     launch->part_count++;
@@ -201,6 +214,21 @@ static void start_backend(struct launch_part *part)
     spawn(part, &args);
 }
 
+/* A guest that measured when it was killed does what is left, without warm-up. */
+static void arg_rest(struct args *args, const struct launch_part *guest)
+{
+    uint64_t duration_ns = guest->launch->scenario->duration_ns;
+    uint64_t spent_ns = uv_hrtime() - guest->measure_ns;
+    uint64_t rest_ns = spent_ns < duration_ns ? duration_ns - spent_ns : 0;
+
+    if (guest->measure_ns == 0)
+        return;
+    arg(args, "--set");
+    arg(args, "warmup=0s");
+    arg(args, "--set");
+    arg_format(args, "duration=%" PRIu64 "ns", rest_ns < LEAST_NS ? LEAST_NS : rest_ns);
+}
+
 static void start_frontend(struct launch_part *guest)
 {
     struct args args = {.count = 0};
@@ -213,6 +241,7 @@ static void start_frontend(struct launch_part *guest)
     arg(&args, "--guest");
     arg(&args, guest->domain.name);
     arg_scenario(&args, launch);
+    arg_rest(&args, guest);
     for (uint32_t i = 0; i < launch->part_count; i++) {
         const struct launch_part *part = &launch->parts[i];
         if (part->kind != LAUNCH_PEER || part->address[0] == '\0')
@@ -237,6 +266,14 @@ static bool peers_ready(const struct launch *launch)
     return true;
 }
 
+static void start(struct launch_part *part)
+{
+    if (part->kind == LAUNCH_FRONTEND)
+        start_frontend(part);
+    else
+        start_backend(part);
+}
+
 /* One of its kind is called by its role: in errors, and in the names of profiles. */
 static void start_domain(struct launch *launch, const struct scenario_domain *domain)
 {
@@ -249,10 +286,14 @@ static void start_domain(struct launch *launch, const struct scenario_domain *do
                                                   : "backend");
 
     part->domain = *domain;
-    if (guest)
-        start_frontend(part);
-    else
-        start_backend(part);
+    start(part);
+}
+
+void launch_part_again(struct launch_part *part)
+{
+    part->killed = part->returning = part->closed = false;
+    part->ready = part->up = part->ended = false;
+    start(part);
 }
 
 static void start_domains(struct launch *launch)
@@ -271,6 +312,8 @@ void launch_part_ready(struct launch *launch, struct launch_part *part, const ch
         snprintf(part->address, sizeof(part->address), "%s", address);
     if (part->kind == LAUNCH_PEER && !launch->spawned && !launch->quitting && peers_ready(launch))
         start_domains(launch);
+    if (part->kind == LAUNCH_BACKEND && launch->measuring && !launch->measured)
+        control_uv_say(part->control, json_pack("{s:s}", "do", "measure-all"));
 }
 
 void launch_peers(struct launch *launch)

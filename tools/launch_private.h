@@ -1,8 +1,10 @@
-/* What launch.c (the course of a run) and launch_parts.c (its processes) share. */
+/* What launch.c (the course of a run), launch_parts.c (its processes), launch_hypervisor.c and
+ * launch_faults.c (what happens to them) share. */
 #ifndef XENSOCK_TOOLS_LAUNCH_PRIVATE_H
 #define XENSOCK_TOOLS_LAUNCH_PRIVATE_H
 
 #include "sim/run/control_uv.h"
+#include "sim/run/fault_log.h"
 #include "sim/run/record.h"
 #include "sim/run/scenario_domains.h"
 #include "tools/launch.h"
@@ -16,6 +18,8 @@ enum {
 
 /* Sets of them say whom something concerns. */
 enum launch_kind { LAUNCH_PEER = 1, LAUNCH_BACKEND = 2, LAUNCH_FRONTEND = 4, LAUNCH_ALL = 7 };
+
+#define LAUNCH_NO_HYPERVISOR "E0602" /* what a domain says that has lost it */
 
 struct launch;
 
@@ -31,7 +35,25 @@ struct launch_part {
     bool ready, reported, exited;
     bool up, listening, measuring, ended; /* a guest, see launch.h */
     uint64_t bytes, operations;           /* a guest's so far, for progress */
-    char address[SCENARIO_ADDR_BYTES];    /* where a peer really listens */
+    /* faults: */
+    bool killed;                       /* on purpose */
+    bool returning;                    /* and is to come again, when: */
+    bool due, closed;                  /* its time has come, and the old process's handle is gone */
+    bool paused;                       /* stands still */
+    bool told;                         /* that the hypervisor is gone */
+    bool timing;                       /* the timer is open: */
+    uv_timer_t timer;                  /* until it comes again, or goes on */
+    uint64_t measure_ns;               /* a guest: when it began to measure, for the first time */
+    uint32_t waits;                    /* a guest: for its device, since what: fault_log.h's */
+    char address[SCENARIO_ADDR_BYTES]; /* where a peer really listens */
+};
+
+/* A fault of the scenario, and how often it happened. */
+struct launch_fault {
+    struct launch *launch;
+    const struct scenario_fault *fault;
+    uv_timer_t timer;
+    uint64_t count;
 };
 
 struct launch {
@@ -41,7 +63,10 @@ struct launch {
     uv_loop_t *loop;
     uv_timer_t timer; /* the time-out, then the grace */
     uv_signal_t signals[2];
-    struct hypervisor_uv *hypervisor;
+    struct hypervisor_uv *hypervisor; /* NULL: in a process of its own */
+    pid_t hypervisor_pid;
+    int hypervisor_end; /* which ends when this closes */
+    bool hypervisor_killed;
     char runtime[128];
     bool own_runtime, quitting, ended;
     bool spawned, started, served, measuring, measured, asked; /* how far the guests have come */
@@ -49,6 +74,10 @@ struct launch {
     uint32_t interrupts;
     struct launch_part parts[LAUNCH_PARTS_MAX];
     uint32_t part_count;
+    struct launch_fault planned[SCENARIO_FAULTS_MAX];
+    uint32_t planned_count;
+    struct fault_log faults;
+    uint64_t measure_ns; /* when the first guest began to measure */
     struct record_usage from;
     uint64_t start_ns, progress_ns, progress_bytes;
 };
@@ -61,9 +90,23 @@ void launch_fail(struct launch *launch, int code);
 void launch_said(struct launch *launch, struct launch_part *part, json_t *object);
 void launch_advance(struct launch *launch);
 void launch_ended(struct launch *launch);
+void launch_expect_end(struct launch *launch); /* of all domains, by themselves and at once */
+
+/* launch_hypervisor.c */
+bool launch_start_hypervisor(struct launch *launch);
+void launch_stop_hypervisor(struct launch *launch);
+void launch_kill_hypervisor(struct launch *launch);
+
+/* launch_faults.c */
+void launch_plan_faults(struct launch *launch);    /* the measured phase begins */
+void launch_end_faults(struct launch *launch);     /* who is away is not waited for */
+void launch_close_faults(struct launch *launch);   /* their handles; they are in the outcome */
+void launch_part_closed(struct launch_part *part); /* its process's handle has */
+void launch_part_up(struct launch_part *part);     /* its device is */
 
 /* launch_parts.c */
 void launch_peers(struct launch *launch);
+void launch_part_again(struct launch_part *part); /* a new process of a domain */
 void launch_part_ready(struct launch *launch, struct launch_part *part, const char *address);
 void launch_parts_check(struct launch *launch);
 

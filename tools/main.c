@@ -21,6 +21,10 @@ static const char help[] =
     "  backend             the backend's process\n"
     "  frontend FILE       the guest's process with the workloads of a scenario\n"
     "  peer FILE NAME      a built-in peer of a scenario\n"
+    "  ps                what goes on in a running testbed: its domains and devices,\n"
+    "  grants              who shares pages with whom, and who maps them\n"
+    "  ports               event channels\n"
+    "  xenstore            nodes, values, permissions; what changes\n"
     "  trace             show what happened in a virtual run, or where two of them part\n"
     "  swarm FILE        random calls and disturbances in virtual time, everything checked\n"
     "  shrink FILE       reduce a seed of the swarm that fails to the fewest events\n"
@@ -32,10 +36,20 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", cmd_run},         {"check", cmd_check},       {"hypervisor", cmd_hypervisor},
-    {"backend", cmd_backend}, {"frontend", cmd_frontend}, {"peer", cmd_peer},
-    {"trace", cmd_trace},     {"payload", cmd_payload},   {"swarm", cmd_swarm},
+    {"run", cmd_run},
+    {"check", cmd_check},
+    {"hypervisor", cmd_hypervisor},
+    {"backend", cmd_backend},
+    {"frontend", cmd_frontend},
+    {"peer", cmd_peer},
+    {"trace", cmd_trace},
+    {"payload", cmd_payload},
+    {"swarm", cmd_swarm},
     {"shrink", cmd_shrink},
+    {"ps", cmd_ps},
+    {"grants", cmd_grants},
+    {"ports", cmd_ports},
+    {"xenstore", cmd_xenstore},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.

@@ -7,6 +7,9 @@
 #include "tools/profile.h"
 
 #include <sched.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -46,6 +49,10 @@ void process_start(struct process *process, int control_fd)
     signal(SIGPIPE, SIG_IGN);
     if (control_fd < 0)
         return;
+#ifdef __linux__
+    /* one that stands still when the launcher dies (a fault of the scenario) would for ever */
+    prctl(PR_SET_PDEATHSIG, SIGCONT);
+#endif
     signal(SIGINT, SIG_IGN);
     process->control = control_uv_open(process->loop, control_fd, on_said, process);
 }

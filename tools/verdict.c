@@ -135,6 +135,7 @@ static void cannot_listen(struct verdict *verdict, struct diag_place place, cons
            verdict->diags->names[place.source], place.line, place.column, what, reason);
 }
 
+/* Long as one list of what a workload's record has. */
 static void add_workload(struct verdict *verdict, const struct scenario_workload *spec,
                          const json_t *workload)
 {
@@ -158,7 +159,10 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
                                              .listeners = (uint32_t)number(workload, "listeners"),
                                              .accepted = number(workload, "connections"),
                                              .accepted_least = number(workload, "accepted_least"),
-                                             .accepted_most = number(workload, "accepted_most")});
+                                             .accepted_most = number(workload, "accepted_most"),
+                                             .cuts = scenario_cuts(verdict->scenario),
+                                             .lost = number(workload, "lost"),
+                                             .resumed = number(workload, "resumed")});
     if (digest && digest[0] != '\0')
         record_add_digest(verdict->result, name, number(workload, "received_bytes"), digest);
     metrics_hist_destroy(latency);
@@ -215,7 +219,10 @@ static void judge_peer(struct verdict *verdict, uint32_t i, const json_t *report
         breach(verdict, CMD_FAILED, "E0402",
                "%s: %llu streams did not end as they should (short, reset, or refused)", peer->name,
                (unsigned long long)broken);
-    if (peer->kind == SCENARIO_PEER_CLIENT || !verdict->outcome->complete)
+    /* what was on its way when a process died, nobody knows; that it was right, its receiver does
+     */
+    if (peer->kind == SCENARIO_PEER_CLIENT || !verdict->outcome->complete ||
+        scenario_cuts(verdict->scenario))
         return;
     exchanged(verdict, i, &sent, &received, &bounded);
     if (number(counters, "bytes_in") != sent)
@@ -310,6 +317,8 @@ json_t *verdict_result(const struct scenario *scenario, struct diag_list *diags,
         return NULL;
     if (outcome->model && outcome->trace[0]) /* else nothing has run */
         add_virtual(&verdict);
+    if (outcome->faults)
+        record_add_faults(verdict.result, outcome->faults);
     add_errors(&verdict);
     judge_parts(&verdict);
     record_finish(verdict.result, outcome->wall_ns, outcome->complete);

@@ -5,7 +5,7 @@
  * channel at allocation and is not in the data path.
  * Not a defence: a hostile process that holds a descriptor can misuse it (clear O_NONBLOCK, fill
  * the counter); hostile peers of the protocol are in scope, hostile processes are not.
- * Chosen at link time: emu_channel_linux.c.
+ * Chosen at link time: emu_channel_linux.c (eventfds), emu_channel_posix.c (pipes).
  * Source: architecture 3 ("An event channel end is an eventfd").
  */
 #ifndef XENSOCK_SIM_HV_EMU_CHANNEL_H
@@ -27,7 +27,8 @@ int emu_channel_create(struct emu_channel_end ends[2]);
 /* Signal the other side; also succeeds when it is signalled already or gone. */
 void emu_channel_signal(int send);
 
-/* Take what was signalled; whether there was anything. */
-bool emu_channel_drain(int receive);
+/* Take what was signalled, all of it or (pipes) a part that bounds the turn: whether there was
+ * anything, 0 or 1; -ERR_PIPE: nobody is left to signal, and the descriptor stays readable. */
+int emu_channel_drain(int receive);
 
 #endif

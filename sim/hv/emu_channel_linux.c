@@ -10,18 +10,8 @@
 
 #include "ringlib/err.h"
 
-#include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-static int os_error(void)
-{
-    switch (errno) {
-    case EMFILE: return -ERR_MFILE;
-    case ENFILE: return -ERR_NFILE;
-    default: return -ERR_NOMEM;
-    }
-}
 
 int emu_channel_create(struct emu_channel_end ends[2])
 {
@@ -30,7 +20,7 @@ int emu_channel_create(struct emu_channel_end ends[2])
     for (int i = 0; i < 2; i++) {
         fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (fds[i] < 0) {
-            int ret = os_error();
+            int ret = emu_os_error();
 
             if (i == 1)
                 close(fds[0]);
@@ -54,7 +44,7 @@ void emu_channel_signal(int send)
     (void)ignored;
 }
 
-bool emu_channel_drain(int receive)
+int emu_channel_drain(int receive)
 {
     uint64_t count;
 

@@ -1,11 +1,12 @@
 /* Waiting packets of one control connection. See emu_queue.h. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #endif
 #include "sim/hv/emu_queue.h"
 
 #include "ringlib/err.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@ struct emu_packet {
     struct emu_file **files;
     uint32_t file_count;
     uint32_t length;
+    uint32_t left; /* of a packet begun: bytes to send; 0: not begun */
     unsigned char bytes[];
 };
 
@@ -24,6 +26,15 @@ void *emu_new(size_t bytes)
     if (!memory)
         abort();
     return memory;
+}
+
+int emu_os_error(void)
+{
+    switch (errno) {
+    case EMFILE: return -ERR_MFILE;
+    case ENFILE: return -ERR_NFILE;
+    default: return -ERR_NOMEM;
+    }
 }
 
 struct emu_file *emu_file_new(int fd)
@@ -98,15 +109,18 @@ int emu_queue_send(struct emu_queue *queue, const void *bytes, uint32_t length,
                    struct emu_file *const *files, uint32_t file_count)
 {
     struct emu_packet *packet;
+    uint32_t left = 0;
 
     if (!queue->head) {
         int ret = send_now(queue, bytes, length, files, file_count);
 
-        if (ret != -ERR_AGAIN)
+        if (ret <= 0 && ret != -ERR_AGAIN)
             return ret;
+        left = ret > 0 ? (uint32_t)ret : 0;
     }
     packet = emu_new(sizeof(*packet) + length);
     packet->length = length;
+    packet->left = left;
     packet->file_count = file_count;
     memcpy(packet->bytes, bytes, length);
     if (file_count > 0)
@@ -117,13 +131,23 @@ int emu_queue_send(struct emu_queue *queue, const void *bytes, uint32_t length,
     return 0;
 }
 
+static int send_packet(const struct emu_queue *queue, const struct emu_packet *packet)
+{
+    if (packet->left > 0)
+        return emu_wire_send_rest(queue->socket, packet->bytes, packet->length, packet->file_count,
+                                  packet->left);
+    return send_now(queue, packet->bytes, packet->length, packet->files, packet->file_count);
+}
+
 int emu_queue_flush(struct emu_queue *queue)
 {
     while (queue->head) {
-        const struct emu_packet *packet = queue->head;
-        int ret = send_now(queue, packet->bytes, packet->length, packet->files, packet->file_count);
+        struct emu_packet *packet = queue->head;
+        int ret = send_packet(queue, packet);
 
-        if (ret == -ERR_AGAIN)
+        if (ret > 0)
+            packet->left = (uint32_t)ret;
+        if (ret > 0 || ret == -ERR_AGAIN)
             return 0;
         if (ret < 0)
             return ret;

@@ -33,6 +33,10 @@ struct emu_queue {
  * cannot get a few hundred bytes cannot report it either, and ends. Freed with free(). */
 void *emu_new(size_t bytes);
 
+/* What errno says of a descriptor or memory that could not be made: -ERR_MFILE, -ERR_NFILE or
+ * -ERR_NOMEM. */
+int emu_os_error(void);
+
 /* Take over `fd`, with one holder. */
 struct emu_file *emu_file_new(int fd);
 

@@ -5,12 +5,16 @@
  * through that descriptor. The lock, not the number in the pid file, says who is alive.
  * Source: open(2), flock(2), unix(7).
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE 1 /* flock, which every Unix has and POSIX has not */
+#endif
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700
 #endif
 #include "sim/hv/emu_runtime.h"
 
 #include "ringlib/err.h"
+#include "sim/hv/emu_wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -175,10 +179,8 @@ static bool bind_socket(int fd, const struct sockaddr_un *address)
            chmod(address->sun_path, 0600) == 0 && listen(fd, 4) == 0;
 }
 
-static int listen_at(int type, const struct sockaddr_un *address, char *error, size_t error_bytes)
+static int listen_at(int fd, const struct sockaddr_un *address, char *error, size_t error_bytes)
 {
-    int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
     if (fd >= 0) {
         unlink(address->sun_path);
         if (bind_socket(fd, address))
@@ -202,7 +204,7 @@ int emu_runtime_listen(struct emu_runtime *runtime, uint16_t domid, char *error,
 
     if (!emu_runtime_address(runtime->path, domid, &address))
         return refuse_long(runtime, error, error_bytes);
-    return listen_at(SOCK_SEQPACKET, &address, error, error_bytes);
+    return listen_at(emu_wire_socket(), &address, error, error_bytes);
 }
 
 int emu_runtime_listen_store(struct emu_runtime *runtime, uint16_t domid, char *error,
@@ -212,7 +214,7 @@ int emu_runtime_listen_store(struct emu_runtime *runtime, uint16_t domid, char *
 
     if (!emu_runtime_address_store(runtime->path, domid, &address))
         return refuse_long(runtime, error, error_bytes);
-    return listen_at(SOCK_STREAM, &address, error, error_bytes);
+    return listen_at(emu_wire_stream(), &address, error, error_bytes);
 }
 
 void emu_runtime_unlink(struct emu_runtime *runtime, uint16_t domid)

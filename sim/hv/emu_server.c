@@ -5,17 +5,17 @@
  * and drop it too. So nothing is dropped where the reason arises: seats are marked, and settle()
  * at the end of each public call sends watch events and drops until nothing is left to do.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #endif
 #include "sim/hv/emu_server_private.h"
 
 #include "ringlib/err.h"
+#include "sim/hv/hypervisor_look.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* Messages of one domain per call, so that a busy one does not keep the others waiting. */
@@ -87,6 +87,7 @@ static void vacate(struct emu_server *server, struct emu_seat *seat)
     loop->fd_del(loop, seat->queue.socket);
     close(seat->queue.socket);
     emu_queue_clear(&seat->queue);
+    emu_wire_dismiss(&seat->in);
     seat->queue.socket = -1;
     seat->wants_write = false;
     seat->leaving = false;
@@ -132,7 +133,7 @@ static void serve(struct emu_server *server, struct emu_seat *seat)
     if (emu_queue_flush(&seat->queue) < 0)
         leave(seat);
     for (int i = 0; i < MESSAGES_PER_CALL && !seat->leaving; i++) {
-        int ret = emu_wire_receive(seat->queue.socket, &server->in);
+        int ret = emu_wire_receive(seat->queue.socket, &seat->in);
 
         if (ret == -ERR_AGAIN)
             return;
@@ -140,8 +141,9 @@ static void serve(struct emu_server *server, struct emu_seat *seat)
             leave(seat);
             return;
         }
+        server->in = &seat->in;
         emu_server_request(server, seat);
-        emu_wire_dismiss(&server->in);
+        emu_wire_dismiss(&seat->in);
     }
 }
 
@@ -174,7 +176,7 @@ static void seat_domain(struct emu_server *server, struct emu_seat *seat, int fd
 
 static void take_connection(struct emu_server *server, struct emu_seat *seat)
 {
-    int fd = accept4(seat->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = emu_wire_accept(seat->listener);
 
     if (fd < 0)
         return; /* it went away again, or we are out of descriptors: the domain times out */
@@ -219,6 +221,15 @@ static int listen_store(struct emu_server *server, uint16_t domid, char *error, 
     return ret;
 }
 
+/* XS_CONTROL: a look at the tables. */
+static int control(void *self, const char *const *words, uint32_t count, char *answer,
+                   uint32_t bytes)
+{
+    const struct emu_server *server = self;
+
+    return hypervisor_look(server->tables, words, count, answer, bytes);
+}
+
 struct emu_server *emu_server_create(const struct emu_server_config *config, char *error,
                                      size_t error_bytes)
 {
@@ -240,8 +251,8 @@ struct emu_server *emu_server_create(const struct emu_server_config *config, cha
     });
     server->store = store_server_create(
         config->loop, &(struct store_wire_config){.store = hypervisor_store(server->tables),
-                                                  .self = config->self,
-                                                  .control = config->control});
+                                                  .self = server,
+                                                  .control = control});
     if (listen_store(server, 0, error, error_bytes) == 0)
         return server;
     emu_server_destroy(server);
@@ -307,6 +318,7 @@ int emu_server_domain(struct emu_server *server, uint16_t domid, char *error, si
     *seat = (struct emu_seat){.next = server->seats, .domid = domid, .listener = fd};
     seat->queue.socket = -1;
     server->seats = seat;
+    hypervisor_domain_expect(server->tables, domid);
     return 0;
 }
 

@@ -25,9 +25,6 @@ struct emu_server_config {
     /* A domain was dropped, and why. Called at the end of a call below; not for a domain that
      * just went away. May be NULL. */
     void (*report)(void *self, uint16_t domid, const char *reason);
-    /* Answers XS_CONTROL on xenstore.sock, as in struct store_wire_config. May be NULL. */
-    int (*control)(void *self, const char *const *words, uint32_t count, char *answer,
-                   uint32_t bytes);
 };
 
 /* Take the runtime directory. NULL with a text for people in `error` (emu_runtime_take). */
@@ -42,7 +39,7 @@ void emu_server_destroy(struct emu_server *server);
 int emu_server_domain(struct emu_server *server, uint16_t domid, char *error, size_t error_bytes);
 
 /* Create a device's nodes, as the toolstack does: hypervisor_device_add. They go with the first
- * of the two domains that dies. */
+ * of the two domains that dies, and are created anew when both are there again. */
 int emu_server_device(struct emu_server *server, const char *type, uint16_t front, uint16_t back,
                       uint16_t devid);
 

@@ -18,6 +18,7 @@ struct emu_seat {
     uint16_t domid;
     int listener;
     struct emu_queue queue;
+    struct emu_message in;
     bool wants_write;
     bool leaving;                  /* the connection is to be closed at the end of this call */
     char reason[EMU_REASON_BYTES]; /* to report then; empty: it just went away */
@@ -29,8 +30,8 @@ struct emu_server {
     struct hypervisor *tables;
     struct store_server *store; /* xenstore.sock and the domains' */
     struct emu_seat *seats;
-    /* One message at a time: what came, and room for what the answer is made of. */
-    struct emu_message in;
+    /* One message at a time: its seat's `in`, and room for what the answer is made of. */
+    struct emu_message *in;
     union emu_body out;
     struct hypervisor_piece pieces[HV_REFS_MAX];
 };

@@ -4,8 +4,8 @@
  * A domain that speaks properly and asks for what it cannot have gets an answer with an error; one
  * whose message has the wrong length, descriptors, counts or memory is dropped.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #endif
 #include "sim/hv/emu_channel.h"
 #include "sim/hv/emu_memory.h"
@@ -47,9 +47,9 @@ void emu_server_release_channel(void *self, void *backing)
 static struct emu_head *answer(struct emu_server *server, int64_t ret)
 {
     server->out.head = (struct emu_head){
-        .kind = server->in.body.head.kind,
+        .kind = server->in->body.head.kind,
         .ret = (int32_t)ret,
-        .id = server->in.body.head.id,
+        .id = server->in->body.head.id,
     };
     return &server->out.head;
 }
@@ -62,12 +62,12 @@ static void answer_ret(struct emu_server *server, struct emu_seat *seat, int64_t
 
 static void drop_bad_value(struct emu_server *server, struct emu_seat *seat)
 {
-    emu_seat_drop(seat, "%s with a value out of range", emu_wire_name(server->in.body.head.kind));
+    emu_seat_drop(seat, "%s with a value out of range", emu_wire_name(server->in->body.head.kind));
 }
 
 static void share(struct emu_server *server, struct emu_seat *seat)
 {
-    const struct emu_grant *in = &server->in.body.grant;
+    const struct emu_grant *in = &server->in->body.grant;
     struct emu_shared *out = &server->out.shared;
     struct emu_file *file;
     int64_t ret;
@@ -76,12 +76,12 @@ static void share(struct emu_server *server, struct emu_seat *seat)
         drop_bad_value(server, seat);
         return;
     }
-    if (emu_memory_check(server->in.fds[0], in->pages) < 0) {
+    if (emu_memory_check(server->in->fds[0], in->pages) < 0) {
         emu_seat_drop(seat, "SHARE of memory that is not sealed or not of the size it says");
         return;
     }
-    file = emu_file_new(server->in.fds[0]);
-    server->in.fd_count = 0;
+    file = emu_file_new(server->in->fds[0]);
+    server->in->fd_count = 0;
     ret = hypervisor_share(server->tables, seat->domid, (uint16_t)in->domid, in->pages, file,
                            out->refs);
     if (ret < 0) {
@@ -123,7 +123,7 @@ static uint32_t number_runs(const struct hypervisor_piece *from, uint32_t count,
 
 static void map(struct emu_server *server, struct emu_seat *seat)
 {
-    const struct emu_map *in = &server->in.body.map;
+    const struct emu_map *in = &server->in->body.map;
     struct emu_mapped *out = &server->out.mapped;
     struct emu_file *files[EMU_FDS_MAX];
     uint32_t count, file_count;
@@ -166,7 +166,7 @@ static void answer_port(struct emu_server *server, struct emu_seat *seat, struct
 
 static void port_alloc(struct emu_server *server, struct emu_seat *seat)
 {
-    const struct emu_port *in = &server->in.body.port;
+    const struct emu_port *in = &server->in->body.port;
     struct channel *channel;
     int64_t ret;
 
@@ -195,7 +195,7 @@ static void port_alloc(struct emu_server *server, struct emu_seat *seat)
 
 static void port_bind(struct emu_server *server, struct emu_seat *seat)
 {
-    const struct emu_port *in = &server->in.body.port;
+    const struct emu_port *in = &server->in->body.port;
     struct channel *channel;
     void *backing;
     int64_t ret;
@@ -222,9 +222,9 @@ static void port_bind(struct emu_server *server, struct emu_seat *seat)
 static void give_back(struct emu_server *server, struct emu_seat *seat,
                       int (*undo)(struct hypervisor *, uint16_t, uint32_t))
 {
-    if (undo(server->tables, seat->domid, server->in.body.handle.handle) < 0)
+    if (undo(server->tables, seat->domid, server->in->body.handle.handle) < 0)
         emu_seat_drop(seat, "%s of a handle it does not have",
-                      emu_wire_name(server->in.body.head.kind));
+                      emu_wire_name(server->in->body.head.kind));
 }
 
 static struct store_client *client_of(const struct emu_server *server, const struct emu_seat *seat)
@@ -237,7 +237,7 @@ static void store_read_node(struct emu_server *server, struct emu_seat *seat)
     struct emu_value *out = &server->out.value;
     const void *value;
     uint32_t bytes;
-    int ret = store_read(client_of(server, seat), 0, server->in.body.path.path, &value, &bytes);
+    int ret = store_read(client_of(server, seat), 0, server->in->body.path.path, &value, &bytes);
 
     if (ret == 0 && bytes >= sizeof(out->value))
         ret = -ERR_2BIG;
@@ -255,7 +255,7 @@ static void store_list_node(struct emu_server *server, struct emu_seat *seat)
 {
     struct emu_names *out = &server->out.names;
     struct store_names names;
-    int ret = store_list(client_of(server, seat), 0, server->in.body.path.path, &names);
+    int ret = store_list(client_of(server, seat), 0, server->in->body.path.path, &names);
 
     if (ret == 0 && names.bytes > sizeof(out->names))
         ret = -ERR_NOSPC;
@@ -272,7 +272,7 @@ static void store_list_node(struct emu_server *server, struct emu_seat *seat)
 
 static void store_publish(struct emu_server *server, struct emu_seat *seat)
 {
-    const struct emu_publish *in = &server->in.body.publish;
+    const struct emu_publish *in = &server->in->body.publish;
 
     for (uint32_t i = 0; i < in->count; i++) {
         const struct hv_node *node = &in->nodes[i];
@@ -288,7 +288,7 @@ static void store_publish(struct emu_server *server, struct emu_seat *seat)
 
 static void store_request(struct emu_server *server, struct emu_seat *seat, enum emu_kind kind)
 {
-    const struct emu_path *in = &server->in.body.path;
+    const struct emu_path *in = &server->in->body.path;
 
     if (!memchr(in->path, 0, sizeof(in->path)))
         drop_bad_value(server, seat);
@@ -360,8 +360,8 @@ static void carry_out(struct emu_server *server, struct emu_seat *seat, enum emu
     case EMU_STORE_WATCH: store_request(server, seat, kind); break;
     case EMU_STORE_PUBLISH: store_publish(server, seat); break;
     case EMU_STORE_UNWATCH:
-        (void)store_unwatch_token(client_of(server, seat), &server->in.body.cookie.cookie,
-                                  sizeof(server->in.body.cookie.cookie));
+        (void)store_unwatch_token(client_of(server, seat), &server->in->body.cookie.cookie,
+                                  sizeof(server->in->body.cookie.cookie));
         answer_ret(server, seat, 0);
         break;
     case EMU_HELLO:
@@ -372,7 +372,7 @@ static void carry_out(struct emu_server *server, struct emu_seat *seat, enum emu
 
 void emu_server_request(struct emu_server *server, struct emu_seat *seat)
 {
-    const struct emu_message *in = &server->in;
+    const struct emu_message *in = server->in;
 
     if (!has_shape(in)) {
         emu_seat_drop(seat, "a message of %u bytes that is no request", in->length);

@@ -1,25 +1,10 @@
-/*
- * Packets with descriptors over SOCK_SEQPACKET: see emu_wire.h. Knows no kind of message.
- *
- * The control buffer always has room for every descriptor a packet can carry, so that a truncated
- * one means that our own table is full, and nothing else.
- * Source: unix(7), cmsg(3).
- */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+/* What messages of every transport have in common: names, and an end. See emu_wire.h. */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #endif
 #include "sim/hv/emu_wire.h"
 
-#include "ringlib/err.h"
-
-#include <errno.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-union control {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(EMU_FDS_MAX * sizeof(int))];
-};
 
 const char *emu_wire_name(uint32_t kind)
 {
@@ -32,81 +17,10 @@ const char *emu_wire_name(uint32_t kind)
     return kind < EMU_KIND_COUNT ? names[kind] : "?";
 }
 
-/* Out of buffers, or too many descriptors of this user are in flight (unix(7), ETOOMANYREFS):
- * both pass as soon as the other side reads. */
-static bool is_transient(int number)
-{
-    return number == EAGAIN || number == EWOULDBLOCK || number == ENOBUFS || number == ENOMEM ||
-           number == ETOOMANYREFS;
-}
-
-int emu_wire_send(int socket, const void *bytes, uint32_t length, const int *fds, uint32_t fd_count)
-{
-    union control control;
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-    struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
-    ssize_t sent;
-
-    assert(fd_count <= EMU_FDS_MAX);
-    if (fd_count > 0) {
-        size_t fd_bytes = fd_count * sizeof(int);
-
-        memset(&control, 0, CMSG_SPACE(fd_bytes));
-        header.msg_control = &control;
-        header.msg_controllen = CMSG_SPACE(fd_bytes);
-        control.align.cmsg_level = SOL_SOCKET;
-        control.align.cmsg_type = SCM_RIGHTS;
-        control.align.cmsg_len = CMSG_LEN(fd_bytes);
-        memcpy(CMSG_DATA(&control.align), fds, fd_bytes);
-    }
-    do
-        sent = sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0)
-        return is_transient(errno) ? -ERR_AGAIN : -ERR_PIPE;
-    return 0;
-}
-
-static void take_fds(struct emu_message *message, struct msghdr *header)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        uint32_t count = (uint32_t)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-        assert(message->fd_count + count <= EMU_FDS_MAX);
-        memcpy(message->fds + message->fd_count, CMSG_DATA(c), count * sizeof(int));
-        message->fd_count += count;
-    }
-}
-
-int emu_wire_receive(int socket, struct emu_message *message)
-{
-    union control control;
-    struct iovec iov = {.iov_base = &message->body, .iov_len = sizeof(message->body)};
-    struct msghdr header = {.msg_iov = &iov,
-                            .msg_iovlen = 1,
-                            .msg_control = &control,
-                            .msg_controllen = sizeof(control)};
-    ssize_t got;
-
-    message->fd_count = 0;
-    do
-        got = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return is_transient(errno) ? -ERR_AGAIN : -ERR_PIPE;
-    take_fds(message, &header);
-    message->fds_lost = (header.msg_flags & MSG_CTRUNC) != 0;
-    message->length = header.msg_flags & MSG_TRUNC ? UINT32_MAX : (uint32_t)got;
-    if (got > 0)
-        return 0;
-    emu_wire_dismiss(message);
-    return -ERR_PIPE;
-}
-
 void emu_wire_dismiss(struct emu_message *message)
 {
     for (uint32_t i = 0; i < message->fd_count; i++)
         close(message->fds[i]);
     message->fd_count = 0;
+    message->received = 0;
 }

@@ -1,7 +1,8 @@
 /*
  * The control channel between a domain and the hypervisor process: messages and their transport.
  *
- * One message is one packet of a SOCK_SEQPACKET connection, whose socket is the domain's identity.
+ * One message is one packet of a connection, whose socket is the domain's identity. Chosen at link
+ * time: emu_wire_linux.c (SOCK_SEQPACKET), emu_wire_posix.c (SOCK_STREAM, a frame a message).
  * The hypervisor opens with HELLO, then answers each request in order under the request's kind; an
  * error is a bare head with `ret` < 0. UNSHARE, UNMAP and PORT_CLOSE are one way. EVENT comes
  * unasked. Bytes are the host's own order: both ends are on one machine, built from one tree.
@@ -167,11 +168,14 @@ union emu_body {
 };
 
 /* A message as it was received. Who receives owns the descriptors until emu_wire_dismiss; one who
- * keeps them sets fd_count to 0. */
+ * keeps them sets fd_count to 0. Where a connection can give half a message this keeps that half,
+ * so each connection has its own, all zero at first. */
 struct emu_message {
     uint32_t length;   /* UINT32_MAX: longer than any message can be */
     uint32_t fd_count; /* descriptors in `fds` */
     bool fds_lost;     /* some did not fit in our descriptor table */
+    uint32_t received; /* bytes of a message under way, the frame's own too; 0: none is */
+    uint32_t frame[2]; /* its length and number of descriptors, as the sender says */
     int fds[EMU_FDS_MAX];
     union emu_body body;
 };
@@ -179,16 +183,34 @@ struct emu_message {
 /* "SHARE" etc.; "?" for a number that is no kind. */
 const char *emu_wire_name(uint32_t kind);
 
+/* A socket for such connections, not connected, non-blocking and close-on-exec; or -1 with errno.
+ * Where no flag of a call keeps SIGPIPE away, the process ignores it from now on. */
+int emu_wire_socket(void);
+
+/* The same for bytes without descriptors: xenstore's. */
+int emu_wire_stream(void);
+
+/* Take a connection from a listening one of either kind; or -1 with errno. */
+int emu_wire_accept(int listener);
+
+/* Send some of `count` bytes over a stream: how many, or as emu_wire_send. */
+int64_t emu_wire_stream_send(int socket, const void *bytes, uint32_t count);
+
 /* Send one packet without waiting, with fd_count (0..EMU_FDS_MAX) descriptors, which stay the
- * caller's. 0; -ERR_AGAIN, nothing sent; -ERR_PIPE, the connection is gone. */
+ * caller's. 0; -ERR_AGAIN, nothing sent; -ERR_PIPE, the connection is gone; or so many bytes (> 0)
+ * are left, the descriptors being on their way: emu_wire_send_rest is next on this connection. */
 int emu_wire_send(int socket, const void *bytes, uint32_t length, const int *fds,
                   uint32_t fd_count);
 
+/* Send the last `left` bytes of the same packet. 0, -ERR_PIPE, or how many are left now. */
+int emu_wire_send_rest(int socket, const void *bytes, uint32_t length, uint32_t fd_count,
+                       uint32_t left);
+
 /* Receive one packet without waiting; its descriptors are close-on-exec. 0; -ERR_AGAIN, there is
- * none; -ERR_PIPE, the connection is gone (so does an empty packet look). */
+ * none yet, or not all of it; -ERR_PIPE, the connection is gone (so does an empty packet look). */
 int emu_wire_receive(int socket, struct emu_message *message);
 
-/* Close the descriptors of a message that nobody kept. */
+/* Close the descriptors of a message that nobody kept, and forget half a message. */
 void emu_wire_dismiss(struct emu_message *message);
 
 #endif

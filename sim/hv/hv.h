@@ -4,7 +4,7 @@
  * Everything but notify, unmask and wait is split-phase: it is submitted with a token and
  * completes later as a struct ev of the same name, taken with hv_next, never inside its own
  * submission. The table hangs off a handle, so several domains live in one process.
- * Implementations: hv_mem.c (both sides in one process), hv_emu_linux.c (processes).
+ * Implementations: hv_mem.c (both sides in one process), hv_emu.c (processes).
  * The inline wrappers below are the only callers of the table; they check arguments and results.
  * Source: architecture 3; xengnttab.h, xenevtchn.h for the contracts; data/xen-semantics.md.
  */
@@ -91,8 +91,9 @@ static inline void hv_share(struct hv *hv, uint64_t token, uint16_t domid, uint3
     hv->ops->share(hv, token, domid, pages);
 }
 
-/* End a run's grants. The area is gone for us when EV_UNSHARE comes (ret 0); while the peer still
- * maps it, its pages and refs stay quarantined and are never handed out again. */
+/* End a run's grants. The area is gone for us when EV_UNSHARE comes (ret 0, or -ERR_INVAL for a
+ * handle that is no run's); while the peer still maps it, its pages and refs stay quarantined and
+ * are never handed out again. */
 static inline void hv_unshare(struct hv *hv, uint64_t token, uint32_t handle)
 {
     hv->ops->unshare(hv, token, handle);
@@ -109,7 +110,7 @@ static inline void hv_map(struct hv *hv, uint64_t token, uint16_t domid, const u
     hv->ops->map(hv, token, domid, refs, count);
 }
 
-/* Unmap a whole area; EV_UNMAP, ret 0. */
+/* Unmap a whole area; EV_UNMAP, ret 0, or -ERR_INVAL for a handle that is no mapping's. */
 static inline void hv_unmap(struct hv *hv, uint64_t token, uint32_t handle)
 {
     hv->ops->unmap(hv, token, handle);
@@ -130,8 +131,8 @@ static inline void hv_port_bind(struct hv *hv, uint64_t token, uint16_t domid, u
     hv->ops->port_bind(hv, token, domid, remote_port);
 }
 
-/* Close our end; EV_PORT_CLOSE, ret 0. No EV_PORT with it comes later. The peer is not woken; its
- * end becomes unbound and its notifies are dropped. */
+/* Close our end; EV_PORT_CLOSE, ret 0, or -ERR_INVAL for a port that is not ours. No EV_PORT with
+ * it comes later. The peer is not woken; its end becomes unbound and its notifies are dropped. */
 static inline void hv_port_close(struct hv *hv, uint64_t token, uint32_t port)
 {
     hv->ops->port_close(hv, token, port);

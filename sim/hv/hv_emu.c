@@ -5,8 +5,8 @@
  * gives the port. The hypervisor is no adversary, but may be killed at any moment: a message that
  * it would not send counts as its death.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #endif
 #include "sim/hv/emu_channel.h"
 #include "sim/hv/emu_runtime.h"
@@ -149,8 +149,12 @@ void hv_emu_ready(struct hv *hv, int fd)
     uint32_t port = hv_emu_port_of(emu, fd);
 
     if (port != 0) {
-        if (emu_channel_drain(fd))
+        int ret = emu_channel_drain(fd);
+
+        if (ret > 0)
             hv_emu_port_pend(emu, port);
+        else if (ret < 0)
+            hv_emu_port_deafen(emu, port);
     } else if (fd >= 0 && fd == emu->queue.socket) {
         receive(emu);
     }
@@ -212,6 +216,7 @@ void hv_emu_close(struct hv *hv)
     ops_free(&emu->pending);
     ops_free(&emu->done);
     op_free(emu->given);
+    emu_wire_dismiss(&emu->in);
     hv_emu_requests_fini(emu);
     hv_emu_ports_fini(emu);
     free(emu);
@@ -225,7 +230,7 @@ static int try_connect(const char *runtime, const struct sockaddr_un *address)
 
     if (ret < 0)
         return ret;
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = emu_wire_socket();
     if (fd < 0)
         return -ERR_MFILE;
     if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)

@@ -1,13 +1,13 @@
 /*
  * A domain as a process: the client end of an emulated hypervisor, over `domain-N.sock` in the
- * runtime directory. Grants are sealed memfds, event channels eventfd pairs; notify does not
+ * runtime directory. Grants are memory files, event channels pairs of descriptors; notify does not
  * involve the hypervisor process.
  * unmap, unshare and port_close complete here, without the hypervisor, which is told one way. So
  * many requests may wait for the hypervisor that more complete with -ERR_NOBUFS. A map of more than
  * 253 distinct runs completes with -ERR_NOSPC; where the host's page is larger than 4096, one that
  * is not a single consecutive range of one run with -ERR_INVAL; -ERR_MFILE where descriptors ran
  * out.
- * What differs among hosts is behind emu_memory.h and emu_channel.h.
+ * What differs among hosts is behind emu_memory.h, emu_channel.h and emu_wire.h.
  */
 #ifndef XENSOCK_SIM_HV_HV_EMU_H
 #define XENSOCK_SIM_HV_HV_EMU_H

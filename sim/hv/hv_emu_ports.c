@@ -5,8 +5,8 @@
  * that a wake-up costs one read and no epoll_ctl. Nothing here allocates but opening a port.
  * Source: architecture 3; the 2-level event channel ABI for pending and masked.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #endif
 #include "sim/hv/emu_channel.h"
 #include "sim/hv/hv_emu_private.h"
@@ -70,6 +70,17 @@ static void unqueue(struct hv_emu *emu, uint32_t port)
         emu->ready_tail = previous;
 }
 
+void hv_emu_port_deafen(struct hv_emu *emu, uint32_t port)
+{
+    int fd = emu->polls[port].fd;
+
+    if (fd < 0)
+        return;
+    emu->loop->fd_del(emu->loop, fd);
+    emu->polls[port].fd = -1;
+    emu->port_of_fd[fd] = 0;
+}
+
 void hv_emu_port_close(struct hv_emu *emu, uint32_t port)
 {
     struct emu_end *end = &emu->ends[port];
@@ -77,9 +88,7 @@ void hv_emu_port_close(struct hv_emu *emu, uint32_t port)
     assert(hv_emu_port_is(emu, port));
     if (end->queued)
         unqueue(emu, port);
-    emu->loop->fd_del(emu->loop, end->receive);
-    emu->polls[port].fd = -1;
-    emu->port_of_fd[end->receive] = 0;
+    hv_emu_port_deafen(emu, port);
     close(end->receive);
     close(end->send);
     *end = (struct emu_end){0};

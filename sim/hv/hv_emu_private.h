@@ -29,10 +29,11 @@ struct emu_ops {
     struct emu_op *tail;
 };
 
-/* A run of ours or a mapping; its index is the handle our caller knows. */
+/* A run of ours or a mapping; its index is the handle our caller knows. Live: its op is done, so
+ * the caller can name it. */
 struct emu_area {
-    bool used;
-    uint32_t handle; /* the hypervisor's */
+    bool used, live, mapped; /* mapped: it is a mapping */
+    uint32_t handle;         /* the hypervisor's */
     uint32_t next_free;
     struct emu_memory memory;
 };
@@ -120,6 +121,10 @@ bool hv_emu_port_is(const struct hv_emu *emu, uint32_t port);
 
 /* The port that `fd` signals, 0 for none. */
 uint32_t hv_emu_port_of(const struct hv_emu *emu, int fd);
+
+/* Nobody is left who could signal the port: out of the loop with it, which would find it readable
+ * for ever. */
+void hv_emu_port_deafen(struct hv_emu *emu, uint32_t port);
 
 /* The port was signalled: queue it, or remember it if it is masked. */
 void hv_emu_port_pend(struct hv_emu *emu, uint32_t port);

@@ -6,8 +6,8 @@
  * for. What a run of ours or a mapping needs here (a slot, memory) is taken when the op is
  * submitted or answered and given back by whoever finds that the op failed.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #endif
 #include "sim/hv/emu_channel.h"
 #include "sim/hv/hv_emu_private.h"
@@ -16,6 +16,8 @@
 
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { DRAINS = 16 }; /* of 4 KiB: what a pipe holds where channels are pipes */
 
 /* --- areas --- */
 
@@ -151,11 +153,30 @@ static void submit_share(struct hv *hv, uint64_t token, uint16_t domid, uint32_t
     emu_file_drop(file);
 }
 
-/* Unshare and unmap are over here once the memory is; the hypervisor keeps the books. */
-static void area_end(struct hv_emu *emu, struct emu_op *op, uint32_t slot)
+/* The caller may have it from now on. */
+static void area_hand_out(struct emu_area *area, uint32_t handle, bool mapped)
 {
-    uint32_t handle = emu->areas[slot].handle;
+    area->handle = handle;
+    area->live = true;
+    area->mapped = mapped;
+}
 
+/* Unshare and unmap are over here once the memory is; the hypervisor keeps the books. A handle that
+ * is no run's, or no mapping's, is refused as on Xen. */
+static void area_end(struct emu_op *op, struct hv_emu *emu, uint32_t slot, bool mapped)
+{
+    const struct emu_area *area = slot < emu->area_count ? &emu->areas[slot] : NULL;
+
+    if (!area || !area->live || area->mapped != mapped) {
+        op_done(emu, op, -ERR_INVAL);
+        return;
+    }
+    uint32_t handle = area->handle;
+    int32_t pages = (int32_t)area->memory.area.pages;
+    if (mapped)
+        hv_count_mapped(&emu->hv, -pages);
+    else
+        hv_count_grants(&emu->hv, -pages);
     area_give(emu, slot);
     tell(emu, op->kind, handle);
     op_done(emu, op, 0);
@@ -163,11 +184,7 @@ static void area_end(struct hv_emu *emu, struct emu_op *op, uint32_t slot)
 
 static void submit_unshare(struct hv *hv, uint64_t token, uint32_t handle)
 {
-    struct hv_emu *emu = hv_emu_of(hv);
-
-    assert(handle < emu->area_count);
-    hv_count_grants(hv, -(int32_t)emu->areas[handle].memory.area.pages);
-    area_end(emu, op_new(EMU_UNSHARE, EV_UNSHARE, token), handle);
+    area_end(op_new(EMU_UNSHARE, EV_UNSHARE, token), hv_emu_of(hv), handle, false);
 }
 
 static void submit_map(struct hv *hv, uint64_t token, uint16_t domid, const uint32_t *refs,
@@ -184,11 +201,7 @@ static void submit_map(struct hv *hv, uint64_t token, uint16_t domid, const uint
 
 static void submit_unmap(struct hv *hv, uint64_t token, uint32_t handle)
 {
-    struct hv_emu *emu = hv_emu_of(hv);
-
-    assert(handle < emu->area_count);
-    hv_count_mapped(hv, -(int32_t)emu->areas[handle].memory.area.pages);
-    area_end(emu, op_new(EMU_UNMAP, EV_UNMAP, token), handle);
+    area_end(op_new(EMU_UNMAP, EV_UNMAP, token), hv_emu_of(hv), handle, true);
 }
 
 static void submit_port_alloc(struct hv *hv, uint64_t token, uint16_t domid)
@@ -209,11 +222,16 @@ static void submit_port_bind(struct hv *hv, uint64_t token, uint16_t domid, uint
 
 static void submit_port_close(struct hv *hv, uint64_t token, uint32_t port)
 {
+    struct emu_op *op = op_new(EMU_PORT_CLOSE, EV_PORT_CLOSE, token);
     struct hv_emu *emu = hv_emu_of(hv);
 
+    if (!hv_emu_port_is(emu, port)) {
+        op_done(emu, op, -ERR_INVAL);
+        return;
+    }
     hv_emu_port_close(emu, port);
     tell(emu, EMU_PORT_CLOSE, port);
-    op_done(emu, op_new(EMU_PORT_CLOSE, EV_PORT_CLOSE, token), 0);
+    op_done(emu, op, 0);
 }
 
 static void ask_path(struct hv_emu *emu, struct emu_op *op, const struct hv_tag *tag,
@@ -312,7 +330,7 @@ static bool answer_share(struct hv_emu *emu, struct emu_op *op)
 
     if (emu->in.length != offsetof(struct emu_shared, refs) + refs_bytes || in->count != op->pages)
         return false;
-    area->handle = in->handle;
+    area_hand_out(area, in->handle, false);
     op->extra = emu_new(refs_bytes);
     memcpy(op->extra, in->refs, refs_bytes);
     op->ev.share.area = area->memory.area;
@@ -371,8 +389,8 @@ static bool answer_map(struct hv_emu *emu, struct emu_op *op)
         return true;
     }
     op->slot = area_take(emu);
-    emu->areas[op->slot].handle = in->handle;
     emu->areas[op->slot].memory = memory;
+    area_hand_out(&emu->areas[op->slot], in->handle, true);
     op->ev.share.area = memory.area;
     op->ev.share.handle = op->slot;
     hv_count_mapped(&emu->hv, (int32_t)op->pages);
@@ -403,7 +421,8 @@ static bool answer_port(struct hv_emu *emu, struct emu_op *op)
     op->ev.port = port;
     if (op->kind == EMU_PORT_BIND) {
         /* Notifies to the unbound end are dropped; one since the bind is in the pending one. */
-        (void)emu_channel_drain(emu->ends[port].receive);
+        for (int i = 0; i < DRAINS && emu_channel_drain(emu->ends[port].receive) > 0; i++)
+            ;
         hv_emu_port_pend(emu, port);
     }
     return true;

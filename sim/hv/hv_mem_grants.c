@@ -7,12 +7,19 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "sim/hv/emu_memory.h"
 #include "sim/hv/hv_mem_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#ifdef MAP_NORESERVE
+enum { UNRESERVED = MAP_NORESERVE };
+#else
+enum { UNRESERVED = 0 };
+#endif
 
 /* Backing of a run: consecutive pages of the memory file. */
 struct mem_run {
@@ -26,10 +33,9 @@ bool hv_mem_memory_open(struct hv_mem *machine, uint32_t pages)
 
     if (bytes / SHARED_PAGE_BYTES != pages)
         return false; /* more than 32 bits can address */
-    machine->fd = memfd_create("hv_mem", MFD_CLOEXEC);
-    if (machine->fd >= 0 && ftruncate(machine->fd, (off_t)bytes) == 0)
-        base =
-            mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, machine->fd, 0);
+    machine->fd = emu_memory_file(bytes);
+    if (machine->fd >= 0)
+        base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | UNRESERVED, machine->fd, 0);
     if (base == MAP_FAILED) {
         if (machine->fd >= 0)
             close(machine->fd);
@@ -76,6 +82,19 @@ static struct shared_memory *page_address(const struct hv_mem *machine, uint32_t
     return (struct shared_memory *)(void *)(machine->base + (size_t)page * SHARED_PAGE_BYTES);
 }
 
+/* Where data begin, from `at` on: `at` itself if the host does not tell, -1 if there are none. */
+static off_t data_from(int fd, off_t at)
+{
+#ifdef SEEK_DATA
+    off_t data = lseek(fd, at, SEEK_DATA);
+
+    return data < 0 && errno != ENXIO ? at : data;
+#else
+    (void)fd;
+    return at;
+#endif
+}
+
 /* Zero the pages of a run which the system has given memory; the others still are. What is swapped
  * out is data to the file, though not in core. */
 static void zero_run(const struct hv_mem *machine, const struct mem_run *run)
@@ -84,9 +103,7 @@ static void zero_run(const struct hv_mem *machine, const struct mem_run *run)
     off_t end = at + (off_t)run->pages * (off_t)SHARED_PAGE_BYTES;
 
     while (at < end) {
-        off_t data = lseek(machine->fd, at, SEEK_DATA);
-        if (data < 0 && errno != ENXIO)
-            data = at; /* it does not tell */
+        off_t data = data_from(machine->fd, at);
         if (data < at || data >= end)
             return;
         memset(machine->base + data, 0, SHARED_PAGE_BYTES);

@@ -29,6 +29,7 @@ struct domain {
     uint64_t store_ns; /* when the last that xenstore said is due */
     struct port *ports;
     uint32_t port_count;
+    struct domain *before; /* of this domid, dead: what is under way to it names it still */
 };
 
 struct hv_virtual {
@@ -113,6 +114,17 @@ static struct port *port_of(struct domain *domain, uint64_t signal)
     return port;
 }
 
+/* Whether the port a signal names is there. One that died had ports of the same numbers and serials
+ * as who came after it. */
+static bool is_live(const struct domain *domain, uint64_t signal, bool *raised)
+{
+    const struct hv_virtual *machine = domain->machine;
+
+    *raised = false;
+    return machine->domains[domain->domid] == domain &&
+           hv_mem_signal_live(machine->mem, domain->domid, signal, raised);
+}
+
 static void on_arrival(void *self, uint64_t signal)
 {
     struct domain *domain = self;
@@ -121,7 +133,7 @@ static void on_arrival(void *self, uint64_t signal)
     uint64_t at_ns = vclock_now_ns(machine->config.clock);
     bool raised;
 
-    if (!hv_mem_signal_live(machine->mem, domain->domid, signal, &raised))
+    if (!is_live(domain, signal, &raised))
         return; /* closed meanwhile, and perhaps its number given again */
     port->under_way = false;
     port->last.arrived_ns = at_ns;
@@ -166,7 +178,7 @@ static void on_sent(void *self, uint64_t signal)
                                   .extra = hv_mem_signal_port(signal)};
     bool raised;
 
-    if (hv_mem_signal_live(machine->mem, domain->domid, signal, &raised)) {
+    if (is_live(domain, signal, &raised)) {
         struct port *port = port_of(domain, signal);
         record.detail = raised || port->under_way ? TRACE_FATE_COALESCED : TRACE_FATE_SENT;
         port->last = (struct hv_virtual_signal){.sent_ns = record.now_ns,
@@ -220,9 +232,12 @@ void hv_virtual_destroy(struct hv_virtual *machine)
 {
     hv_mem_destroy(machine->mem);
     for (uint32_t domid = 0; domid < machine->domains_end; domid++) {
-        if (machine->domains[domid])
-            free(machine->domains[domid]->ports);
-        free(machine->domains[domid]);
+        while (machine->domains[domid]) {
+            struct domain *domain = machine->domains[domid];
+            machine->domains[domid] = domain->before;
+            free(domain->ports);
+            free(domain);
+        }
     }
     free(machine);
 }
@@ -232,8 +247,12 @@ struct hv *hv_virtual_domain(struct hv_virtual *machine, uint16_t domid, struct 
 {
     struct domain *domain = calloc(1, sizeof(*domain));
 
-    assert(domain && !machine->domains[domid]);
-    *domain = (struct domain){.machine = machine, .vcpu = vcpu, .domid = domid, .backend = backend};
+    assert(domain);
+    *domain = (struct domain){.machine = machine,
+                              .vcpu = vcpu,
+                              .domid = domid,
+                              .backend = backend,
+                              .before = machine->domains[domid]};
     machine->domains[domid] = domain;
     if (domid >= machine->domains_end)
         machine->domains_end = domid + 1u;

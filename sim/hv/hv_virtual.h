@@ -31,8 +31,8 @@ struct hv_virtual *hv_virtual_create(const struct hv_virtual_config *config);
 /* Frees it; all handles must have been closed. */
 void hv_virtual_destroy(struct hv_virtual *machine);
 
-/* The handle of a new domain, whose ops `vcpu` pays for and which is woken for it. A backend has
- * the hypercalls of its kind, and WAKE_BACKEND. */
+/* The handle of a new domain, or of one whose handle was closed and that comes again; `vcpu` pays
+ * for its ops and is woken for it. A backend has the hypercalls of its kind, and WAKE_BACKEND. */
 struct hv *hv_virtual_domain(struct hv_virtual *machine, uint16_t domid, struct vcpu *vcpu,
                              bool backend);
 

@@ -15,21 +15,10 @@ enum {
     PORTS_DEFAULT = 4096,      /* of the 2-level ABI, 64-bit */
 };
 
-/* One end. It is offered to `remote` while the other end is closed, whoever closed it. */
-struct channel_end {
-    struct domain *domain; /* NULL: closed, or not bound yet */
-    uint32_t port;
-    uint16_t remote;
-};
-
-struct channel {
-    void *backing;
-    struct channel_end ends[2];
-};
-
 /* Identified by its frontend's directory: the type, domain and number it is known by. */
 struct device {
     uint16_t front, back;
+    bool attached; /* its nodes are there */
     struct device *prev, *next;
     char front_path[HV_PATH_BYTES];
     char back_path[HV_PATH_BYTES];
@@ -95,6 +84,7 @@ void hypervisor_destroy(struct hypervisor *hv)
         free(device);
     }
     store_destroy(hv->store);
+    free(hv->history);
     free(hv);
 }
 
@@ -113,6 +103,27 @@ static void domain_path(uint16_t domid, char path[static HV_PATH_BYTES])
     snprintf(path, HV_PATH_BYTES, "/local/domain/%" PRIu16, domid);
 }
 
+/* What is known of the domid; the pointer is valid until the next one is new. */
+static struct history *history_of(struct hypervisor *hv, uint16_t domid)
+{
+    uint32_t old = hv->history_room;
+
+    if (domid >= old) {
+        hv->history_room = domid < 2 * old ? 2 * old : domid + 1u;
+        hv->history = realloc(hv->history, hv->history_room * sizeof(*hv->history));
+        assert(hv->history);
+        memset(hv->history + old, 0, (hv->history_room - old) * sizeof(*hv->history));
+    }
+    if (domid >= hv->domains_end)
+        hv->domains_end = domid + 1u;
+    return &hv->history[domid];
+}
+
+void hypervisor_domain_expect(struct hypervisor *hv, uint16_t domid)
+{
+    history_of(hv, domid)->expected = true;
+}
+
 /* The nodes of a domain that is there, or whose device is there before it. */
 static void make_domain_directory(struct hypervisor *hv, uint16_t domid)
 {
@@ -128,6 +139,32 @@ static void make_domain_directory(struct hypervisor *hv, uint16_t domid)
         make_directory(hv, path, domid, domid);
 }
 
+static void attach(struct hypervisor *hv, struct device *device)
+{
+    device->attached = true;
+    make_directory(hv, device->back_path, device->back, device->front);
+    make_directory(hv, device->front_path, device->front, device->back);
+    write_node(hv, device->back_path, "frontend", device->front_path);
+    write_number(hv, device->back_path, "frontend-id", device->front);
+    write_number(hv, device->back_path, "online", 1);
+    write_number(hv, device->back_path, "state", 1);
+    write_node(hv, device->front_path, "backend", device->back_path);
+    write_number(hv, device->front_path, "backend-id", device->back);
+    write_number(hv, device->front_path, "state", 1);
+}
+
+/* A domain is back: its devices come again, where the other one is there too. */
+static void attach_again(struct hypervisor *hv, uint16_t domid)
+{
+    struct device *device;
+
+    DL_FOREACH (hv->devices, device) {
+        bool ours = device->front == domid || device->back == domid;
+        if (ours && !device->attached && hv->domains[device->front] && hv->domains[device->back])
+            attach(hv, device);
+    }
+}
+
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
 {
     if (hv->domains[domid])
@@ -138,36 +175,37 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
     hypervisor_grants_init(hv, domain);
     slots_init(&domain->ports, 1, hv->config.ports_max);
     hv->domains[domid] = domain;
-    if (domid >= hv->domains_end)
-        hv->domains_end = domid + 1u;
+    history_of(hv, domid)->lives++;
     domain->client = store_connect(hv->store, domid, NULL);
     make_domain_directory(hv, domid);
     store_introduce(hv->store, domid);
+    attach_again(hv, domid);
     return 0;
 }
 
 /* A device's directory goes, and the one above it if that is left empty. */
-static void remove_directory(struct hypervisor *hv, char *path)
+static void remove_directory(struct hypervisor *hv, const char *path)
 {
+    char above[HV_PATH_BYTES];
     struct store_names names;
 
     (void)store_cut(hv->store, path); /* may be gone: a domain can remove it too */
-    *strrchr(path, '/') = '\0';
-    if (store_list(store_toolstack(hv->store), 0, path, &names) == 0 && names.count == 0)
-        (void)store_cut(hv->store, path);
+    snprintf(above, sizeof(above), "%s", path);
+    *strrchr(above, '/') = '\0';
+    if (store_list(store_toolstack(hv->store), 0, above, &names) == 0 && names.count == 0)
+        (void)store_cut(hv->store, above);
 }
 
-static void remove_devices(struct hypervisor *hv, uint16_t domid)
+static void detach_devices(struct hypervisor *hv, uint16_t domid)
 {
-    struct device *device, *following;
+    struct device *device;
 
-    DL_FOREACH_SAFE (hv->devices, device, following) {
-        if (device->front != domid && device->back != domid)
+    DL_FOREACH (hv->devices, device) {
+        if ((device->front != domid && device->back != domid) || !device->attached)
             continue;
-        DL_DELETE(hv->devices, device);
+        device->attached = false;
         remove_directory(hv, device->front_path);
         remove_directory(hv, device->back_path);
-        free(device);
     }
 }
 
@@ -188,7 +226,7 @@ void hypervisor_domain_remove(struct hypervisor *hv, uint16_t domid)
     free(domain);
     hv->domains[domid] = NULL;
 
-    remove_devices(hv, domid);
+    detach_devices(hv, domid);
     domain_path(domid, path);
     (void)store_cut(hv->store, path); /* may be gone: domain 0 can remove it too */
     store_release(hv->store, domid);
@@ -217,15 +255,7 @@ int hypervisor_device_add(struct hypervisor *hv, const char *type, uint16_t fron
     DL_APPEND(hv->devices, device);
     make_domain_directory(hv, front);
     make_domain_directory(hv, back);
-    make_directory(hv, device->back_path, back, front);
-    make_directory(hv, device->front_path, front, back);
-    write_node(hv, device->back_path, "frontend", device->front_path);
-    write_number(hv, device->back_path, "frontend-id", front);
-    write_number(hv, device->back_path, "online", 1);
-    write_number(hv, device->back_path, "state", 1);
-    write_node(hv, device->front_path, "backend", device->back_path);
-    write_number(hv, device->front_path, "backend-id", back);
-    write_number(hv, device->front_path, "state", 1);
+    attach(hv, device);
     return 0;
 }
 

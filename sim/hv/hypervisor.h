@@ -43,8 +43,13 @@ void hypervisor_destroy(struct hypervisor *hv);
 /* The tree, which belongs to the tables: for serving it and for playing the toolstack. */
 struct store *hypervisor_store(struct hypervisor *hv);
 
+/* A domain that was not yet there may come: who looks (hypervisor_look.h) is told so. Nothing else
+ * follows from it. */
+void hypervisor_domain_expect(struct hypervisor *hv, uint16_t domid);
+
 /* Introduce a domain: it may use the other calls; its /local/domain/N exists, which it may read,
- * with `domid`, and `data`, which is its own. 0 or -ERR_EXIST. */
+ * with `domid`, and `data`, which is its own. Of a domain that died and is back, the devices whose
+ * other domain is there are created anew, at state 1. 0 or -ERR_EXIST. */
 int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid);
 
 /* The store as that domain, which exists, uses it through its handle. */
@@ -52,12 +57,14 @@ struct store_client *hypervisor_client(struct hypervisor *hv, uint16_t domid);
 
 /* A domain died or closed its handle: its mappings, runs, ports and watches go, both directories of
  * the devices it was part of go (with a parent left empty), its /local/domain/N and all other nodes
- * it owns go, @releaseDomain fires. The peers' mappings of its runs stay valid. */
+ * it owns go, @releaseDomain fires. The peers' mappings of its runs stay valid. The devices stay
+ * configured. On Xen a rebooted guest is a new domain and a new backend domain is attached by hand;
+ * this toolstack detaches and attaches by itself, and the domid is the same. */
 void hypervisor_domain_remove(struct hypervisor *hv, uint16_t domid);
 
-/* The toolstack creates a device: front `backend`, `backend-id`, `state` 1; back `frontend`,
- * `frontend-id`, `online` 1, `state` 1. Each directory belongs to its domain, and the other may
- * read it. The domains need not exist yet. 0 or -ERR_EXIST. */
+/* The toolstack configures and creates a device: front `backend`, `backend-id`, `state` 1; back
+ * `frontend`, `frontend-id`, `online` 1, `state` 1. Each directory belongs to its domain, and the
+ * other may read it. The domains need not exist yet. 0 or -ERR_EXIST. */
 int hypervisor_device_add(struct hypervisor *hv, const char *type, uint16_t front, uint16_t back,
                           uint16_t devid);
 

@@ -10,23 +10,6 @@
 
 #include <stdlib.h>
 
-struct run {
-    struct domain *owner; /* NULL: died */
-    void *backing;
-    uint32_t pages;
-    uint32_t holds; /* pieces of mappings that lie in it */
-    uint16_t peer;
-    bool ended;
-    uint32_t refs[];
-};
-
-struct mapping {
-    uint32_t handle;
-    uint32_t piece_count;
-    UT_hash_handle hh;
-    struct run *runs[]; /* of each piece */
-};
-
 /* Free a run that nobody can reach any more, its refs with it. */
 static void run_settle(struct hypervisor *hv, struct run *run)
 {
@@ -40,6 +23,8 @@ static void run_settle(struct hypervisor *hv, struct run *run)
     }
     if (owner)
         owner->quarantined -= run->pages;
+    else
+        hv->history[run->owner_domid].held_pages -= run->pages;
     hv->config.release_run(hv->config.self, run->backing);
     free(run);
 }
@@ -78,6 +63,7 @@ int64_t hypervisor_share(struct hypervisor *hv, uint16_t owner, uint16_t peer, u
     struct run *run = calloc(1, sizeof(*run) + pages * sizeof(run->refs[0]));
     assert(run);
     run->owner = domain;
+    run->owner_domid = owner;
     run->backing = backing;
     run->pages = pages;
     run->peer = peer;
@@ -152,7 +138,9 @@ int64_t hypervisor_map(struct hypervisor *hv, uint16_t mapper, uint16_t owner, c
                                                 .run_pages = grant->run->pages};
     }
     *piece_count = n;
-    return mapping_new(hv->domains[mapper], runs, n)->handle;
+    struct mapping *mapping = mapping_new(hv->domains[mapper], runs, n);
+    mapping->pages = count;
+    return mapping->handle;
 }
 
 static void mapping_end(struct hypervisor *hv, struct domain *mapper, struct mapping *mapping)
@@ -200,6 +188,7 @@ void hypervisor_grants_fini(struct hypervisor *hv, struct domain *domain)
         /* Its other refs are skipped from here on and go with the table. */
         run->owner = NULL;
         run->ended = true;
+        hv->history[run->owner_domid].held_pages += run->pages;
         run_settle(hv, run);
     }
     free(domain->grants);

@@ -10,6 +10,9 @@
 #endif
 #include "sim/hv/store_server.h"
 
+#include "ringlib/err.h"
+#include "sim/hv/emu_wire.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -85,7 +88,7 @@ static struct listener *listener_of(const struct store_server *server, uint16_t 
 
 static void client_accept(struct store_server *server, struct listener *listener)
 {
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = emu_wire_accept(listener->fd);
 
     if (fd < 0)
         return; /* it went away again, or we are out of descriptors */
@@ -178,14 +181,13 @@ static void client_send(struct client *client)
     uint32_t count;
 
     while (!client->leaving && (count = store_wire_output(client->wire, &bytes)) > 0) {
-        ssize_t sent = send(client->fd, bytes, count, MSG_NOSIGNAL);
+        int64_t sent = emu_wire_stream_send(client->fd, bytes, count);
 
-        if (sent < 0 && errno != EINTR) {
-            client->leaving = errno != EAGAIN;
+        if (sent < 0) {
+            client->leaving = sent != -ERR_AGAIN;
             break;
         }
-        if (sent > 0)
-            store_wire_sent(client->wire, (uint32_t)sent);
+        store_wire_sent(client->wire, (uint32_t)sent);
     }
 }
 

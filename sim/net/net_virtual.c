@@ -244,9 +244,9 @@ void net_virtual_reset(struct net *net, uint64_t token)
     close_token(net_virtual_host_of(net), token, true);
 }
 
-static void virtual_destroy(struct net *net)
+/* Whatever the host has open goes, and what it has not taken yet. */
+static void leave_all(struct virtual_host *host, bool abort)
 {
-    struct virtual_host *host = net_virtual_host_of(net);
     struct virtual_socket *socket, *next;
 
     for (enum virtual_cause cause = VIRTUAL_BY_CALL; cause <= VIRTUAL_BY_NETWORK; cause++)
@@ -257,9 +257,30 @@ static void virtual_destroy(struct net *net)
             net_virtual_listen_stop_waiting(socket);
     }
     HASH_ITER (hh, host->named, socket, next) {
-        leave(socket, true);
+        leave(socket, abort);
         net_virtual_forget(socket);
     }
+}
+
+void net_virtual_died(struct net *net)
+{
+    leave_all(net_virtual_host_of(net), false);
+}
+
+void net_virtual_reborn(struct net *net, struct vcpu *vcpu)
+{
+    struct virtual_host *host = net_virtual_host_of(net);
+
+    host->vcpu = vcpu;
+    host->awake_ns = 0;
+    net->counters = (struct net_counters){0};
+}
+
+static void virtual_destroy(struct net *net)
+{
+    struct virtual_host *host = net_virtual_host_of(net);
+
+    leave_all(host, true);
     host->world->hosts--;
     free(host->name);
     free(host);

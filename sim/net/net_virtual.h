@@ -43,6 +43,12 @@ struct net_virtual_host_config {
 struct net *net_virtual_host(struct net_virtual *world,
                              const struct net_virtual_host_config *config);
 
+/* The program on a host died: its sockets are closed as a kernel does it, in good order unless
+ * something was not read; who waits at its listeners is reset. Nothing of it completes any more.
+ * The host, with its links, is there for the next program, whose calls `vcpu` pays for. */
+void net_virtual_died(struct net *host);
+void net_virtual_reborn(struct net *host, struct vcpu *vcpu);
+
 /* The link between two hosts, from now on; in flight is what left before. */
 void net_virtual_set_link(struct net *a, struct net *b, const struct net_link *link);
 const struct net_link *net_virtual_link(const struct net *a, const struct net *b);

@@ -45,6 +45,7 @@ enum diag_code {
     DIAG_TOO_MANY = 113,
     DIAG_NEEDS_KEY = 114,
     DIAG_CANNOT_LISTEN = 115, /* found by the run */
+    DIAG_DESCRIPTORS = 116,   /* likewise */
     DIAG_SET_MALFORMED = 120,
     DIAG_SET_PATH = 121,
     DIAG_NOT_VIRTUAL = 190,

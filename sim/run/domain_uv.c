@@ -130,6 +130,7 @@ struct domain_uv *domain_uv_open(struct uv_loop_s *uv, const struct domain_uv_co
         domain->exec = exec_create(&(struct exec_config){.hv = domain->hv,
                                                          .net = domain->net,
                                                          .notify = config->notify,
+                                                         .share = EXEC_SHARE,
                                                          .max_devices = config->max_devices});
         domain->handles = open_handles(domain, uv);
         domain->timer = timer_uv_open(uv);

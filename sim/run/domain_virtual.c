@@ -75,7 +75,10 @@ struct domain_virtual *domain_virtual_open(const struct domain_virtual_config *c
     domain->vcpu = vcpu_add(config->vcpus, &vcpu);
     const struct net_virtual_host_config host = {
         .name = config->name, .who = config->domid, .vcpu = domain->vcpu};
-    if (config->world)
+    domain->net = config->host;
+    if (config->host)
+        net_virtual_reborn(config->host, domain->vcpu);
+    else if (config->world)
         domain->net = net_virtual_host(config->world, &host);
     domain->hv =
         hv_virtual_domain(config->machine, config->domid, domain->vcpu, config->world != NULL);
@@ -83,6 +86,7 @@ struct domain_virtual *domain_virtual_open(const struct domain_virtual_config *c
                                      .net = domain->net,
                                      .notify = config->notify,
                                      .max_devices = config->max_devices,
+                                     .share = EXEC_SHARE,
                                      .trace = config->trace,
                                      .vcpu = domain->vcpu};
     domain->exec = exec_create(&exec);
@@ -91,14 +95,30 @@ struct domain_virtual *domain_virtual_open(const struct domain_virtual_config *c
     return domain;
 }
 
+static void leave(struct domain_virtual *domain)
+{
+    exec_destroy(domain->exec);
+    hv_close(domain->hv);
+    free(domain);
+}
+
 void domain_virtual_close(struct domain_virtual *domain)
 {
     vcpu_retire(domain->vcpu);
     if (domain->net)
         net_destroy(domain->net);
-    exec_destroy(domain->exec);
-    hv_close(domain->hv);
-    free(domain);
+    leave(domain);
+}
+
+struct net *domain_virtual_kill(struct domain_virtual *domain)
+{
+    struct net *host = domain->net;
+
+    vcpu_retire(domain->vcpu);
+    if (host)
+        net_virtual_died(host);
+    leave(domain);
+    return host;
 }
 
 struct exec *domain_virtual_exec(struct domain_virtual *domain)

@@ -18,6 +18,7 @@ struct domain_virtual_config {
     struct vcpus *vcpus;
     struct hv_virtual *machine;
     struct net_virtual *world; /* a backend: with sockets; else NULL */
+    struct net *host;          /* that domain_virtual_kill left; or NULL */
     const struct trace_sink *trace;
     const char *name; /* not kept */
     uint16_t domid;
@@ -35,6 +36,10 @@ struct domain_virtual *domain_virtual_open(const struct domain_virtual_config *c
 
 /* Leave the hypervisor, which to the others is this domain's death, and free. Not within a turn. */
 void domain_virtual_close(struct domain_virtual *domain);
+
+/* The same for a process that is killed: its sockets are closed as a kernel does it. The host they
+ * were on, NULL without sockets, is the caller's, for the next domain or for net_destroy. */
+struct net *domain_virtual_kill(struct domain_virtual *domain);
 
 /* Its executor, to add cores to; its handle; its sockets or NULL; its vCPU. */
 struct exec *domain_virtual_exec(struct domain_virtual *domain);

@@ -25,20 +25,25 @@ struct exec *exec_create(const struct exec_config *config)
     exec->config = *config;
     exec->devices = calloc(config->max_devices, sizeof(struct exec_device));
     exec->business = calloc(config->max_devices, sizeof(exec->business[0]));
-    if (exec->devices && exec->business)
+    exec->waiting = calloc(config->max_devices, sizeof(exec->waiting[0]));
+    if (exec->devices && exec->business && exec->waiting)
         return exec;
     free(exec->devices);
     free(exec->business);
+    free(exec->waiting);
     free(exec);
     return NULL;
 }
 
 void exec_destroy(struct exec *exec)
 {
-    for (uint32_t i = 0; i < exec->config.max_devices; i++)
+    for (uint32_t i = 0; i < exec->config.max_devices; i++) {
         free(exec->devices[i].channels);
+        exec_share_forget(&exec->devices[i]);
+    }
     free(exec->devices);
     free(exec->business);
+    free(exec->waiting);
     free(exec->marks);
     free(exec->upcalls);
     free(exec);
@@ -61,13 +66,15 @@ int exec_add(struct exec *exec, const struct exec_core *core)
     if (device->used)
         return -ERR_NOSPC;
     /* it may still be listed for the one that had its index */
-    *device = (struct exec_device){.used = true, .listed = device->listed, .core = *core};
+    *device = (struct exec_device){
+        .used = true, .listed = device->listed, .waiting = device->waiting, .core = *core};
     device->channels = calloc(core->slots + 1, sizeof(struct exec_channel));
     if (!device->channels) {
         device->used = false;
         return -ERR_NOMEM;
     }
     exec->device_first = index;
+    exec->device_count++;
     return index;
 }
 
@@ -77,7 +84,9 @@ void exec_remove(struct exec *exec, uint16_t index)
 
     assert(device->used && device->in_flight == 0);
     free(device->channels);
-    *device = (struct exec_device){.listed = device->listed};
+    exec_share_forget(device);
+    *device = (struct exec_device){.listed = device->listed, .waiting = device->waiting};
+    exec->device_count--;
     exec->device_first = index < exec->device_first ? index : exec->device_first;
 }
 
@@ -176,6 +185,7 @@ static void step(struct exec *exec, const struct ev *ev)
     device->core.step(device->core.core, ev, out);
     device->more = out->more || (device->more && ev->kind != EV_MORE);
     exec->counters.steps++;
+    exec_share_spend(device, ev);
     enlist(exec, step_device(ev->token));
     if (exec->config.vcpu)
         vcpu_charge(exec->config.vcpu, COST_STEP, 1);
@@ -235,6 +245,10 @@ static bool serve_device(struct exec *exec, uint32_t index)
         kind = EV_TIME;
     else if (kind == EV_MORE && !device->more)
         return false;
+    if (!exec_share_left(exec, device)) {
+        exec->held_back = true;
+        return false;
+    }
     if (kind == EV_START)
         device->start = false;
     else if (kind == EV_STOP)
@@ -266,21 +280,45 @@ static bool serve_devices(struct exec *exec)
     return any;
 }
 
+static void take(struct exec *exec, const struct ev *ev)
+{
+    if (!exec_share_hold(exec, ev))
+        dispatch(exec, ev);
+}
+
 static bool serve_seams(struct exec *exec)
 {
     struct ev ev;
     bool any = false;
 
     for (uint32_t i = 0; i < SEAM_EVENTS_MAX && hv_next(exec->config.hv, &ev); i++) {
-        dispatch(exec, &ev);
+        take(exec, &ev);
         any = true;
     }
     for (uint32_t i = 0; i < SEAM_EVENTS_MAX && exec->config.net && net_next(exec->config.net, &ev);
          i++) {
-        dispatch(exec, &ev);
+        take(exec, &ev);
         any = true;
     }
     return any;
+}
+
+/* What was held for a later turn: each device has its share of it. */
+static void serve_waiting(struct exec *exec)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < exec->waiting_count; i++) {
+        uint16_t index = exec->waiting[i];
+        struct exec_device *device = &exec->devices[index];
+        struct ev ev;
+        while (exec_share_take(exec, index, &ev))
+            dispatch(exec, &ev);
+        device->waiting = device->held.count > 0;
+        if (device->waiting)
+            exec->waiting[kept++] = index;
+    }
+    exec->waiting_count = kept;
 }
 
 static bool deliver_upcalls(struct exec *exec)
@@ -306,6 +344,8 @@ bool exec_turn(struct exec *exec, uint64_t now_ns)
     exec->called = false;
     exec->now_ns = now_ns;
     exec->counters.turns++;
+    exec->held_back = false;
+    serve_waiting(exec);
     for (uint32_t round = 0; any && round < ROUNDS_MAX; round++) {
         any = serve_seams(exec);
         any |= serve_devices(exec);
@@ -313,7 +353,7 @@ bool exec_turn(struct exec *exec, uint64_t now_ns)
     }
     exec_flush(exec);
     exec->in_turn = false;
-    return any;
+    return any || exec->held_back || exec->waiting_count > 0;
 }
 
 struct step_out *exec_call(struct exec *exec, uint64_t now_ns)

@@ -4,7 +4,8 @@
  *
  * One executor per process; each core in it is a device with an index of its own in the tokens.
  * A turn takes what the seams have, steps the cores until nothing is left or the budget is spent,
- * delivers upcalls after the completions, and last of all notifies each marked port once.
+ * that of the turn or each device's share of it, delivers upcalls after the completions, and last
+ * of all notifies each marked port once.
  * Source: architecture 3 ("The executor").
  */
 #ifndef XENSOCK_SIM_RUN_EXEC_H
@@ -15,7 +16,13 @@
 #include "sim/net/net.h"
 #include "sim/time/vcpu.h"
 
-enum { EXEC_PATH_BYTES = 160 };
+enum {
+    EXEC_PATH_BYTES = 160,
+    /* A device's share of a turn (exec_share.c): the more, the longer others wait; the less, the
+     * more turns there are. Of 2 to 32 that were tried, 6 lets a noisy guest cost too much
+     * (scenarios/noisy-guest.yaml), and 2 costs guests with many small requests a third of them. */
+    EXEC_SHARE = 3,
+};
 
 /* One core. The function pointers are fe_step, be_step, bus_step and the like. */
 struct exec_core {
@@ -43,6 +50,7 @@ struct exec_config {
     struct net *net; /* NULL in a guest */
     enum exec_notify notify;
     uint32_t max_devices;           /* 1..65536 */
+    uint32_t share;                 /* of a turn for each of several devices; 0: no bound */
     const struct trace_sink *trace; /* or NULL: events, actions, calls */
     struct vcpu *vcpu;              /* in virtual time: pays for steps and copies; else NULL */
 };

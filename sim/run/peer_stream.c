@@ -20,7 +20,9 @@ void peer_streams_init(struct peer_streams *all, const struct scenario_peer *pee
 
 bool peer_streams_next(struct peer_streams *all, uint64_t *number)
 {
-    if (all->opened == all->connections ||
+    uint64_t kept = all->opened - (all->kind == SCENARIO_PEER_CLIENT ? all->counters.cut : 0);
+
+    if (kept == all->connections || all->pausing || all->over ||
         all->unanswered[all->opened % all->listeners] == PEER_UNANSWERED_MAX)
         return false;
     *number = all->stream_base + all->opened++;
@@ -200,13 +202,32 @@ static bool may_break(const struct peer_stream *stream)
     return has_header(stream) && stream->limit == UINT64_MAX && stream->header.mode != PAYLOAD_UP;
 }
 
+static void cut(struct peer_streams *all)
+{
+    all->counters.cut++;
+    all->pausing = all->kind == SCENARIO_PEER_CLIENT;
+}
+
+void peer_stream_refused(struct peer_stream *stream)
+{
+    if (stream->all->cuts)
+        cut(stream->all);
+    else
+        stream->all->counters.connect_failures++;
+}
+
 void peer_stream_end(struct peer_stream *stream, bool broken)
 {
     struct peer_counters *counters = &stream->all->counters;
     uint64_t moved = stream->header.mode == PAYLOAD_DOWN ? stream->sent : stream->received;
+    bool whole = has_header(stream) && moved >= stream->header.bytes;
 
     if (!is_client(stream) && stream->header_received == 0)
         return; /* it said nothing: a guest may give a socket up as it connects */
+    if (stream->all->cuts && (!whole || (broken && !may_break(stream)))) {
+        cut(stream->all);
+        return;
+    }
     if (!broken && !has_header(stream)) {
         reject(stream);
         return;

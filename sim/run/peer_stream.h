@@ -17,6 +17,7 @@ enum {
     PEER_CHUNK_BYTES = 64 << 10, /* what a peer reads or writes at most at once */
     PEER_UNANSWERED_MAX = 8,     /* a client's connections to a listener that nobody took: below the
                                     backlog of draft 1 */
+    PEER_PAUSE_NS = 10000000,
 };
 
 /* What a peer has done since it was started. Bytes are those of the streams: no header counts. */
@@ -30,6 +31,7 @@ struct peer_counters {
     uint64_t short_streams;    /* ended before the bytes the header announced */
     uint64_t protocol_errors;  /* bad or missing header, wrong mode, bytes after the last one */
     uint64_t resets;           /* broke instead of ending, unless endless and sent to by us */
+    uint64_t cut;              /* short, broken or refused where faults of the run do that */
     uint64_t first_bad_stream; /* if there were mismatches: the stream of the first, */
     uint64_t first_bad_offset; /* and where in it */
 };
@@ -38,11 +40,15 @@ struct peer_counters {
 struct peer_streams {
     enum scenario_peer_kind kind; /* not external */
     struct peer_counters counters;
+    bool cuts; /* faults of the run cut connections: that is counted, and no failure */
     /* client: */
     uint64_t seed;
     uint64_t stream_base; /* connection i carries stream stream_base + i */
     uint64_t bytes;
-    uint32_t connections, opened;
+    uint32_t connections;                       /* to be carried through */
+    uint32_t opened;                            /* so far, those that were cut too */
+    bool pausing;                               /* one was cut: the next is to wait */
+    bool over;                                  /* none is wanted any more */
     uint32_t listeners;                         /* connection i goes to the (i mod listeners)-th, */
     uint8_t unanswered[SCENARIO_LISTENERS_MAX]; /* where nobody took so many yet */
 };
@@ -66,8 +72,9 @@ void peer_streams_init(struct peer_streams *all, const struct scenario_peer *pee
                        uint64_t stream_base);
 
 /* Whether a client is to open another connection now, and which stream that carries; at most
- * PEER_UNANSWERED_MAX wait at a time for a listener, and none is opened twice: the next waits for
- * its listener. False for what listens. */
+ * PEER_UNANSWERED_MAX wait at a time for a listener: the next waits for its listener. None is
+ * opened twice; instead of one that was cut comes another one, PEER_PAUSE_NS later: who sees
+ * `pausing` clears it then. False for what listens. */
 bool peer_streams_next(struct peer_streams *all, uint64_t *number);
 
 /* Begin a connection that was accepted, or that a client opens; `all` must outlive it. It counts
@@ -98,6 +105,9 @@ void peer_stream_sent(struct peer_stream *stream, size_t bytes);
 
 /* The connection came to its end, in good order or broken: judge it. It is then to be closed. */
 void peer_stream_end(struct peer_stream *stream, bool broken);
+
+/* A client's connection did not come about. */
+void peer_stream_refused(struct peer_stream *stream);
 
 /* It was closed, for whatever reason; once. */
 void peer_stream_closed(struct peer_stream *stream);

@@ -20,7 +20,9 @@ struct peer_uv {
     struct peer_uv_config config;
     struct peer_streams streams;
     struct conn *conns;
-    bool listening; /* the listener is open */
+    uv_timer_t timer; /* of a client's pause; opened where connections are cut */
+    bool listening;   /* the listener is open */
+    bool timing;      /* the timer is */
     bool stopping;
 };
 
@@ -75,7 +77,7 @@ static void host_addr(struct sockaddr_storage *host, const struct call_addr *add
 
 static void free_when_closed(struct peer_uv *peer)
 {
-    if (peer->stopping && !peer->listening && !peer->conns)
+    if (peer->stopping && !peer->listening && !peer->timing && !peer->conns)
         free(peer);
 }
 
@@ -87,7 +89,31 @@ static void on_listener_closed(uv_handle_t *handle)
     free_when_closed(peer);
 }
 
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct peer_uv *peer = handle->data;
+
+    peer->timing = false;
+    free_when_closed(peer);
+}
+
 static void open_more(struct peer_uv *peer);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct peer_uv *peer = timer->data;
+
+    peer->streams.pausing = false;
+    open_more(peer);
+}
+
+/* One connection less: another one now, or after a pause. */
+static void go_on(struct peer_uv *peer)
+{
+    if (peer->streams.pausing && !uv_is_active((uv_handle_t *)&peer->timer))
+        uv_timer_start(&peer->timer, on_pause_over, PEER_PAUSE_NS / 1000000, 0);
+    open_more(peer);
+}
 
 static void on_conn_closed(uv_handle_t *handle)
 {
@@ -98,10 +124,11 @@ static void on_conn_closed(uv_handle_t *handle)
     peer_stream_closed(&conn->stream);
     free(conn);
     if (!peer->stopping)
-        open_more(peer);
+        go_on(peer);
     if (peer->stopping)
         free_when_closed(peer);
-    else if (peer->streams.counters.open == 0 && peer->config.finished)
+    else if (peer->streams.counters.open == 0 && peer->config.finished &&
+             (!peer->streams.pausing || peer->streams.over))
         peer->config.finished(peer->config.self); /* which may have stopped the peer */
 }
 
@@ -268,7 +295,7 @@ static struct conn *add_conn(struct peer_uv *peer)
 
 static void fail_connect(struct conn *conn)
 {
-    conn->peer->streams.counters.connect_failures++;
+    peer_stream_refused(&conn->stream);
     close_conn(conn);
 }
 
@@ -363,8 +390,12 @@ struct peer_uv *peer_uv_start(struct uv_loop_s *loop, const struct scenario_peer
     started->loop = loop;
     started->config = *config;
     peer_streams_init(&started->streams, peer, config->seed, config->stream_base);
-    if (peer->kind == SCENARIO_PEER_CLIENT)
+    started->streams.cuts = config->cuts;
+    if (peer->kind == SCENARIO_PEER_CLIENT) {
+        started->timing = uv_timer_init(loop, &started->timer) == 0;
+        started->timer.data = started;
         return started;
+    }
     *error = listen_on(started, &peer->addr.addr);
     if (*error == 0)
         return started;
@@ -395,6 +426,11 @@ void peer_uv_begin(struct peer_uv *peer)
     open_more(peer);
 }
 
+void peer_uv_end(struct peer_uv *peer)
+{
+    peer->streams.over = true;
+}
+
 const struct peer_counters *peer_uv_counters(const struct peer_uv *peer)
 {
     return &peer->streams.counters;
@@ -409,5 +445,7 @@ void peer_uv_stop(struct peer_uv *peer)
         close_conn(conn);
     if (peer->listening)
         uv_close((uv_handle_t *)&peer->listener, on_listener_closed);
+    if (peer->timing)
+        uv_close((uv_handle_t *)&peer->timer, on_timer_closed);
     free_when_closed(peer);
 }

@@ -16,10 +16,11 @@ struct uv_loop_s;
 struct peer_uv;
 
 struct peer_uv_config {
-    /* Called from the loop each time the last open connection has ended; a client's has then done
-     * all it had to do. May be NULL. */
+    /* Called from the loop each time the last open connection has ended; a client has then done all
+     * it had to do, unless one was cut. May be NULL. */
     void (*finished)(void *self);
     void *self;
+    bool cuts; /* as in struct peer_streams */
     /* client: */
     struct call_addr connect_to; /* the first listener; the others are on the next ports */
     uint64_t seed;
@@ -37,9 +38,11 @@ struct peer_uv *peer_uv_start(struct uv_loop_s *loop, const struct scenario_peer
  * for a client an empty text. */
 void peer_uv_address(const struct peer_uv *peer, char text[SCENARIO_ADDR_BYTES]);
 
-/* Open the connections of a client, once; none is tried twice. At most 8 wait at a time for a
- * listener to answer. */
+/* Open the connections of a client, once. At most 8 wait at a time for a listener to answer. */
 void peer_uv_begin(struct peer_uv *peer);
+
+/* Open no more connections: nobody is left to take them. */
+void peer_uv_end(struct peer_uv *peer);
 
 /* What was counted until now; valid until the peer is stopped. */
 const struct peer_counters *peer_uv_counters(const struct peer_uv *peer);

@@ -48,6 +48,7 @@ struct peer_virtual {
     uint64_t tokens;    /* given so far */
     uint64_t now_ns;    /* of the turn */
     bool begun;
+    uint64_t pause_ns; /* a client's pause ends then */
 };
 
 /* Exactly so much room, of no contents; 0: none. */
@@ -234,7 +235,7 @@ static void on_accept(struct conn *conn, int32_t ret)
 static void on_connect(struct conn *conn, int32_t ret)
 {
     if (ret < 0) {
-        conn->peer->streams.counters.connect_failures++;
+        peer_stream_refused(&conn->stream);
         drop(conn); /* the token names nothing */
         return;
     }
@@ -263,6 +264,20 @@ static void take(struct peer_virtual *peer, const struct ev *ev)
 
 /* ---- the peer ---- */
 
+/* A connection was cut: the next one waits. */
+static void pause_if_cut(struct peer_virtual *peer)
+{
+    struct peer_streams *streams = &peer->streams;
+
+    if (streams->pausing && peer->pause_ns == 0) {
+        peer->pause_ns = peer->now_ns + PEER_PAUSE_NS;
+        vcpu_wake(peer->vcpu, peer->pause_ns);
+    } else if (streams->pausing && peer->pause_ns <= peer->now_ns) {
+        streams->pausing = false;
+        peer->pause_ns = 0;
+    }
+}
+
 static void open_more(struct peer_virtual *peer)
 {
     uint64_t number;
@@ -287,6 +302,7 @@ static bool run(void *self, uint64_t now_ns)
     vcpu_charge(peer->vcpu, COST_TURN, 1);
     for (; taken < EVENTS_MAX && net_next(peer->net, &ev); taken++)
         take(peer, &ev);
+    pause_if_cut(peer);
     if (peer->begun)
         open_more(peer);
     return taken == EVENTS_MAX;
@@ -329,6 +345,7 @@ struct peer_virtual *peer_virtual_start(const struct peer_virtual_config *config
     peer->config = *config;
     peer->config.peer = NULL;
     peer_streams_init(&peer->streams, spec, config->seed, config->stream_base);
+    peer->streams.cuts = config->cuts;
     host.vcpu = peer->vcpu = vcpu_add(config->vcpus, &vcpu);
     peer->net = net_virtual_host(config->world, &host);
     *error = spec->kind == SCENARIO_PEER_CLIENT ? 0 : listen_on(peer, &spec->addr.addr);

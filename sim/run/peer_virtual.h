@@ -27,6 +27,7 @@ struct peer_virtual_config {
     struct net_virtual *world;
     const struct trace_sink *trace; /* or NULL */
     uint16_t who;                   /* in trace records */
+    bool cuts;                      /* as in struct peer_streams */
     /* client: */
     struct call_addr connect_to; /* the first listener; the others are on the next ports */
     uint64_t seed;
@@ -41,8 +42,8 @@ struct peer_virtual *peer_virtual_start(const struct peer_virtual_config *config
 /* Where the peer listens, port 0 replaced by the one given; for a client an address of len 0. */
 struct call_addr peer_virtual_address(const struct peer_virtual *peer);
 
-/* Open the connections of a client from now on, once; none is tried twice. At most
- * PEER_UNANSWERED_MAX wait at a time for a listener to answer. */
+/* Open the connections of a client from now on, once. At most PEER_UNANSWERED_MAX wait at a time
+ * for a listener to answer. */
 void peer_virtual_begin(struct peer_virtual *peer);
 
 /* What was counted until now; valid until the peer is stopped. From its first turn on a client has

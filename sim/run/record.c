@@ -172,6 +172,10 @@ int record_add_workload(json_t *result, const struct record_workload *workload)
         ret = add_open_loop(result, workload);
     if (ret == 0 && workload->listeners > 0)
         ret = add_accepted(result, workload);
+    if (ret == 0 && workload->cuts)
+        ret = set_value(result, "lost", name, "connections", workload->lost);
+    if (ret == 0 && workload->cuts)
+        ret = set_value(result, "resumed", name, "times", workload->resumed);
     return ret;
 }
 
@@ -197,6 +201,11 @@ int record_add_virtual(json_t *result, const struct record_virtual *run)
         ret = set_new(repeat, "cost_model",
                       json_pack("{s:s, s:s}", "name", run->model, "xxh128", run->model_xxh128));
     return ret;
+}
+
+int record_add_faults(json_t *result, json_t *faults)
+{
+    return set_new(repeat_of(result), "faults", json_incref(faults));
 }
 
 int record_add_counter(json_t *result, const char *name, uint64_t value)

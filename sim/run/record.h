@@ -70,12 +70,15 @@ struct record_workload {
     uint64_t backlog;                    /* open loop: operations due, but never begun */
     uint32_t listeners;                  /* of a serve; 0: of another kind. Over the whole run: */
     uint64_t accepted, accepted_least, accepted_most; /* in all; by one listener */
+    bool cuts;                                        /* faults of the run cut connections; then: */
+    uint64_t lost, resumed; /* connections that went with the device; how often it came again */
 };
 
 /* Adds the metrics {throughput, bytes, operations, duration, latency}.NAME of a workload, of an
  * open loop also {service, offered, backlog}.NAME, of connect-close released.NAME, of a serve
- * accepted.NAME with how many listeners accepted at least and at most how much, each with its unit:
- * 0 or -ERR_NOMEM. A workload added twice keeps the later one. */
+ * accepted.NAME with how many listeners accepted at least and at most how much, with faults also
+ * {lost, resumed}.NAME, each with its unit: 0 or -ERR_NOMEM. A workload added twice keeps the later
+ * one. */
 int record_add_workload(json_t *result, const struct record_workload *workload);
 
 /* Adds the metric received.NAME: how many bytes a workload received, and their XXH3-128 as
@@ -92,6 +95,10 @@ struct record_virtual {
 
 /* Adds `trace`, `cost_model` and `virtual_ns` to the repeat: 0 or -ERR_NOMEM. */
 int record_add_virtual(json_t *result, const struct record_virtual *run);
+
+/* Adds the faults that happened, [{"kind", "where", "at_ns", "recovery_ns"}], to the repeat;
+ * shared, not taken: 0 or -ERR_NOMEM. */
+int record_add_faults(json_t *result, json_t *faults);
 
 /* Adds `value` to the counter of that name ("backend.notify"), which starts at 0: 0 or
  * -ERR_NOMEM. */

@@ -20,7 +20,7 @@ json_t *report_workload(const char *name, const struct workload_result *result)
     return json_pack(
         "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:o?, s:o?, s:o?, s:I, s:s, "
         "s:i, "
-        "s:I, s:I}",
+        "s:I, s:I, s:I, s:I}",
         "name", name, "duration_ns", (json_int_t)result->duration_ns, "bytes",
         (json_int_t)result->bytes, "operations", (json_int_t)result->operations, "sent_bytes",
         (json_int_t)result->sent_bytes, "received_bytes", (json_int_t)result->received_bytes,
@@ -30,7 +30,8 @@ json_t *report_workload(const char *name, const struct workload_result *result)
         report_hist_json(result->latency), "service", report_hist_json(result->service), "released",
         report_hist_json(result->released), "backlog", (json_int_t)result->backlog, "xxh128",
         result->received_xxh128, "listeners", (int)result->listeners, "accepted_least",
-        (json_int_t)result->accepted_least, "accepted_most", (json_int_t)result->accepted_most);
+        (json_int_t)result->accepted_least, "accepted_most", (json_int_t)result->accepted_most,
+        "lost", (json_int_t)result->lost, "resumed", (json_int_t)result->resumed);
 }
 
 static const struct counter {
@@ -62,5 +63,7 @@ json_t *report_peer_counters(const struct peer_counters *counters)
     for (size_t i = 0; i < sizeof(peer_counters) / sizeof(peer_counters[0]); i++)
         json_object_set_new(json, peer_counters[i].name,
                             json_integer((json_int_t)counter_value(counters, &peer_counters[i])));
+    if (counters->cut > 0) /* only where there are faults */
+        json_object_set_new(json, "cut", json_integer((json_int_t)counters->cut));
     return json;
 }

@@ -78,7 +78,7 @@ static void add_workload(json_t *sum, json_t *one, bool single)
             add_first(sum, key, value);
         else if (json_is_object(value))
             add_hist(sum, key, value);
-        else
+        else if (json_is_integer(value))
             add(sum, key, number(one, key));
     }
     if (!single) /* of one guest it would be nobody's */

@@ -9,6 +9,7 @@ struct run_front {
     struct run_front_config config;
     struct front_core core;
     struct workload_set *workloads;
+    bool gone; /* to be started again, when nothing of it is left */
     bool stopped;
 };
 
@@ -16,6 +17,10 @@ static void upcall(void *self, const struct act *act)
 {
     struct run_front *front = self;
 
+    if (act->kind == ACT_GONE)
+        front->gone = scenario_cuts(front->config.scenario);
+    if (act->kind == ACT_UP && front->config.up)
+        front->config.up(front->config.self);
     workload_upcall(front->workloads, act);
 }
 
@@ -90,6 +95,11 @@ uint64_t run_front_turned(struct run_front *front, uint64_t now_ns)
     if (workload_phase(front->workloads) == WORKLOAD_DONE && !front->stopped) {
         front->stopped = true;
         exec_post(front->config.exec, front->core.index, EV_STOP);
+        return now_ns;
+    }
+    if (front->gone && !front->stopped && front_core_idle(&front->core)) {
+        front->gone = false;
+        exec_post(front->config.exec, front->core.index, EV_START);
         return now_ns;
     }
     return due_ns;

@@ -1,5 +1,6 @@
 /*
  * A guest's frontend device at its executor, with the workloads of a scenario on top.
+ * Where the scenario has faults that cut connections, a device that was lost is started again.
  * Knows no loop: it lives from upcalls, and from run_front_turned after each turn.
  */
 #ifndef XENSOCK_SIM_RUN_RUN_FRONT_H
@@ -22,6 +23,8 @@ struct run_front_config {
     void *self;
     /* Phases of the workloads, see workload.h. */
     void (*phase)(void *self, enum workload_phase phase, bool listening);
+    /* The device is up, for the first time or again. May be NULL. */
+    void (*up)(void *self);
     /* The backend broke the protocol; `text` says how. May be NULL. */
     void (*report)(void *self, const char *text);
 };

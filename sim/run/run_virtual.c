@@ -45,6 +45,15 @@ static void all_listen(struct run_virtual *run)
             peer_virtual_begin(run->peers[i]);
 }
 
+void run_virtual_listens(struct guest *guest)
+{
+    if (guest->listening)
+        return;
+    guest->listening = true;
+    if (++guest->run->listening == guest->run->guest_count)
+        all_listen(guest->run);
+}
+
 static void look_from(struct run_virtual *run)
 {
     for (uint32_t i = 0; i < run->backend_count; i++)
@@ -57,6 +66,20 @@ static void look_to(struct run_virtual *run)
         run_virtual_look_back(&run->backends[i], &run->backends[i].to);
 }
 
+void run_virtual_ended(struct guest *guest)
+{
+    if (guest->ended)
+        return;
+    guest->ended = true;
+    if (++guest->run->ended == guest->run->guest_count)
+        look_to(guest->run);
+}
+
+static const struct scenario *scenario_of(const struct guest *guest)
+{
+    return guest->rest ? guest->rest : &guest->run->scenario;
+}
+
 /* Backends are measured from the first guest's beginning to the last one's end. */
 static void phase(void *self, enum workload_phase to, bool listening)
 {
@@ -64,9 +87,7 @@ static void phase(void *self, enum workload_phase to, bool listening)
     struct run_virtual *run = guest->run;
 
     if (listening) {
-        guest->listening = true;
-        if (++run->listening == run->guest_count)
-            all_listen(run);
+        run_virtual_listens(guest);
         return;
     }
     guest->phase = to;
@@ -74,25 +95,40 @@ static void phase(void *self, enum workload_phase to, bool listening)
                                                         .who = guest->is.domid,
                                                         .point = TRACE_PHASE,
                                                         .detail = (uint8_t)to});
-    bool from_start = run->scenario.warmup_ns == 0; /* then flows count from the start */
+    bool from_start = scenario_of(guest)->warmup_ns == 0; /* then flows count from the start */
     if (to == WORKLOAD_MEASURE) {
         if (!from_start)
             run_virtual_look_front(guest, &guest->from);
-        if (run->measuring++ == 0 && !from_start)
+        if (guest->measure_ns == 0)
+            guest->measure_ns = vclock_now_ns(run->clock);
+        if (run->measuring++ > 0)
+            return;
+        run_virtual_plan(run);
+        if (!from_start)
             look_from(run);
     } else if (to == WORKLOAD_DRAIN) {
         run_virtual_look_front(guest, &guest->to);
-        if (++run->ended == run->guest_count)
-            look_to(run);
+        run_virtual_ended(guest);
     }
 }
 
 static void stop_backends(struct run_virtual *run)
 {
     for (uint32_t i = 0; i < run->backend_count; i++) {
+        if (!run->backends[i].domain)
+            continue;
         run_back_stop(run->backends[i].back);
         domain_virtual_kick(run->backends[i].domain);
     }
+}
+
+void run_virtual_through(struct guest *guest)
+{
+    if (guest->through)
+        return;
+    guest->through = true;
+    if (++guest->run->through == guest->run->guest_count)
+        stop_backends(guest->run);
 }
 
 static uint64_t guest_turned(void *self, uint64_t now_ns)
@@ -102,9 +138,7 @@ static uint64_t guest_turned(void *self, uint64_t now_ns)
 
     if (guest->through || !run_front_through(guest->front))
         return due_ns;
-    guest->through = true;
-    if (++guest->run->through == guest->run->guest_count)
-        stop_backends(guest->run);
+    run_virtual_through(guest);
     return STEP_NEVER;
 }
 
@@ -172,8 +206,9 @@ static uint32_t most_slots(const struct scenario *scenario)
     return most;
 }
 
-static void open_backend(struct run_virtual *run, struct backend *backend)
+void run_virtual_open_backend(struct backend *backend)
 {
+    struct run_virtual *run = backend->run;
     const struct scenario *scenario = &run->scenario;
     const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
 
@@ -182,6 +217,7 @@ static void open_backend(struct run_virtual *run, struct backend *backend)
                                         .vcpus = run->vcpus,
                                         .machine = run->machine,
                                         .world = run->world,
+                                        .host = backend->kernel,
                                         .trace = run->config.trace,
                                         .name = backend->is.name,
                                         .domid = backend->is.domid,
@@ -190,6 +226,7 @@ static void open_backend(struct run_virtual *run, struct backend *backend)
                                         .notify = run->config.notify,
                                         .self = backend,
                                         .turned = backend_turned});
+    backend->kernel = NULL;
     backend->back =
         run_back_create(&(struct run_back_config){.exec = domain_virtual_exec(backend->domain),
                                                   .domid = backend->is.domid,
@@ -204,8 +241,9 @@ static void open_backend(struct run_virtual *run, struct backend *backend)
     domain_virtual_kick(backend->domain);
 }
 
-static void open_guest(struct run_virtual *run, struct guest *guest)
+void run_virtual_open_guest(struct guest *guest)
 {
+    struct run_virtual *run = guest->run;
     const struct scenario_host *host = &run->scenario.hosts[guest->is.host];
     const struct dialect *dialect = dialect_find(run->scenario.protocol.dialect);
 
@@ -223,18 +261,19 @@ static void open_guest(struct run_virtual *run, struct guest *guest)
                                                             .turned = guest_turned});
     int ret = hypervisor_device_add(hv_virtual_tables(run->machine), dialect->device,
                                     guest->is.domid, guest->is.backend, 0);
-    assert(ret == 0);
+    assert(ret == 0 || ret == -ERR_EXIST); /* it stays configured when its guest was killed */
     guest->front =
         run_front_create(&(struct run_front_config){.exec = domain_virtual_exec(guest->domain),
                                                     .domid = guest->is.domid,
                                                     .backend = guest->is.backend,
-                                                    .scenario = &run->scenario,
+                                                    .scenario = scenario_of(guest),
                                                     .host = guest->is.host,
                                                     .guest = guest->is.number,
                                                     .name = guest->is.name,
                                                     .times = run->times,
                                                     .self = guest,
                                                     .phase = phase,
+                                                    .up = run_virtual_up,
                                                     .report = report_backend});
     assert(guest->front);
     domain_virtual_kick(guest->domain);
@@ -255,7 +294,8 @@ static void list_domains(struct run_virtual *run)
             continue;
         }
         struct backend *backend = &run->backends[domain.backend];
-        run->guests[domain.number] = (struct guest){.run = run, .is = domain, .backend = backend};
+        run->guests[domain.number] =
+            (struct guest){.run = run, .is = domain, .backend = backend, .waits = FAULT_LOG_NONE};
         backend->guests++;
     }
 }
@@ -282,6 +322,7 @@ static bool open_peer(struct run_virtual *run, uint32_t i, json_t **error)
                                       .world = run->world,
                                       .who = (uint16_t)(TRACE_PEER_BASE + i),
                                       .trace = run->config.trace,
+                                      .cuts = scenario_cuts(&run->scenario),
                                       .seed = run->scenario.seed,
                                       .stream_base = (UINT64_C(1) << 48) + ((uint64_t)i << 32),
                                       .connect_to = target->listen.addr},
@@ -329,10 +370,10 @@ struct run_virtual *run_virtual_create(const struct run_virtual_config *config, 
         return NULL;
     }
     for (uint32_t i = 0; i < run->backend_count; i++)
-        open_backend(run, &run->backends[i]);
+        run_virtual_open_backend(&run->backends[i]);
     lay_links(run);
     for (uint32_t i = 0; i < run->guest_count; i++)
-        open_guest(run, &run->guests[i]);
+        run_virtual_open_guest(&run->guests[i]);
     return run;
 }
 
@@ -347,6 +388,8 @@ static void close_domains(struct run_virtual *run)
     for (uint32_t i = 0; i < run->backend_count; i++) {
         if (run->backends[i].domain)
             domain_virtual_close(run->backends[i].domain);
+        if (run->backends[i].kernel)
+            net_destroy(run->backends[i].kernel);
         if (run->backends[i].back)
             run_back_destroy(run->backends[i].back);
     }
@@ -366,6 +409,7 @@ void run_virtual_destroy(struct run_virtual *run)
     json_decref(run->errors);
     for (uint32_t i = 0; i < run->scenario.workload_count; i++)
         workload_times_destroy(&run->times[i]);
+    run_virtual_faults_free(run);
     free(run->guests);
     free(run);
 }
@@ -385,12 +429,14 @@ static bool is_through(const struct run_virtual *run)
 static uint64_t progress_of(const struct run_virtual *run)
 {
     struct be_counters back;
-    uint64_t progress = run->through + run->ended + run->listening;
+    uint64_t progress = run->through + run->ended + run->listening + run->faults.count;
 
     run_virtual_count_back(run, &back);
     progress += back.requests + back.replies + back.sent_bytes + back.received_bytes;
     for (uint32_t i = 0; i < run->guest_count; i++)
-        progress += workload_progress(run_front_workloads(run->guests[i].front));
+        progress += !run->guests[i].front
+                        ? 0
+                        : workload_progress(run_front_workloads(run->guests[i].front));
     for (uint32_t i = 0; i < run->scenario.peer_count; i++)
         if (run->peers[i])
             progress += peer_virtual_counters(run->peers[i])->bytes_in +
@@ -406,6 +452,8 @@ static bool is_waited_for(const struct run_virtual *run)
 
     for (uint32_t i = 0; i < run->guest_count && !busy; i++) {
         const struct guest *guest = &run->guests[i];
+        if (!guest->front)
+            continue;
         workload_waits(run_front_workloads(guest->front), text, sizeof(text), NULL);
         busy = text[0] || guest->phase == WORKLOAD_IDLE || guest->phase >= WORKLOAD_DRAIN;
     }
@@ -426,7 +474,8 @@ static enum run_virtual_status look(struct run_virtual *run)
 {
     uint64_t now_ns = vclock_now_ns(run->clock), progress = progress_of(run);
     /* while the network has something under way it is not over, however long that takes */
-    bool waited_for = net_virtual_under_way(run->world) == 0 && is_waited_for(run);
+    bool waited_for =
+        net_virtual_under_way(run->world) == 0 && run->away == 0 && is_waited_for(run);
     bool stuck = progress == run->progress && waited_for;
     uint32_t events = LOOK_GUEST * run->guest_count;
 
@@ -461,10 +510,17 @@ enum run_virtual_status run_virtual_go(struct run_virtual *run, uint32_t events)
 void run_virtual_interrupt(struct run_virtual *run)
 {
     for (uint32_t i = 0; i < run->guest_count && !run->interrupted; i++) {
+        if (!run->guests[i].front)
+            continue;
         run_front_interrupt(run->guests[i].front);
         domain_virtual_kick(run->guests[i].domain);
     }
     run->interrupted = true;
+}
+
+const struct hypervisor *run_virtual_tables(const struct run_virtual *run)
+{
+    return hv_virtual_tables(run->machine);
 }
 
 uint64_t run_virtual_now_ns(const struct run_virtual *run)
@@ -490,9 +546,15 @@ uint64_t run_virtual_protocol_events(const struct run_virtual *run)
     uint64_t events = 0;
 
     for (uint32_t i = 0; i < run->backend_count; i++)
-        events += exec_protocol_events(exec_counters(domain_virtual_exec(run->backends[i].domain)));
+        events +=
+            !run->backends[i].domain
+                ? 0
+                : exec_protocol_events(exec_counters(domain_virtual_exec(run->backends[i].domain)));
     for (uint32_t i = 0; i < run->guest_count; i++)
-        events += exec_protocol_events(exec_counters(domain_virtual_exec(run->guests[i].domain)));
+        events +=
+            !run->guests[i].domain
+                ? 0
+                : exec_protocol_events(exec_counters(domain_virtual_exec(run->guests[i].domain)));
     return events;
 }
 

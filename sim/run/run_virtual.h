@@ -12,6 +12,7 @@
 #define XENSOCK_SIM_RUN_RUN_VIRTUAL_H
 
 #include "backend/policy.h"
+#include "sim/hv/hypervisor.h"
 #include "sim/run/exec.h"
 #include "sim/run/scenario_domains.h"
 
@@ -64,6 +65,17 @@ char *run_virtual_stall(const struct run_virtual *run);
 /* The i-th entity of the trace: its number in records, its name; false behind the last. */
 bool run_virtual_entity(const struct scenario *scenario, uint32_t i, uint16_t *who,
                         char name[SCENARIO_DOMAIN_NAME_BYTES]);
+
+/* Have this happen now, between two events, to a host of the scenario or to one of its guests
+ * (UINT32_MAX: all); `for_ns` as in struct scenario_fault, all else of it is ignored. What is dead
+ * already, or through with all it had to do, is left alone. */
+void run_virtual_fault(struct run_virtual *run, const struct scenario_fault *fault);
+
+/* The faults that happened, as fault_log_json has them; the caller's. */
+json_t *run_virtual_faults(const struct run_virtual *run);
+
+/* The hypervisor's tables, to look at. */
+const struct hypervisor *run_virtual_tables(const struct run_virtual *run);
 
 /* Frees it as it stands. */
 void run_virtual_destroy(struct run_virtual *run);

@@ -7,6 +7,7 @@
 #define XENSOCK_SIM_RUN_RUN_VIRTUAL_PRIVATE_H
 
 #include "sim/run/domain_virtual.h"
+#include "sim/run/fault_log.h"
 #include "sim/run/metrics_counters.h"
 #include "sim/run/peer_virtual.h"
 #include "sim/run/run_back.h"
@@ -20,20 +21,32 @@
 struct backend {
     struct run_virtual *run;
     struct scenario_domain is;
-    struct domain_virtual *domain;
+    struct domain_virtual *domain; /* NULL, as is `back`: killed; it left: */
     struct run_back *back;
-    uint32_t guests; /* how many are its own */
+    struct net *kernel; /* with its links; else NULL */
+    uint32_t guests;    /* how many are its own */
     struct metrics_counters from, to;
+};
+
+/* A fault of the scenario, and how often it happened. */
+struct planned_fault {
+    struct run_virtual *run;
+    const struct scenario_fault *fault;
+    uint64_t count;
 };
 
 struct guest {
     struct run_virtual *run;
     struct scenario_domain is;
     struct backend *backend;
-    struct domain_virtual *domain;
+    struct domain_virtual *domain; /* NULL, as is `front`: killed */
     struct run_front *front;
+    struct scenario *rest;        /* of one that was restarted: what is left to do; or NULL */
+    struct workload_result *past; /* by workload: of those that were killed; or NULL */
+    uint64_t measure_ns;          /* when it began to measure, for the first time */
+    uint32_t waits;               /* for its device, since what: fault_log.h's */
     enum workload_phase phase;
-    bool listening, through;
+    bool listening, ended, through;
     struct metrics_counters from, to;
 };
 
@@ -53,14 +66,31 @@ struct run_virtual {
     uint32_t listening, measuring, ended, through; /* how many guests */
     json_t *errors;
     bool interrupted;
-    uint64_t progress; /* as of the last look, which found nothing to hope for */
+    struct planned_fault planned[SCENARIO_FAULTS_MAX];
+    struct fault_log faults;
+    uint64_t measure_ns; /* when the first guest began to */
+    uint32_t away;       /* how many are to come again, or to go on */
+    uint64_t progress;   /* as of the last look, which found nothing to hope for */
     bool stuck;
     uint64_t progress_ns; /* until then there was hope */
     uint64_t look_at;     /* the events fired by then, for progress */
     enum run_virtual_status status;
 };
 
+/* run_virtual.c */
+void run_virtual_open_backend(struct backend *backend);
+void run_virtual_open_guest(struct guest *guest);
+void run_virtual_listens(struct guest *guest); /* from now on, or never: nobody waits for it */
+void run_virtual_ended(struct guest *guest);
+void run_virtual_through(struct guest *guest);
+
+/* run_virtual_faults.c */
+void run_virtual_plan(struct run_virtual *run); /* the measured phase begins */
+void run_virtual_up(void *guest);               /* its device is */
+void run_virtual_faults_free(struct run_virtual *run);
+
 /* run_virtual_report.c */
+void run_virtual_merge(struct workload_result *sum, const struct workload_result *one);
 void run_virtual_look_front(struct guest *guest, struct metrics_counters *all);
 void run_virtual_look_back(const struct backend *backend, struct metrics_counters *all);
 void run_virtual_count_back(const struct run_virtual *run, struct be_counters *sum);

@@ -7,6 +7,8 @@ void run_virtual_look_front(struct guest *guest, struct metrics_counters *all)
     struct domain_virtual *domain = guest->domain;
 
     all->count = 0;
+    if (!domain)
+        return;
     metrics_counters_fe(all, run_front_counters(guest->front));
     metrics_counters_hv(all, &domain_virtual_hv(domain)->counters);
     metrics_counters_exec(all, exec_counters(domain_virtual_exec(domain)));
@@ -19,6 +21,8 @@ void run_virtual_look_back(const struct backend *backend, struct metrics_counter
     struct be_counters back;
 
     all->count = 0;
+    if (!domain)
+        return;
     run_back_counters(backend->back, &back);
     metrics_counters_be(all, &back);
     metrics_counters_hv(all, &domain_virtual_hv(domain)->counters);
@@ -32,6 +36,8 @@ void run_virtual_count_back(const struct run_virtual *run, struct be_counters *s
     *sum = (struct be_counters){0};
     for (uint32_t i = 0; i < run->backend_count; i++) {
         struct be_counters one;
+        if (!run->backends[i].back)
+            continue;
         run_back_counters(run->backends[i].back, &one);
         sum->requests += one.requests;
         sum->replies += one.replies;
@@ -45,7 +51,7 @@ bool run_virtual_backs_idle(const struct run_virtual *run)
     bool idle = true;
 
     for (uint32_t i = 0; i < run->backend_count; i++)
-        idle &= run_back_idle(run->backends[i].back);
+        idle &= !run->backends[i].back || run_back_idle(run->backends[i].back);
     return idle;
 }
 
@@ -89,7 +95,7 @@ static json_t *fronts(struct run_virtual *run, const uint32_t *host, const char 
     for (uint32_t i = 0; i < run->guest_count; i++) {
         struct guest *guest = &run->guests[i];
         struct metrics_counters now;
-        if (!is_of(&guest->is, host))
+        if (!is_of(&guest->is, host) || !guest->domain)
             continue;
         run_virtual_look_front(guest, &now);
         add_to_sum(&sum, &guest->from, &now, &guest->to);
@@ -104,7 +110,7 @@ static json_t *backs(struct run_virtual *run, const uint32_t *host, const char *
     for (uint32_t i = 0; i < run->backend_count; i++) {
         const struct backend *backend = &run->backends[i];
         struct metrics_counters now;
-        if (!is_of(&backend->is, host))
+        if (!is_of(&backend->is, host) || !backend->domain)
             continue;
         run_virtual_look_back(backend, &now);
         add_to_sum(&sum, &backend->from, &now, &backend->to);
@@ -129,7 +135,7 @@ static json_t *hosts(struct run_virtual *run)
 
 /* The longest of the times, the first of the errors, the sum of all else; the histograms are those
  * of all guests anyhow. */
-static void merge_result(struct workload_result *sum, const struct workload_result *one)
+void run_virtual_merge(struct workload_result *sum, const struct workload_result *one)
 {
     if (sum->errors + sum->mismatches == 0) {
         sum->first_error = one->first_error;
@@ -145,14 +151,16 @@ static void merge_result(struct workload_result *sum, const struct workload_resu
     sum->mismatches += one->mismatches;
     sum->errors += one->errors;
     sum->connections += one->connections;
+    sum->lost += one->lost;
+    sum->resumed += one->resumed;
     sum->connected += one->connected;
     sum->backlog += one->backlog;
     sum->listeners = one->listeners; /* one guest's: see check_listener of scenario_check.c */
     sum->accepted_least = one->accepted_least;
     sum->accepted_most = one->accepted_most;
-    sum->latency = one->latency;
-    sum->service = one->service;
-    sum->released = one->released;
+    sum->latency = one->latency ? one->latency : sum->latency;
+    sum->service = one->service ? one->service : sum->service;
+    sum->released = one->released ? one->released : sum->released;
     memcpy(sum->received_xxh128, one->received_xxh128, sizeof(sum->received_xxh128));
 }
 
@@ -162,8 +170,11 @@ static json_t *workload(const struct run_virtual *run, uint32_t index)
     struct workload_result sum = {0}, one;
 
     for (uint32_t i = 0; i < run->guest_count; i++) {
-        if (workload_result(run_front_workloads(run->guests[i].front), index, &one))
-            merge_result(&sum, &one);
+        const struct guest *guest = &run->guests[i];
+        if (guest->past)
+            run_virtual_merge(&sum, &guest->past[index]);
+        if (guest->front && workload_result(run_front_workloads(guest->front), index, &one))
+            run_virtual_merge(&sum, &one);
     }
     if (run->scenario.hosts[spec->host].count > 1)
         sum.received_xxh128[0] = '\0'; /* of one guest it would be nobody's */

@@ -153,7 +153,8 @@ static void add_data_ring(struct text *text, const struct run_virtual *run,
 static void add_guest(struct text *text, const struct run_virtual *run, const struct guest *guest)
 {
     const struct fe *fe = run_front_core(guest->front);
-    const struct be *be = run_back_core(guest->backend->back, guest->is.domid);
+    const struct run_back *back = guest->backend->back;
+    const struct be *be = back ? run_back_core(back, guest->is.domid) : NULL;
     uint64_t sock = UINT64_MAX;
     char waits[512], expects[128];
 
@@ -183,12 +184,12 @@ static void add_guests(struct text *text, const struct run_virtual *run)
     uint32_t waiting = 0;
 
     for (uint32_t i = 0; i < run->guest_count; i++)
-        if (!run->guests[i].through && waiting++ < GUESTS_TOLD)
+        if (!run->guests[i].through && run->guests[i].front && waiting++ < GUESTS_TOLD)
             add_guest(text, run, &run->guests[i]);
     if (waiting > GUESTS_TOLD)
         add(text, "   and %u more guests\n", waiting - GUESTS_TOLD);
     for (uint32_t i = 0; waiting == 0 && i < run->backend_count; i++)
-        if (!run_back_idle(run->backends[i].back))
+        if (run->backends[i].back && !run_back_idle(run->backends[i].back))
             add(text, "   %-8s waits for devices to close\n", run->backends[i].is.name);
 }
 

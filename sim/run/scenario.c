@@ -182,6 +182,21 @@ static void read_workloads(struct scenario_draft *draft)
     }
 }
 
+static void read_faults(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+    int list = find_list(&draft->root, "faults"), node;
+    struct parts parts = {"fault", draft->faults, &scenario->fault_count, SCENARIO_FAULTS_MAX};
+
+    for (uint32_t i = 0; list && (node = scenario_yaml_item(&draft->yaml, list, i)); i++) {
+        struct scenario_fault *fault = &scenario->faults[scenario->fault_count];
+        struct scenario_map *map = part_take(draft, &parts, 0, node);
+
+        if (map)
+            scenario_keys_read(&scenario_keys_fault, map, fault);
+    }
+}
+
 static void read_draft(struct scenario_draft *draft)
 {
     struct scenario *scenario = draft->scenario;
@@ -202,6 +217,7 @@ static void read_draft(struct scenario_draft *draft)
     read_peers(draft);
     read_links(draft);
     read_workloads(draft);
+    read_faults(draft);
     scenario_check(draft);
 }
 

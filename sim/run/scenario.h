@@ -22,6 +22,7 @@ enum {
     SCENARIO_PEERS_MAX = 16,
     SCENARIO_LINKS_MAX = 16,
     SCENARIO_WORKLOADS_MAX = 16,
+    SCENARIO_FAULTS_MAX = 128,
     SCENARIO_GUESTS_MAX = 4096,   /* of one host */
     SCENARIO_PROCESSES_MAX = 64,  /* guests of all hosts in emulated mode, each a process */
     SCENARIO_SOCKETS_MAX = 4096,  /* concurrent sockets of a workload, connections of a client */
@@ -63,6 +64,10 @@ enum {
     X(UP, "up")                                                                                    \
     X(DOWN, "down")                                                                                \
     X(BOTH, "both")
+#define SCENARIO_FAULT_KINDS(X)                                                                    \
+    X(FAULT_KILL, "kill")                                                                          \
+    X(FAULT_RESTART, "restart")                                                                    \
+    X(FAULT_PAUSE, "pause")
 #define SCENARIO_ARRIVALS(X)                                                                       \
     X(FIXED, "fixed")                                                                              \
     X(POISSON, "poisson")
@@ -79,6 +84,7 @@ enum scenario_peer_kind { SCENARIO_PEER_KINDS(X) };
 enum scenario_workload_kind { SCENARIO_WORKLOAD_KINDS(X) };
 enum scenario_direction { SCENARIO_DIRECTIONS(X) };
 enum scenario_arrivals { SCENARIO_ARRIVALS(X) };
+enum scenario_fault_kind { SCENARIO_FAULT_KINDS(X) };
 enum scenario_bool { SCENARIO_BOOLS(X) };
 #undef X
 
@@ -151,6 +157,18 @@ struct scenario_workload {
     uint64_t accepts;            /* over all of them; 0: until the run ends */
 };
 
+/* What happens to a process of the run, and when. */
+struct scenario_fault {
+    enum scenario_fault_kind kind;
+    char where[SCENARIO_NAME_BYTES + 8]; /* a host, one guest of several ("web.1"), "hypervisor" */
+    uint32_t host;                       /* of hosts[]; SCENARIO_HOSTS_MAX: the hypervisor */
+    uint32_t guest;                      /* of that host's, or UINT32_MAX: all of them */
+    uint64_t at_ns;                      /* since the first guest's measured phase began */
+    uint64_t for_ns;                     /* until it goes on, or comes again */
+    uint64_t every_ns;                   /* 0: once */
+    uint64_t times;                      /* with every_ns; 0: until the measured phase is over */
+};
+
 struct scenario {
     char schema[SCENARIO_NAME_BYTES];
     char name[SCENARIO_NAME_BYTES];
@@ -176,6 +194,8 @@ struct scenario {
     enum scenario_scheduling scheduling; /* of host CPUs in virtual mode */
     struct scenario_workload workloads[SCENARIO_WORKLOADS_MAX];
     uint32_t workload_count; /* at least 1 */
+    struct scenario_fault faults[SCENARIO_FAULTS_MAX];
+    uint32_t fault_count;
 };
 
 /* Read and check the file `path`, with `set_count` overrides "path=value" of --set applied before
@@ -188,6 +208,9 @@ int scenario_load(struct scenario *out, const char *path, const char *const *set
 /* What a link is where the file says nothing: TCP on loopback as Linux has it by default, its delay
  * being the CPU time and the wake-ups of the cost model. Also between hosts without a link. */
 struct net_link scenario_link_preset(void);
+
+/* Whether its faults cut connections: then what goes with a device is lost, and no failure. */
+bool scenario_cuts(const struct scenario *scenario);
 
 /* A loaded scenario as a JSON object in the shape of the file, every default filled in, units in
  * the names (duration_ns, request_bytes), null for what is absent by choice (cpu, rate, bytes,

@@ -528,6 +528,7 @@ void scenario_check(struct scenario_draft *draft)
     for (uint32_t i = 0; i < scenario->workload_count; i++)
         check_workload(draft, i);
     check_timeout(draft);
+    scenario_check_faults(draft);
     if (scenario->mode == SCENARIO_EMULATED && draft->yaml.diags->errors == 0) {
         note_no_effect(draft, "links");
         note_no_effect(draft, "scheduling");

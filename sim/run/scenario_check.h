@@ -15,14 +15,18 @@ struct scenario_draft {
     struct scenario_map peers[SCENARIO_PEERS_MAX];
     struct scenario_map links[SCENARIO_LINKS_MAX];
     struct scenario_map workloads[SCENARIO_WORKLOADS_MAX];
-    char
-        names[SCENARIO_HOSTS_MAX + SCENARIO_PEERS_MAX + SCENARIO_LINKS_MAX + SCENARIO_WORKLOADS_MAX]
-             [SCENARIO_NAME_BYTES + 16]; /* what the maps' `what` points to */
+    struct scenario_map faults[SCENARIO_FAULTS_MAX];
+    char names[SCENARIO_HOSTS_MAX + SCENARIO_PEERS_MAX + SCENARIO_LINKS_MAX +
+               SCENARIO_WORKLOADS_MAX +
+               SCENARIO_FAULTS_MAX][SCENARIO_NAME_BYTES + 16]; /* what the maps' `what` points to */
     uint32_t name_count;
 };
 
 /* Resolve and check a draft whose keys have all been read; a key reported before is not reported
  * again. Fills in the defaults that depend on other keys. */
 void scenario_check(struct scenario_draft *draft);
+
+/* A part of it: `faults` (scenario_faults.c). */
+void scenario_check_faults(struct scenario_draft *draft);
 
 #endif

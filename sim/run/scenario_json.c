@@ -119,6 +119,16 @@ static json_t *workload_json(const struct scenario_workload *workload)
     return object;
 }
 
+static json_t *faults_json(const struct scenario *scenario)
+{
+    json_t *faults = json_array();
+
+    for (uint32_t i = 0; i < scenario->fault_count; i++)
+        json_array_append_new(faults, table_json(&scenario_keys_fault, &scenario->faults[i],
+                                                 scenario->faults[i].kind));
+    return faults;
+}
+
 json_t *scenario_json(const struct scenario *scenario)
 {
     json_t *object = table_json(&scenario_keys_root, scenario, 0), *workloads = json_array();
@@ -128,5 +138,7 @@ json_t *scenario_json(const struct scenario *scenario)
     json_object_set_new(object, "topology", topology_json(scenario));
     json_object_set_new(object, "protocol", table_json(&scenario_keys_protocol, scenario, 0));
     json_object_set_new(object, "workload", workloads);
+    if (scenario->fault_count > 0)
+        json_object_set_new(object, "faults", faults_json(scenario));
     return object;
 }

@@ -11,13 +11,15 @@ static const char *const peer_kinds[] = {SCENARIO_PEER_KINDS(WORD)};
 static const char *const workload_kinds[] = {SCENARIO_WORKLOAD_KINDS(WORD)};
 static const char *const directions[] = {SCENARIO_DIRECTIONS(WORD)};
 static const char *const arrivals[] = {SCENARIO_ARRIVALS(WORD)};
+static const char *const fault_kinds[] = {SCENARIO_FAULT_KINDS(WORD)};
 static const char *const bools[] = {SCENARIO_BOOLS(WORD)};
 
 _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 4 &&
                    sizeof(enum scenario_peer_kind) == 4 &&
                    sizeof(enum scenario_workload_kind) == 4 &&
                    sizeof(enum scenario_direction) == 4 && sizeof(enum scenario_arrivals) == 4 &&
-                   sizeof(enum scenario_scheduling) == 4 && sizeof(enum scenario_bool) == 4,
+                   sizeof(enum scenario_scheduling) == 4 && sizeof(enum scenario_fault_kind) == 4 &&
+                   sizeof(enum scenario_bool) == 4,
                "words are stored as 32-bit numbers");
 
 /* clang-format off */
@@ -48,6 +50,7 @@ static const struct scenario_key root_keys[] = {
     {"topology", SCENARIO_MAP, ALL, .required = ALL},
     {"protocol", SCENARIO_MAP, ALL, .required = 0},
     {"workload", SCENARIO_LIST, ALL, .required = ALL},
+    {"faults", SCENARIO_LIST, ALL, .required = 0},
 };
 static const struct scenario_key topology_keys[] = {
     {"hosts", SCENARIO_MAP, ALL, .required = ALL},
@@ -117,6 +120,15 @@ static const struct scenario_key arrivals_keys[] = {
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_workload, arrivals.kind), WORDS(arrivals)},
     {"rate", SCENARIO_RATE, ALL, .required = ALL, AT(scenario_workload, arrivals.per_s), .min = 1, .max = SCENARIO_RATE_MAX},
 };
+/* `where` may be more than a name: see scenario_faults.c */
+static const struct scenario_key fault_keys[] = {
+    {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_fault, kind), WORDS(fault_kinds)},
+    {"where", SCENARIO_TEXT, ALL, .required = ALL, AT(scenario_fault, where), .min = 1},
+    {"at", SCENARIO_DURATION, ALL, AT(scenario_fault, at_ns), .max = DAY},
+    {"for", SCENARIO_DURATION, ON(FAULT_RESTART) | ON(FAULT_PAUSE), .required = ON(FAULT_PAUSE), AT(scenario_fault, for_ns), .max = DAY},
+    {"every", SCENARIO_DURATION, ON(FAULT_RESTART) | ON(FAULT_PAUSE), AT(scenario_fault, every_ns), .min = MS, .max = DAY, .nullable = true},
+    {"times", SCENARIO_COUNT, ON(FAULT_RESTART) | ON(FAULT_PAUSE), AT(scenario_fault, times), .min = 1, .max = 1000000, .nullable = true},
+};
 /* clang-format on */
 
 const struct scenario_table scenario_keys_root = TABLE(root_keys);
@@ -127,6 +139,7 @@ const struct scenario_table scenario_keys_peer = TABLE(peer_keys);
 const struct scenario_table scenario_keys_link = TABLE(link_keys);
 const struct scenario_table scenario_keys_workload = TABLE(workload_keys);
 const struct scenario_table scenario_keys_arrivals = TABLE(arrivals_keys);
+const struct scenario_table scenario_keys_fault = TABLE(fault_keys);
 
 _Static_assert(sizeof(workload_keys) / sizeof(workload_keys[0]) <= SCENARIO_KEYS_MAX,
                "the largest table");

@@ -71,6 +71,16 @@ static const char *peer_word(uint8_t detail)
     return WORD(words, detail);
 }
 
+static const char *fault_word(uint8_t detail)
+{
+    static const char *const words[] = {[TRACE_FAULT_KILL] = "kill",
+                                        [TRACE_FAULT_RESTART] = "restart",
+                                        [TRACE_FAULT_PAUSE] = "pause",
+                                        [TRACE_FAULT_RETURN] = "return"};
+
+    return WORD(words, detail);
+}
+
 /* ---- what the numbers are ---- */
 
 enum as {
@@ -149,7 +159,7 @@ static const struct shape {
                       .token_key = "due_ns"},
     [TRACE_PHASE] = {.word = phase_word},
     [TRACE_PEER] = {.word = peer_word, .fields = {{"bytes", AS_NUMBER}, {"offset", AS_NUMBER}}},
-    [TRACE_FAULT] = {.key = "which", .fields = {{0}, {"length_ns", AS_NUMBER}}},
+    [TRACE_FAULT] = {.word = fault_word, .key = "which", .fields = {{0}, {"length_ns", AS_NUMBER}}},
 };
 
 /* ---- the text ---- */

@@ -110,6 +110,7 @@ struct workload_set *workload_create(const struct workload_env *env)
     if (!set)
         return NULL;
     set->env = *env;
+    set->resumes = scenario_cuts(scenario);
     set->out_buffer = malloc(buffer_bytes(scenario));
     set->in_buffer = malloc(buffer_bytes(scenario));
     set->by_slot = calloc(env->max_sockets, sizeof(struct conn *));
@@ -193,6 +194,29 @@ void workload_fail(struct wl *wl, const char *what, int32_t ret)
              err_name(ret));
 }
 
+bool workload_is_down(const struct wl *wl)
+{
+    return wl->set->resumes && !fe_is_up(wl->set->env.fe);
+}
+
+/* A socket of a client or of a server went with the device, once; what the backend had not taken of
+ * its bytes was not sent. */
+void workload_lose(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+    int64_t unsent = conn->state == CONN_OPEN ? fe_unsent(wl->set->env.fe, conn->sock) : 0;
+
+    if (conn->lost)
+        return;
+    conn->lost = true;
+    wl->lost++;
+    wl->sent -= unsent > 0 && (uint64_t)unsent <= conn->sent ? (uint64_t)unsent : 0;
+    if (wl->digesting) { /* what comes again counts alone */
+        payload_digest_fini(&wl->digest);
+        wl->digesting = payload_digest_init(&wl->digest) == 0;
+    }
+}
+
 int64_t workload_send(struct conn *conn, const void *from, uint32_t bytes)
 {
     struct workload_set *set = conn->wl->set;
@@ -267,6 +291,33 @@ static void start(struct workload_set *set)
     }
 }
 
+/* The device is lost: every socket has failed. What did not hear of it, since it waited for
+ * nothing, does now. */
+static void device_down(struct workload_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        switch (set->wls[i].spec->kind) {
+        case SCENARIO_STREAM:
+        case SCENARIO_REQUEST_RESPONSE: workload_client_gone(&set->wls[i]); break;
+        case SCENARIO_SERVE: workload_serve_gone(&set->wls[i]); break;
+        case SCENARIO_CONNECT_CLOSE: workload_connect_gone(&set->wls[i]); break;
+        }
+    }
+}
+
+static void resume(struct workload_set *set)
+{
+    set->resumed++;
+    for (uint32_t i = 0; i < set->count && set->phase < WORKLOAD_DRAIN; i++) {
+        switch (set->wls[i].spec->kind) {
+        case SCENARIO_STREAM:
+        case SCENARIO_REQUEST_RESPONSE: workload_client_resume(&set->wls[i]); break;
+        case SCENARIO_SERVE: workload_serve_start(&set->wls[i]); break;
+        case SCENARIO_CONNECT_CLOSE: workload_connect_resume(&set->wls[i]); break;
+        }
+    }
+}
+
 /* The device is lost: every socket has failed, and nothing comes back. */
 static void device_gone(struct workload_set *set)
 {
@@ -316,6 +367,10 @@ void workload_upcall(struct workload_set *set, const struct act *act)
             tell(set, WORKLOAD_IDLE, false);
         else
             start(set);
+    } else if (act->kind == ACT_UP) {
+        resume(set);
+    } else if (act->kind == ACT_GONE && set->resumes) {
+        device_down(set);
     } else if (act->kind == ACT_GONE) {
         device_gone(set);
     } else if (act->kind == ACT_DONE) {

@@ -8,7 +8,10 @@
  * Phases: WARMUP from the device's UP (or, if it is to wait for other guests, from workload_start),
  * MEASURE after the scenario's warm-up, DRAIN when all bounded
  * workloads have finished and the duration is over: what is still under way is ended in good order,
- * then DONE. Streams take ids (guest << 48 | workload << 32 | socket number over all repeats).
+ * then DONE. Where the scenario has faults that cut connections, a device may be lost and come
+ * again: what went with it is counted as lost, each socket once, and is begun again after UP: a
+ * stream its round, a request, a listener. Streams take ids (guest << 48 | workload << 32 | socket
+ * number over all repeats).
  */
 #ifndef XENSOCK_SIM_RUN_WORKLOAD_H
 #define XENSOCK_SIM_RUN_WORKLOAD_H
@@ -76,6 +79,8 @@ struct workload_result {
     const struct metrics_hist *service;
     const struct metrics_hist *released;
     uint64_t backlog; /* open loop: due, but not begun at the end */
+    uint64_t lost;    /* over the whole run: connections that went with the device */
+    uint64_t resumed; /* how often the device came up again */
 };
 
 /* How many slots the workloads of a guest of this host need of the frontend at most. */

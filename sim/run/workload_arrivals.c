@@ -111,6 +111,12 @@ bool workload_arrivals_wait(struct conn *conn)
     return true;
 }
 
+void workload_arrivals_forget(struct wl *wl)
+{
+    for (; wl->idle; wl->idle = wl->idle->next)
+        wl->idle->idle = false;
+}
+
 uint64_t workload_arrivals_drop(struct wl *wl)
 {
     uint64_t operations = wl->spec->operations, count = 0;

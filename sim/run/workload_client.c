@@ -53,7 +53,7 @@ static void open_conn(struct conn *conn)
                       (uint64_t)(conn->number + (uint64_t)conn->round * wl->spec->sockets);
 
     conn->sent = conn->received = 0;
-    conn->ended = false;
+    conn->ended = conn->lost = false;
     conn->to_send = is_down(wl) ? 0 : wl->spec->bytes != 0 ? wl->spec->bytes : UINT64_MAX;
     if (wl->spec->kind == SCENARIO_REQUEST_RESPONSE)
         conn->to_send = 0; /* grows with each request */
@@ -61,6 +61,10 @@ static void open_conn(struct conn *conn)
     set_header(conn, stream);
     int64_t sock = fe_connect(set->env.fe, &wl->peer->addr.addr, workload_call(set));
     workload_called(set, CALL_CONNECT, (uint64_t)sock, sock);
+    if (sock < 0 && workload_is_down(wl)) {
+        conn->lost = true; /* it waits for the device, without having been anything */
+        return;
+    }
     if (sock < 0) {
         workload_fail(wl, "connect to", (int32_t)sock);
         conn_through(conn);
@@ -83,10 +87,25 @@ void workload_client_start(struct wl *wl)
         open_conn(&wl->conns[i]);
 }
 
+/* The socket went with the device: its round, or the request under way, is to be begun again. */
+static void conn_lost(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+
+    if (!conn->lost && wl->spec->kind == SCENARIO_REQUEST_RESPONSE &&
+        conn->received < conn->to_send)
+        wl->requests--;
+    workload_lose(conn);
+}
+
 static void conn_failed(struct conn *conn, const char *what, int32_t ret)
 {
-    workload_fail(conn->wl, what, ret);
-    conn->round = UINT32_MAX; /* no more repeats */
+    if (workload_is_down(conn->wl)) {
+        conn_lost(conn);
+    } else {
+        workload_fail(conn->wl, what, ret);
+        conn->round = UINT32_MAX; /* no more repeats */
+    }
     workload_release(conn);
 }
 
@@ -262,14 +281,19 @@ void workload_client_ready(struct conn *conn)
     end_if_through(conn);
 }
 
-/* A round is over: the next one, or the socket is through. */
+/* A round is over: the next one, or the socket is through. One that was still to be drained when
+ * the device went is lost like any other. */
 static void released(struct conn *conn)
 {
     struct wl *wl = conn->wl;
 
-    if (wl->spec->kind == SCENARIO_STREAM)
-        wl->operations++;
+    if (workload_is_down(wl))
+        conn_lost(conn);
     conn->state = CONN_IDLE;
+    if (conn->lost && !stopping(wl))
+        return; /* until workload_client_resume */
+    if (wl->spec->kind == SCENARIO_STREAM && !conn->lost)
+        wl->operations++;
     if (conn->round == UINT32_MAX || ++conn->round >= wl->spec->repeat || stopping(wl))
         conn_through(conn);
     else
@@ -282,6 +306,9 @@ void workload_client_done(struct conn *conn, const struct act_done *done)
         conn->wl->connected++;
     if (done->call == CALL_RELEASE) {
         released(conn);
+    } else if (done->call == CALL_CONNECT && done->ret < 0 && workload_is_down(conn->wl)) {
+        conn_lost(conn);
+        conn->state = CONN_IDLE;
     } else if (done->call == CALL_CONNECT && done->ret < 0) {
         workload_fail(conn->wl, "connect to", done->ret);
         conn_through(conn);
@@ -289,6 +316,25 @@ void workload_client_done(struct conn *conn, const struct act_done *done)
         conn->state = CONN_OPEN;
         workload_client_ready(conn);
     }
+}
+
+void workload_client_gone(struct wl *wl)
+{
+    workload_arrivals_forget(wl);
+    for (uint32_t i = 0; i < wl->spec->sockets; i++) {
+        struct conn *conn = &wl->conns[i];
+        if (conn->state != CONN_OPEN)
+            continue;
+        conn_lost(conn);
+        workload_release(conn);
+    }
+}
+
+void workload_client_resume(struct wl *wl)
+{
+    for (uint32_t i = 0; i < wl->spec->sockets; i++)
+        if (wl->conns[i].lost && wl->conns[i].state == CONN_IDLE)
+            open_conn(&wl->conns[i]);
 }
 
 void workload_client_drain(struct wl *wl)

@@ -4,6 +4,7 @@
  * Sends nothing, so it says what a connection costs both sides: pages and a port shared and mapped,
  * a socket opened, all of it undone. Operations are connections released. Two times are taken from
  * the start, in an open loop the intended one: until it is established, and until it is released.
+ * Where the device may be lost, a connection that goes with it is lost, and begun again after UP.
  */
 #include "sim/run/workload_private.h"
 
@@ -27,6 +28,11 @@ void workload_connect_begin(struct conn *conn, uint64_t intended_ns)
     conn->intended_ns = intended_ns;
     conn->asked_ns = set->now_ns;
     workload_note(conn, TRACE_ARRIVAL, wl->requests - 1);
+    if (sock < 0 && workload_is_down(wl)) {
+        wl->requests--;
+        conn->lost = true; /* it waits for the device, without having been anything */
+        return;
+    }
     if (sock < 0) {
         workload_fail(wl, "connect to", (int32_t)sock);
         workload_connect_end(conn);
@@ -75,6 +81,36 @@ static void established(struct conn *conn)
     workload_release(conn);
 }
 
+/* It went with the device: unless it is late for that, it is begun again behind UP. */
+static void lost(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+
+    workload_lose(conn);
+    wl->requests--;
+    conn->state = CONN_IDLE;
+    if (wl->set->phase >= WORKLOAD_DRAIN)
+        workload_connect_end(conn);
+}
+
+void workload_connect_gone(struct wl *wl)
+{
+    for (uint32_t i = 0; i < wl->spec->sockets; i++)
+        wl->conns[i].lost |= wl->conns[i].idle;
+    workload_arrivals_forget(wl);
+}
+
+void workload_connect_resume(struct wl *wl)
+{
+    for (uint32_t i = 0; i < wl->spec->sockets; i++) {
+        struct conn *conn = &wl->conns[i];
+        if (!conn->lost)
+            continue;
+        conn->lost = false;
+        next(conn);
+    }
+}
+
 static void released(struct conn *conn)
 {
     struct wl *wl = conn->wl;
@@ -89,7 +125,11 @@ static void released(struct conn *conn)
 
 void workload_connect_done(struct conn *conn, const struct act_done *done)
 {
-    if (done->call == CALL_RELEASE) {
+    bool ends = done->call == CALL_RELEASE || done->ret < 0;
+
+    if (ends && workload_is_down(conn->wl)) {
+        lost(conn);
+    } else if (done->call == CALL_RELEASE) {
         released(conn);
     } else if (done->call == CALL_CONNECT && done->ret == 0) {
         established(conn);

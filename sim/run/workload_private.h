@@ -36,6 +36,7 @@ struct conn {
     uint64_t asked_ns;       /* and when it was begun; in a closed loop the same */
     bool idle;               /* open loop: in the list of those that wait for an arrival */
     bool ended;              /* the peer's end of stream came */
+    bool lost;               /* went with the device; a client's opens again when that is up */
     /* serve: the bytes there were, the header's among them; what is not echoed yet */
     struct listener *listener;
     uint64_t raw_sent, raw_received;
@@ -75,7 +76,7 @@ struct wl {
     uint64_t backlog;              /* dropped at the end */
     struct payload_digest digest;
     bool digesting;
-    uint64_t sent, received, operations, connections, connected, mismatches, errors;
+    uint64_t sent, received, operations, connections, connected, mismatches, errors, lost;
     uint64_t requests;                      /* begun */
     uint64_t base_carried, base_operations; /* at the start of MEASURE */
     uint64_t end_carried, end_operations, end_ns;
@@ -95,6 +96,8 @@ struct workload_set {
     struct workload_env env;
     enum workload_phase phase;
     bool interrupted, told_listening, gone, start_due;
+    bool resumes;     /* the device may be lost and come again */
+    uint32_t resumed; /* how often it did */
     uint64_t now_ns, start_ns, measure_ns;
     uint32_t live; /* sockets that exist at the frontend: connections and listeners */
     uint8_t *out_buffer, *in_buffer;
@@ -109,6 +112,8 @@ struct workload_set {
 struct step_out *workload_call(struct workload_set *set);
 int64_t workload_called(struct workload_set *set, enum call_kind kind, uint64_t sock, int64_t ret);
 void workload_fail(struct wl *wl, const char *what, int32_t ret);
+bool workload_is_down(const struct wl *wl); /* what fails now is lost with the device, no error */
+void workload_lose(struct conn *conn);
 void workload_finish(struct wl *wl);
 bool workload_unbounded(const struct scenario_workload *spec);
 int64_t workload_send(struct conn *conn, const void *from, uint32_t bytes);
@@ -123,6 +128,8 @@ void workload_client_start(struct wl *wl);
 void workload_client_done(struct conn *conn, const struct act_done *done);
 void workload_client_ready(struct conn *conn);
 void workload_client_drain(struct wl *wl);
+void workload_client_gone(struct wl *wl);
+void workload_client_resume(struct wl *wl);
 bool workload_client_may_ask(const struct wl *wl);
 void workload_client_ask(struct conn *conn, uint64_t intended_ns);
 
@@ -133,6 +140,8 @@ void workload_note(const struct conn *conn, enum trace_point point, uint64_t val
 void workload_connect_start(struct wl *wl);
 void workload_connect_done(struct conn *conn, const struct act_done *done);
 void workload_connect_drain(struct wl *wl);
+void workload_connect_gone(struct wl *wl);
+void workload_connect_resume(struct wl *wl);
 void workload_connect_begin(struct conn *conn, uint64_t intended_ns);
 void workload_connect_end(struct conn *conn);
 
@@ -141,6 +150,7 @@ void workload_arrivals_start(struct wl *wl);
 uint64_t workload_arrivals_begin(struct wl *wl); /* what is due; when to be called again */
 bool workload_arrivals_wait(struct conn *conn);  /* for one; false in a closed loop */
 uint64_t workload_arrivals_drop(struct wl *wl);  /* those due and not begun: how many */
+void workload_arrivals_forget(struct wl *wl);    /* its sockets: none is idle any more */
 
 /* workload_serve.c */
 bool workload_serve_make(struct wl *wl); /* false without memory */
@@ -149,6 +159,7 @@ void workload_serve_start(struct wl *wl);
 void workload_serve_done(struct wl *wl, const struct act_done *done);
 void workload_serve_ready(struct conn *conn);
 void workload_serve_drain(struct wl *wl);
+void workload_serve_gone(struct wl *wl);
 void workload_serve_free(struct wl *wl);
 
 #endif

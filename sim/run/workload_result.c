@@ -56,7 +56,9 @@ bool workload_result(const struct workload_set *set, uint32_t i, struct workload
         .latency = wl->times->latency,
         .service = wl->times->service,
         .released = wl->times->released,
-        .backlog = wl->backlog};
+        .backlog = wl->backlog,
+        .lost = wl->lost,
+        .resumed = set->resumed};
     memcpy(result->first_error_text, wl->first_error_text, sizeof(result->first_error_text));
     spread(wl, result);
     if (wl->digesting)
@@ -66,11 +68,11 @@ bool workload_result(const struct workload_set *set, uint32_t i, struct workload
 
 uint64_t workload_progress(const struct workload_set *set)
 {
-    uint64_t progress = set->phase;
+    uint64_t progress = set->phase + set->resumed;
 
     for (uint32_t i = 0; i < set->count; i++)
         progress += set->wls[i].sent + set->wls[i].received + set->wls[i].operations +
-                    set->wls[i].connections + set->wls[i].served;
+                    set->wls[i].connections + set->wls[i].served + set->wls[i].lost;
     return progress;
 }
 

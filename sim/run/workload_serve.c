@@ -8,6 +8,9 @@
  * each; of several, which share the command ring, each keeps one. With `polls` each keeps a poll
  * waiting instead, and accepts one connection when that says so: then the ring has no accept that
  * waits, and there may be any number of listeners (backend/be_poll.c).
+ *
+ * Where the device may be lost, connections that go with it are lost and no failures, and it binds
+ * and listens again after UP.
  */
 #include <stdlib.h>
 
@@ -46,6 +49,8 @@ void workload_serve_start(struct wl *wl)
         int64_t sock = fe_bind(set->env.fe, &addr, workload_call(set));
 
         workload_called(set, CALL_BIND, (uint64_t)sock, sock);
+        if (sock < 0 && workload_is_down(wl))
+            return; /* until it is up again */
         if (sock < 0) {
             fail(wl, "bind", (int32_t)sock);
             return;
@@ -107,7 +112,7 @@ static void ask_accepts(struct wl *wl, struct listener *listener)
         int64_t sock = fe_accept(set->env.fe, listener->sock, workload_call(set));
         workload_called(set, CALL_ACCEPT, listener->sock, sock);
         if (sock < 0) {
-            if (listener->waiting == 0)
+            if (listener->waiting == 0 && !workload_is_down(wl))
                 fail(wl, "accept on", (int32_t)sock);
             return;
         }
@@ -126,7 +131,7 @@ static void ask_poll(struct wl *wl, struct listener *listener)
     int ret = fe_poll(set->env.fe, listener->sock, workload_call(set));
     workload_called(set, CALL_POLL, listener->sock, ret);
     listener->polling = ret == 0;
-    if (ret < 0)
+    if (ret < 0 && !workload_is_down(wl))
         fail(wl, "poll", ret);
 }
 
@@ -214,13 +219,22 @@ static void stream_ended(struct conn *conn)
     workload_release(conn);
 }
 
+/* Something a client of ours was given is broken: by whoever was there, or with the device. */
+static void broken(struct conn *conn, const char *what, int32_t ret)
+{
+    if (workload_is_down(conn->wl))
+        workload_lose(conn);
+    else
+        workload_fail(conn->wl, what, ret);
+}
+
 /* Echo what was received; false while the ring is full. */
 static bool send_echo(struct conn *conn)
 {
     while (conn->echo_bytes > 0) {
         int64_t taken = workload_send(conn, conn->echo + conn->echo_at, conn->echo_bytes);
         if (taken < 0) {
-            workload_fail(conn->wl, "echo to a client of", (int32_t)taken);
+            broken(conn, "echo to a client of", (int32_t)taken);
             workload_release(conn);
             return false;
         }
@@ -247,7 +261,7 @@ void workload_serve_ready(struct conn *conn)
             continue;
         }
         if (taken < 0)
-            workload_fail(conn->wl, "receive from a client of", (int32_t)taken);
+            broken(conn, "receive from a client of", (int32_t)taken);
         stream_ended(conn);
     }
 }
@@ -259,7 +273,7 @@ static void accepted(struct conn *conn, int32_t ret)
 
     listener->waiting--;
     if (ret < 0) {
-        if (wl->set->phase < WORKLOAD_DRAIN)
+        if (wl->set->phase < WORKLOAD_DRAIN && !workload_is_down(wl))
             workload_fail(wl, "accept on", ret);
         wl->set->live--;
         free_conn(conn);
@@ -278,20 +292,31 @@ static void accepted(struct conn *conn, int32_t ret)
 static void polled(struct wl *wl, struct listener *listener, int32_t ret)
 {
     listener->polling = false;
-    if (ret < 0)
+    if (ret < 0 && !workload_is_down(wl))
         workload_fail(wl, "poll", ret);
-    else
+    else if (ret >= 0)
         ask_accepts(wl, listener);
+}
+
+/* So a listener ends when the device goes, whatever was asked of it. */
+static void listener_lost(struct wl *wl, struct listener *listener)
+{
+    listener->live = false;
+    wl->set->live--;
 }
 
 static void bound(struct wl *wl, struct listener *listener, int32_t ret)
 {
     struct workload_set *set = wl->set;
 
+    if (ret == -ERR_CONNRESET && workload_is_down(wl)) {
+        listener_lost(wl, listener);
+        return;
+    }
     if (ret == 0) {
         ret = fe_listen(set->env.fe, listener->sock, workload_call(set));
         workload_called(set, CALL_LISTEN, listener->sock, ret);
-        if (ret < 0)
+        if (ret < 0 && !workload_is_down(wl))
             fail(wl, "listen on", ret);
         return;
     }
@@ -304,6 +329,10 @@ static void bound(struct wl *wl, struct listener *listener, int32_t ret)
 
 static void listens(struct wl *wl, struct listener *listener, int32_t ret)
 {
+    if (ret == -ERR_CONNRESET && workload_is_down(wl)) {
+        listener_lost(wl, listener);
+        return;
+    }
     if (ret < 0) {
         if (wl->bind_error == 0)
             wl->bind_error = ret;
@@ -347,15 +376,16 @@ void workload_serve_done(struct wl *wl, const struct act_done *done)
         if (done->call == CALL_ACCEPT) {
             accepted(conn, done->ret);
         } else if (done->call == CALL_RELEASE) {
+            if (!conn->lost)
+                ended(wl);
             free_conn(conn);
-            ended(wl);
         }
     } else if ((listener = find_listener(wl, done->sock))) {
         listener_done(wl, listener, done);
     }
 }
 
-void workload_serve_drain(struct wl *wl)
+static void release_listeners(struct wl *wl)
 {
     struct workload_set *set = wl->set;
 
@@ -366,6 +396,24 @@ void workload_serve_drain(struct wl *wl)
         workload_called(set, CALL_RELEASE, wl->listeners[i].sock, ret);
         assert(ret == 0);
     }
+}
+
+void workload_serve_gone(struct wl *wl)
+{
+    wl->listening_count = 0;
+    if (wl->set->phase < WORKLOAD_DRAIN) /* else they have been */
+        release_listeners(wl);
+    for (struct conn *conn = wl->served_conns; conn; conn = conn->next) {
+        if (conn->state != CONN_OPEN)
+            continue;
+        workload_lose(conn);
+        workload_release(conn);
+    }
+}
+
+void workload_serve_drain(struct wl *wl)
+{
+    release_listeners(wl);
     for (struct conn *conn = wl->served_conns; conn; conn = conn->next)
         if (conn->state == CONN_OPEN && !conn->has_header)
             workload_release(conn); /* a stranger may stay for ever; a client of ours ends itself */

@@ -132,10 +132,11 @@ static void sees_devices_go_and_return(void **state)
     turn();
     assert_int_equal(world.told_count, 1);
     assert_told(0, ACT_DEVICE_GONE, 1, 0);
-    add(1, 0);
+    front = hv_mem_domain(world.machine, 1); /* and makes it again when the domain is back */
     turn();
     assert_int_equal(world.told_count, 1);
     assert_told(0, ACT_DEVICE_NEW, 1, 0);
+    hv_close(front);
 }
 
 /* protocol.md 7 (26): one frontend a domain; the second is a fault, once. */

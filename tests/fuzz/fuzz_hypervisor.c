@@ -287,7 +287,7 @@ static void settle(void)
 static int connect_fd(uint16_t domid)
 {
     struct sockaddr_un address;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = emu_wire_socket();
 
     FUZZ_CHECK(fd >= 0 && emu_runtime_address(all.machine->runtime, domid, &address), "socket");
     FUZZ_CHECK(connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0, "connect");

@@ -129,7 +129,7 @@ nothing_left()
 
 # holds FILE EXPRESSION...: Python expressions that must be true of the result in FILE. r is all of
 # it, m its metrics, c its counters, p its processes by name, e the codes of its errors, t its
-# errors as one text. (Only peaks, what is left, and what peers count are of the whole run; the
+# errors as one text, f its faults. (Only peaks, what is left, and what peers count are of the whole run; the
 # backend's other counters begin when it hears of the measured phase.)
 holds()
 {
@@ -140,6 +140,7 @@ with open(sys.argv[1]) as file:
 repeat = r["points"][0]["repeats"][0] if r.get("points") else {}
 names = {"r": r, "m": repeat.get("metrics", {}), "c": repeat.get("counters", {}),
          "p": {one["name"]: one for one in repeat.get("processes", [])},
+         "f": repeat.get("faults", []),
          "e": [one["code"] for one in r["errors"]], "t": json.dumps(r["errors"])}
 bad = False
 for text in ["r['schema'] == 'xensock/result/1'"] + sys.argv[2:]:

@@ -93,3 +93,51 @@ waiting()
 round hypervisor waiting backend frontend
 round hypervisor waiting frontend backend
 round frontend backend hypervisor
+
+# Two backends, each with a guest: who is who, the scenario says by name, the hypervisor by number.
+sed -i 's/web: .*}$/dom1: {role: backend}, web: {role: frontend}, db: {role: frontend, backend: dom1}}/
+    s/connect_to: echo,/& where: db,/' hand.yaml
+peer echo
+peer drain
+start hypervisor "$XENSOCK" hypervisor --runtime here --device 2:0 --device 3:1
+hypervisor=$pid
+start back0 "$XENSOCK" backend --runtime here
+back0=$pid
+start back1 "$XENSOCK" backend --runtime here --domid 1
+back1=$pid
+for guest in web db; do
+    start $guest "$XENSOCK" frontend --runtime here --guest $guest \
+        --set "topology.peers.echo.listen=$echo_at" --set "topology.peers.drain.listen=$drain_at" \
+        hand.yaml
+    printf -v $guest %s "$pid"
+done
+# shellcheck disable=SC2154
+for one in "$web" "$db"; do
+    ended "$one" 0 20
+done
+grep -q '^serving domains 0, 2, 1 and 3 in here$' hypervisor.log || fail "not all are served"
+grep -q '^bulk .*B/s .* ok$' web.log || fail "the guest does not say ok: bulk"
+grep -q '^ask .* 100 operations .* ok$' db.log || fail "the guest does not say ok: ask"
+! grep -q '^ask' web.log || fail "a guest tells of another's workload"
+for one in "$back0" "$back1" "$hypervisor" "$echo_pid" "$drain_pid"; do
+    interrupted "$one"
+done
+nothing_left
+for one in back0 back1; do
+    python3 -c 'import json, sys; c = json.load(open(sys.argv[1]))
+assert c["tcp_connects"] == 1 and c["requests"] == 2, c' $one.log || fail "counters of $one"
+done
+
+# usage CODE TEXT ARGUMENT...
+usage()
+{
+    local code=$1 text=$2
+    shift 2
+    expect "$code" "$XENSOCK" "$@"
+    grep -qF -- "$text" err.log || fail "not said: $text"
+}
+usage 2 "no guest 'dom1'" frontend --runtime here --guest dom1 hand.yaml
+usage 2 "no guest 'wbe'" frontend --runtime here --guest wbe hand.yaml
+usage 2 "domain 3 cannot be its own backend" frontend --runtime here --guest db --backend 3 hand.yaml
+usage 2 "--device takes GUEST:BACK, not '1'" hypervisor --runtime here --device 1
+usage 2 "domain 2 cannot be its own backend" hypervisor --runtime here --device 2:2

@@ -262,8 +262,8 @@ struct hv *emu_machine_open(struct emu_machine *machine, uint16_t domid, int *er
 int emu_machine_connect(struct emu_machine *machine, uint16_t domid)
 {
     struct sockaddr_un address;
-    struct emu_message message;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    static struct emu_message message;
+    int fd = emu_wire_socket();
 
     assert_true(emu_runtime_address(machine->runtime, domid, &address));
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);

@@ -98,6 +98,20 @@ static int memory_fd(uint32_t bytes, int seals)
 
 enum { PROPER = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
+/* How many of `fds` to look at: those whose seals alone are wrong come last, and are looked at
+ * where runs have seals (not with emu_memory_posix.c, which takes them). */
+static uint32_t faulty(uint32_t count, uint32_t of_seals)
+{
+    struct emu_memory memory;
+    int fd = emu_memory_create(1, &memory);
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    assert_true(fd >= 0);
+    emu_memory_unmap(&memory);
+    close(fd);
+    return seals == PROPER ? count : count - of_seals;
+}
+
 static void wrong_numbers_of_descriptors(void **state)
 {
     struct emu_grant grant = {.head.kind = EMU_SHARE, .domid = BACK, .pages = 1};
@@ -123,24 +137,25 @@ static void memory_that_is_not_what_it_should_be(void **state)
     char path[64];
     int plain = open("/dev/null", O_RDWR | O_CLOEXEC);
     int fds[] = {
+        plain,
+        memory_fd(4096, PROPER),
+        memory_fd(12288, PROPER),
+        memory_fd(0, PROPER),
         memory_fd(8192, 0),
         memory_fd(8192, F_SEAL_SHRINK | F_SEAL_GROW),
         memory_fd(8192, F_SEAL_SHRINK | F_SEAL_SEAL),
         memory_fd(8192, F_SEAL_GROW | F_SEAL_SEAL),
         memory_fd(8192, PROPER | F_SEAL_WRITE),
         memory_fd(8192, PROPER | F_SEAL_FUTURE_WRITE),
-        memory_fd(4096, PROPER),
-        memory_fd(12288, PROPER),
-        memory_fd(0, PROPER),
-        plain,
     };
+    const uint32_t count = sizeof(fds) / sizeof(fds[0]), looked_at = faulty(count, 6);
     int good = memory_fd(8192, PROPER), read_only;
 
     (void)state;
-    for (uint32_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+    for (uint32_t i = 0; i < looked_at; i++)
         expect_drop(&grant, sizeof(grant), &fds[i], 1, "not sealed or not of the size");
+    for (uint32_t i = 0; i < count; i++)
         close(fds[i]);
-    }
     snprintf(path, sizeof(path), "/proc/self/fd/%d", good);
     read_only = open(path, O_RDONLY | O_CLOEXEC);
     expect_drop(&grant, sizeof(grant), &read_only, 1, "not sealed or not of the size");
@@ -380,12 +395,17 @@ static void the_mapper_checks_the_memory_itself(void **state)
 {
     const struct emu_mapped out = {.handle = 5, .count = 1, .pieces = {{0, 1, 1, 2}}};
     const size_t length = offsetof(struct emu_mapped, pieces[1]);
-    int fds[] = {memory_fd(8192, 0), memory_fd(4096, PROPER),
+    int fds[] = {memory_fd(4096, PROPER), memory_fd(8192, 0),
                  memory_fd(8192, PROPER | F_SEAL_WRITE)};
+    uint32_t looked_at = faulty(3, 2);
     bool lost;
 
     (void)state;
-    for (int i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < 3; i++) {
+        if (i >= looked_at) {
+            close(fds[i]);
+            continue;
+        }
         assert_int_equal(answer_map(&out, length, &fds[i], 1, &lost), -ERR_INVAL);
         assert_false(lost);
         close(fds[i]);

@@ -341,7 +341,35 @@ static void a_death_removes_devices_and_tells_by_watch(void **state)
     assert_null(store_text(store, "/local/domain/0/backend/xensock/5"));
     assert_non_null(store_text(store, "/local/domain/0/backend/xensock/6/0/state"));
     assert_int_equal(hypervisor_domain_add(hv, FRONT), 0);
-    assert_int_equal(hypervisor_device_add(hv, "xensock", FRONT, BACK, 0), 0);
+    assert_int_equal(hypervisor_device_add(hv, "xensock", FRONT, BACK, 0), -ERR_EXIST);
+}
+
+static const char *node(struct hypervisor *hv, const char *path)
+{
+    const char *value = store_text(hypervisor_store(hv), path);
+
+    return value ? value : "none";
+}
+
+static void a_device_is_new_when_both_domains_are_back(void **state)
+{
+    static const char front[] = "/local/domain/5/device/xensock/0/state";
+    static const char back[] = "/local/domain/0/backend/xensock/5/0/state";
+    struct hypervisor *hv = *state;
+
+    hypervisor_device_add(hv, "xensock", FRONT, BACK, 0);
+    store_put(hypervisor_store(hv), front, "4");
+    store_put(hypervisor_store(hv), "/local/domain/5/device/xensock/0/ring-ref", "8");
+    hypervisor_domain_remove(hv, BACK);
+    assert_string_equal(node(hv, front), "none");
+    hypervisor_domain_remove(hv, FRONT);
+    hypervisor_domain_add(hv, BACK);
+    assert_string_equal(node(hv, back), "none"); /* not before the guest is there */
+    hypervisor_domain_add(hv, FRONT);
+    assert_string_equal(node(hv, front), "1");
+    assert_string_equal(node(hv, back), "1");
+    assert_string_equal(node(hv, "/local/domain/5/device/xensock/0/ring-ref"), "none");
+    assert_string_equal(node(hv, "/local/domain/6/device/xensock/0/state"), "none");
 }
 
 static void the_dead_keep_what_others_map(void **state)
@@ -416,6 +444,7 @@ int main(void)
         TABLE_TEST(ports_run_out),
         TABLE_TEST(a_device_has_both_directories),
         TABLE_TEST(a_death_removes_devices_and_tells_by_watch),
+        TABLE_TEST(a_device_is_new_when_both_domains_are_back),
         TABLE_TEST(the_dead_keep_what_others_map),
         TABLE_TEST(a_domain_exists_once),
         TABLE_TEST(nobody_makes_a_domain),

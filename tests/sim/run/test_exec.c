@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { DOMID = 3, PEER = 4, DEVICES = 4, LOG_MAX = 64, RECORDS_MAX = 64 };
+enum { DOMID = 3, PEER = 4, DEVICES = 4, LOG_MAX = 64, RECORDS_MAX = 64, PORTS = 8, SHARE = 3 };
 
 /* A core that notes what it is told, and says what a test has it say. */
 struct core {
@@ -29,6 +29,8 @@ struct core {
     bool leaves;    /* at EV_STOP notifies, faults, and is then removed by its upcall, */
     bool calls;     /* which otherwise makes a call */
     uint64_t then_ns;
+    bool allocs_many; /* at EV_START asks for a port a slot, with its peer */
+    uint32_t ports[PORTS];
 };
 
 struct world {
@@ -41,6 +43,7 @@ struct world {
     struct trace_sink sink;
     struct trace_record records[RECORDS_MAX];
     uint32_t record_count;
+    uint32_t share; /* for the executors that are opened */
 };
 
 static const char *letter(enum ev_kind kind)
@@ -63,7 +66,11 @@ static void step(void *self, const struct ev *ev, struct step_out *out)
     memcpy(core->world->log + used, pair, sizeof(pair));
     if (ev->kind == EV_TIME && core->deadline_ns <= out->now_ns)
         core->deadline_ns = STEP_NEVER;
-    if (ev->kind == EV_START && core->allocs) {
+    for (uint32_t i = 0; ev->kind == EV_START && core->allocs_many && i < PORTS; i++)
+        step_act(out, ACT_PORT_ALLOC, step_token(step_device(ev->token), 0, i))->port.domid = PEER;
+    if (ev->kind == EV_PORT_ALLOC && core->allocs_many) {
+        core->ports[step_slot(ev->token)] = ev->port;
+    } else if (ev->kind == EV_START && core->allocs) {
         step_act(out, ACT_PORT_ALLOC, ev->token)->port.domid = core->with ? core->with : DOMID;
     } else if (ev->kind == EV_PORT_ALLOC) {
         core->port = ev->port;
@@ -124,7 +131,7 @@ static struct core *add(struct world *world, uint32_t i, int index)
                            .deadline_ns = deadline,
                            .self = core,
                            .upcall = upcall,
-                           .slots = 1};
+                           .slots = PORTS};
 
     *core = (struct core){
         .world = world, .name = (char)('a' + i), .deadline_ns = STEP_NEVER, .then_ns = STEP_NEVER};
@@ -135,8 +142,11 @@ static struct core *add(struct world *world, uint32_t i, int index)
 
 static void open_exec(struct world *world, enum exec_notify notify)
 {
-    world->exec = exec_create(&(struct exec_config){
-        .hv = world->hv, .notify = notify, .max_devices = DEVICES, .trace = &world->sink});
+    world->exec = exec_create(&(struct exec_config){.hv = world->hv,
+                                                    .notify = notify,
+                                                    .max_devices = DEVICES,
+                                                    .share = world->share,
+                                                    .trace = &world->sink});
     for (uint32_t i = 0; i < DEVICES; i++)
         add(world, i, (int)i);
 }
@@ -229,6 +239,107 @@ static void test_the_greedy_take_turns(void **state)
                 false);
 }
 
+/* Gives device 1 a port with a peer, who is then quiet. */
+static void with_peer(struct world *world)
+{
+    struct ev ev;
+
+    world->peer = hv_mem_domain(world->machine, PEER);
+    world->cores[1].allocs = true;
+    world->cores[1].with = PEER;
+    exec_post(world->exec, 1, EV_START);
+    assert_turn(world, 10, "bsbo", false);
+    hv_port_bind(world->peer, 0, DOMID, world->cores[1].port);
+    while (hv_next(world->peer, &ev)) {
+        world->peer_port = ev.port;
+        if (ev.kind == EV_PORT)
+            hv_unmask(world->peer, ev.port);
+    }
+}
+
+/* Device 0 has a port a slot, each with the peer: all are notified. */
+static void flood(struct world *world)
+{
+    struct core *core = &world->cores[0];
+    struct ev ev;
+
+    core->allocs_many = true;
+    exec_post(world->exec, 0, EV_START);
+    while (exec_turn(world->exec, 20))
+        ;
+    for (uint32_t i = 0; i < PORTS; i++)
+        hv_port_bind(world->peer, i, DOMID, core->ports[i]);
+    while (hv_next(world->peer, &ev))
+        if (ev.kind == EV_PORT_BIND)
+            hv_notify(world->peer, ev.port);
+}
+
+/* What comes for one device in a flood waits for the turns of others. */
+static void test_a_flood_is_held(void **state)
+{
+    struct world *world = *state;
+
+    world->share = SHARE;
+    exec_destroy(world->exec);
+    open_exec(world, EXEC_NOTIFY_COALESCED);
+    with_peer(world);
+    flood(world);
+    assert_turn(world, 30, "aoaoao", true);
+    hv_notify(world->peer, world->peer_port);
+    assert_turn(world, 40, "aoaoaobo", true);
+    assert_turn(world, 50, "aoao", false);
+    hv_close(world->peer);
+}
+
+/* For one alone there is nobody to wait for. */
+static void test_a_flood_of_one_alone(void **state)
+{
+    struct world *world = *state;
+
+    world->share = SHARE;
+    exec_destroy(world->exec);
+    open_exec(world, EXEC_NOTIFY_COALESCED);
+    with_peer(world);
+    flood(world);
+    exec_remove(world->exec, 2);
+    exec_remove(world->exec, 3);
+    assert_turn(world, 30, "aoaoaoaoaoaoaoao", false);
+    hv_close(world->peer);
+}
+
+/* A device that goes takes along what is held for it, whoever gets its index. */
+static void test_a_flood_goes_with_its_device(void **state)
+{
+    struct world *world = *state;
+
+    world->share = SHARE;
+    exec_destroy(world->exec);
+    open_exec(world, EXEC_NOTIFY_COALESCED);
+    with_peer(world);
+    flood(world);
+    assert_turn(world, 30, "aoaoao", true);
+    exec_remove(world->exec, 0);
+    add(world, 4, 0);
+    exec_post(world->exec, 0, EV_START);
+    assert_turn(world, 40, "es", false);
+    hv_close(world->peer);
+}
+
+/* Nor has one that never has enough more than its share, and it is there again. */
+static void test_the_greedy_have_their_share(void **state)
+{
+    struct world *world = *state;
+
+    world->share = SHARE;
+    exec_destroy(world->exec);
+    open_exec(world, EXEC_NOTIFY_COALESCED);
+    world->cores[0].more = 5;
+    exec_post(world->exec, 0, EV_START);
+    assert_turn(world, 10, "asamam", true);
+    exec_post(world->exec, 2, EV_START);
+    assert_turn(world, 20, "amcsamam", false);
+}
+
 static void test_removed_while_it_had_something_to_do(void **state)
 {
     struct world *world = *state;
@@ -268,24 +379,6 @@ static void test_a_call_outside_a_turn(void **state)
     assert_true(exec_called(world->exec));
     assert_turn(world, 80, "dm", false);
     assert_false(exec_called(world->exec));
-}
-
-/* Gives device 1 a port with a peer, who is then quiet. */
-static void with_peer(struct world *world)
-{
-    struct ev ev;
-
-    world->peer = hv_mem_domain(world->machine, PEER);
-    world->cores[1].allocs = true;
-    world->cores[1].with = PEER;
-    exec_post(world->exec, 1, EV_START);
-    assert_turn(world, 10, "bsbo", false);
-    hv_port_bind(world->peer, 0, DOMID, world->cores[1].port);
-    while (hv_next(world->peer, &ev)) {
-        world->peer_port = ev.port;
-        if (ev.kind == EV_PORT)
-            hv_unmask(world->peer, ev.port);
-    }
 }
 
 /* What a call outside a turn owes is not kept until there is one. */
@@ -460,6 +553,10 @@ int main(void)
         TEST(test_a_deadline_of_one_that_had_nothing_to_do),
         TEST(test_in_the_order_in_which_they_came),
         TEST(test_the_greedy_take_turns),
+        TEST(test_the_greedy_have_their_share),
+        TEST(test_a_flood_is_held),
+        TEST(test_a_flood_of_one_alone),
+        TEST(test_a_flood_goes_with_its_device),
         TEST(test_removed_while_it_had_something_to_do),
         TEST(test_an_index_given_again),
         TEST(test_a_call_outside_a_turn),

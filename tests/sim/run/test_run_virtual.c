@@ -241,7 +241,8 @@ static void test_guests_are_summed(void **state)
     assert_int_equal(number(back, "requests"), number(front, "requests"));
     assert_int_equal(number(back, "replies"), number(front, "requests"));
     assert_int_equal(number(front, "sent_bytes"), number(back, "sent_bytes"));
-    assert_int_equal(number(front, "received_bytes"), number(back, "received_bytes"));
+    /* guests stop counting one by one, with an answer of 64 bytes a socket under way at most */
+    assert_in_range(number(back, "received_bytes") - number(front, "received_bytes"), 0, 6 * 64);
     assert_int_equal(number(workload_of(all, 0), "sent_bytes"),
                      number(workload_of(all, 0), "received_bytes"));
     assert_true(number(workload_of(all, 0), "operations") >

@@ -1,0 +1,113 @@
+/* Faults of a scenario: what a good file gives, and what is said about a bad one, to the letter. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "sim/run/scenario.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define FIXTURES XENSOCK_SOURCE_DIR "/tests/sim/run/scenarios"
+
+static struct diag_list diags;
+static struct scenario scenario;
+
+static int start(void **state)
+{
+    (void)state;
+    diag_init(&diags);
+    return chdir(FIXTURES); /* so that messages name the files without a directory */
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    diag_fini(&diags);
+    return 0;
+}
+
+static int load(const char *path, const char *set)
+{
+    return scenario_load(&scenario, path, &set, set ? 1 : 0, &diags);
+}
+
+static void bad(void **state)
+{
+    static char expected[1 << 14];
+    FILE *file = fopen("bad-faults.txt", "rb");
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+
+    (void)state;
+    assert_non_null(file);
+    assert_non_null(out);
+    expected[fread(expected, 1, sizeof(expected) - 1, file)] = '\0';
+    fclose(file);
+    assert_int_equal(load("bad-faults.yaml", NULL), -1);
+    diag_print(&diags, out, false);
+    fclose(out);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void good(void **state)
+{
+    const struct scenario_fault *faults = scenario.faults;
+
+    (void)state;
+    assert_int_equal(load("good-faults.yaml", NULL), 0);
+    assert_int_equal(scenario.fault_count, 5);
+    assert_true(scenario_cuts(&scenario));
+    assert_int_equal(faults[0].kind, SCENARIO_FAULT_KILL);
+    assert_int_equal(faults[0].host, 1);
+    assert_int_equal(faults[0].guest, 2);
+    assert_int_equal(faults[1].host, 0);
+    assert_int_equal(faults[1].guest, UINT32_MAX);
+    assert_int_equal(faults[1].at_ns, 5000000);
+    assert_int_equal(faults[1].for_ns, 2000000);
+    assert_int_equal(faults[1].every_ns, 20000000);
+    assert_int_equal(faults[1].times, 3);
+    assert_int_equal(faults[2].for_ns + faults[2].every_ns + faults[2].times, 0);
+    assert_int_equal(faults[3].kind, SCENARIO_FAULT_PAUSE);
+    assert_int_equal(faults[4].host, SCENARIO_HOSTS_MAX);
+}
+
+/* In virtual time the hypervisor is no process. */
+static void no_process(void **state)
+{
+    (void)state;
+    assert_int_equal(load("good-faults.yaml", "mode=virtual"), -1);
+    assert_int_equal(diags.errors, 1);
+    assert_int_equal(diags.entries[0].code, DIAG_NOT_VIRTUAL);
+    assert_int_equal(diags.entries[0].place.line, 18);
+    assert_int_equal(diags.entries[0].place.column, 25);
+}
+
+/* Who only stands still cuts no connection. */
+static void pauses_cut_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(load("good-faults.yaml", NULL), 0);
+    for (uint32_t i = 0; i < scenario.fault_count; i++)
+        scenario.faults[i].kind = SCENARIO_FAULT_PAUSE;
+    assert_false(scenario_cuts(&scenario));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(bad, start, finish),
+        cmocka_unit_test_setup_teardown(good, start, finish),
+        cmocka_unit_test_setup_teardown(no_process, start, finish),
+        cmocka_unit_test_setup_teardown(pauses_cut_nothing, start, finish),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
