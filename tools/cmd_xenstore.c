@@ -11,11 +11,11 @@
 #include "tools/look_common.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -255,23 +255,33 @@ static bool show_change(struct look *look, const char *path)
     return fflush(stdout) == 0;
 }
 
-static int signal_descriptor(void)
-{
-    sigset_t set;
+static int stop_pipe[2];
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC);
-    assert(fd >= 0);
-    return fd;
+static void on_stop(int number)
+{
+    (void)number;
+    ssize_t written = write(stop_pipe[1], "", 1);
+    (void)written; /* full: it is readable already */
+}
+
+/* A descriptor that is readable once we are to end, so that no signal falls between two waits. */
+static int stop_descriptor(void)
+{
+    const struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+    int ret = pipe(stop_pipe);
+
+    assert(ret == 0);
+    (void)ret;
+    fcntl(stop_pipe[1], F_SETFL, O_NONBLOCK);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return stop_pipe[0];
 }
 
 static int watch(struct look *look, const char *path, uint64_t count)
 {
     char changed[LOOK_CLIENT_PAYLOAD_MAX + 1];
-    int stop = signal_descriptor();
+    int stop = stop_descriptor();
     bool stopped = false, good = look_client_watch(&look->client, path, token);
 
     if (good && look->json) {
@@ -287,7 +297,6 @@ static int watch(struct look *look, const char *path, uint64_t count)
         snprintf(changed, sizeof(changed), "%s", look->client.answer);
         good = good && show_change(look, changed);
     }
-    close(stop);
     if (good || ferror(stdout)) /* main says what it is about the output */
         return CMD_OK;
     return look_failed(look, path);

@@ -207,8 +207,11 @@ bool store_server_turn(struct store_server *server)
     bool changed = false;
 
     DL_FOREACH_SAFE (server->clients, client, following) {
-        changed = (!client->leaving && client_feed(client)) || changed;
         client_send(client);
+        while (!client->leaving && client_feed(client)) { /* what waited for answers to go */
+            changed = true;
+            client_send(client);
+        }
         if (client->leaving || store_wire_broken(client->wire)) {
             client_drop(server, client);
             continue;
