@@ -4,13 +4,14 @@
 set -euo pipefail
 table=${SOURCE:?}/tests/sim/hv/semantics
 # shellcheck disable=SC2034 # claims.sh has it
-sides='grants|ports'
+sides='grants|ports|store'
 
-# As many as there are rows in the two tables of what was measured.
+# As many as there are rows in the three tables of what was measured.
 ids()
 {
     printf 'id G%d\n' {1..12}
     printf 'id E%d\n' {1..9}
+    printf 'id X%d\n' {1..10}
 }
 # shellcheck source=tests/claims.sh
 . "$SOURCE/tests/claims.sh"
