@@ -1,13 +1,14 @@
 /*
  * Whether a run of processes has descriptors enough. See launch.h.
  *
- * The hypervisor is the process that needs most: of each data ring the memory and both eventfds, as
- * of each device's ring, and of each domain two sockets. A backend has its TCP sockets instead, and
- * only its own guests'; a guest its own eventfds; a peer a connection each.
+ * The hypervisor is the process that needs most: of each data ring the memory and the channel
+ * whole, as of each device's ring, and of each domain two sockets. A backend has its TCP sockets
+ * instead, and only its own guests'; a guest its own ends; a peer a connection each.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "sim/hv/emu_channel.h"
 #include "sim/run/scenario_domains.h"
 #include "sim/run/workload.h"
 #include "tools/launch.h"
@@ -16,8 +17,8 @@
 #include <sys/resource.h>
 
 enum {
-    OF_SOCKET = 3,
-    OF_GUEST = 6,   /* its ring as a socket's, listener, connection, the launcher's control */
+    OF_RING = 1,    /* beside its channel */
+    OF_GUEST = 3,   /* beside its ring: listener, connection, the launcher's control */
     OF_BACKEND = 3, /* without a ring */
     OF_PEER = 1,
     OF_PROCESS = 32, /* the loop's, standard ones, a file or two for a moment */
@@ -46,15 +47,15 @@ static const struct scenario_workload *largest(const struct scenario *scenario)
 
 bool launch_fits(const struct scenario *scenario, struct diag_list *diags)
 {
-    uint64_t sockets = 0;
-    uint64_t needs = OF_PROCESS + (uint64_t)OF_GUEST * scenario_guest_count(scenario) +
+    uint64_t sockets = 0, of_ring = OF_RING + emu_channel_fds();
+    uint64_t needs = OF_PROCESS + (OF_GUEST + of_ring) * scenario_guest_count(scenario) +
                      (uint64_t)OF_BACKEND * scenario_backend_count(scenario) +
                      (uint64_t)OF_PEER * scenario->peer_count;
     struct rlimit limit;
 
     for (uint32_t i = 0; i < scenario->host_count; i++)
         sockets += sockets_of(scenario, i);
-    needs += OF_SOCKET * sockets;
+    needs += of_ring * sockets;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || needs <= limit.rlim_cur)
         return true;
     diag_error(diags, DIAG_DESCRIPTORS, largest(scenario)->place,

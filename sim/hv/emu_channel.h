@@ -24,6 +24,9 @@ struct emu_channel_end {
  * -ERR_NFILE, -ERR_NOMEM with nothing left over. */
 int emu_channel_create(struct emu_channel_end ends[2]);
 
+/* How many descriptors it takes its maker. */
+uint32_t emu_channel_fds(void);
+
 /* Signal the other side; also succeeds when it is signalled already or gone. */
 void emu_channel_signal(int send);
 

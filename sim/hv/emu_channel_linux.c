@@ -34,6 +34,11 @@ int emu_channel_create(struct emu_channel_end ends[2])
     return 0;
 }
 
+uint32_t emu_channel_fds(void)
+{
+    return 2;
+}
+
 void emu_channel_signal(int send)
 {
     const uint64_t one = 1;

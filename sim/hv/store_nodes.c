@@ -129,10 +129,15 @@ void store_node_remove(struct store *store, struct store_node *node)
     node_free(store, node);
 }
 
+/* The root, which somebody gave to the domain, stays: domain 0's. */
 void store_nodes_of_remove(struct store *store, struct store_domain *domain)
 {
-    while (domain->owned)
-        store_node_remove(store, domain->owned);
+    while (domain->owned) {
+        if (domain->owned == store->root)
+            store_node_set_perms(store, store->root, &(struct store_perm){0, STORE_NONE}, 1);
+        else
+            store_node_remove(store, domain->owned);
+    }
 }
 
 uint32_t store_nodes(const struct store *store)

@@ -320,6 +320,18 @@ static void a_released_domain_leaves_nothing(void **state)
     assert_true(store_introduced(world.store, TOOLS));
 }
 
+static void the_root_outlives_whom_it_was_given(void **state)
+{
+    (void)state;
+    assert_int_equal(permit(world.tools, "/", "n5"), 0);
+    put(world.one, "/x", "1");
+    store_release(world.store, ONE);
+    assert_string_equal(permits(world.tools, "/"), "n0");
+    assert_string_equal(get(world.tools, "/x"), "ENOENT");
+    assert_string_equal(get(world.tools, "/local/domain/5"), "");
+    assert_int_equal(usage(ONE).nodes, 0);
+}
+
 static void a_target_lends_its_rights(void **state)
 {
     (void)state;
@@ -350,6 +362,7 @@ int main(void)
         TREE_TEST(a_node_has_so_many_permissions),
         TREE_TEST(the_count_goes_with_the_owner),
         TREE_TEST(a_released_domain_leaves_nothing),
+        TREE_TEST(the_root_outlives_whom_it_was_given),
         TREE_TEST(a_target_lends_its_rights),
     };
 
