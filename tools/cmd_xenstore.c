@@ -289,6 +289,7 @@ static int watch(struct look *look, const char *path, uint64_t count)
         json_dumpf(object, stdout, JSON_COMPACT);
         putchar('\n');
         json_decref(object);
+        look->begun = true;
     }
     for (uint64_t shown = 0; good && shown < count; shown++) {
         good = look_client_next(&look->client, stop, &stopped);

@@ -50,7 +50,8 @@ fail(struct look_client *client, enum look_client_fault fault, const char *forma
 
 static bool gone(struct look_client *client)
 {
-    return fail(client, LOOK_CLIENT_GONE, "the hypervisor closed the connection");
+    return fail(client, LOOK_CLIENT_GONE,
+                "the hypervisor closed the connection: it ended, or serves too many");
 }
 
 static bool find_socket(struct look_client *client, const char *runtime, int32_t domid,

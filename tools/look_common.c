@@ -307,11 +307,12 @@ int look_failed(struct look *look, const char *path)
     fprintf(stderr, "xensock %s: error[%s]: %s\n", look->command, ends[fault].error,
             look->client.message);
     if (look->json) {
-        json_t *object = look_object(look);
+        json_t *object = look->begun ? json_object() : look_object(look);
         json_object_set_new(
             object, "errors",
             json_pack("[{s:s, s:s}]", "code", ends[fault].error, "message", look->client.message));
-        look_print(object);
+        json_dumpf(object, stdout, look->begun ? JSON_COMPACT : JSON_INDENT(2));
+        putchar('\n');
         json_decref(object);
     }
     look_client_close(&look->client);

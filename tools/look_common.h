@@ -33,6 +33,7 @@ struct look {
     int32_t domain; /* -1: not given */
     uint32_t timeout_ms;
     bool json;
+    bool begun; /* a line of a list without end is out: what else is said is a line too */
     struct look_client client;
 };
 

@@ -16,6 +16,7 @@
 #include "ringlib/err.h"
 #include "sim/hv/emu_wire.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -152,6 +153,21 @@ static void runtime_free(struct emu_runtime *runtime)
     free(runtime);
 }
 
+/* Sockets of one that was killed: nobody serves them any more. */
+static void remove_leftovers(const struct emu_runtime *runtime)
+{
+    DIR *directory = opendir(runtime->path);
+
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        const char *name = entry->d_name, *dot = strrchr(name, '.');
+        bool ours = strncmp(name, "domain-", 7) == 0 || strncmp(name, "xenstore", 8) == 0;
+        if (ours && dot && strcmp(dot, ".sock") == 0)
+            unlinkat(runtime->directory, name, 0);
+    }
+    if (directory)
+        closedir(directory);
+}
+
 struct emu_runtime *emu_runtime_take(const char *path, char *error, size_t error_bytes)
 {
     struct emu_runtime *runtime = calloc(1, sizeof(*runtime));
@@ -160,8 +176,11 @@ struct emu_runtime *emu_runtime_take(const char *path, char *error, size_t error
     if (!runtime || !copy)
         abort();
     *runtime = (struct emu_runtime){.path = copy, .directory = -1, .pid_file = -1};
-    if (open_directory(runtime, error, error_bytes) && lock_directory(runtime, error, error_bytes))
+    if (open_directory(runtime, error, error_bytes) &&
+        lock_directory(runtime, error, error_bytes)) {
+        remove_leftovers(runtime);
         return runtime;
+    }
     runtime_free(runtime);
     return NULL;
 }

@@ -107,7 +107,7 @@ static void update_want_write(struct emu_server *server, struct emu_seat *seat)
     if (!is_taken(seat) || want == seat->wants_write)
         return;
     seat->wants_write = want;
-    loop->fd_want_write(loop, seat->queue.socket, want);
+    loop->fd_want(loop, seat->queue.socket, true, want);
 }
 
 static void settle(struct emu_server *server)

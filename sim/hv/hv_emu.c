@@ -87,7 +87,7 @@ static void update_want_write(struct hv_emu *emu)
     if (want == emu->wants_write)
         return;
     emu->wants_write = want;
-    emu->loop->fd_want_write(emu->loop, emu->queue.socket, want);
+    emu->loop->fd_want(emu->loop, emu->queue.socket, true, want);
 }
 
 void hv_emu_send(struct hv_emu *emu, const void *bytes, uint32_t length, struct emu_file *file)
@@ -315,7 +315,7 @@ struct hv *hv_emu_open(const char *runtime, uint16_t domid, struct hv_loop *loop
     struct hv_emu *emu;
     int ret;
 
-    assert(loop->fd_add && loop->fd_del && loop->fd_want_write);
+    assert(loop->fd_add && loop->fd_del && loop->fd_want);
     if (fd < 0) {
         *error = fd;
         return NULL;

@@ -15,13 +15,13 @@
 #include "sim/hv/hv.h"
 
 /* What a loop offers: tell hv_emu_ready (or emu_server_ready) when `fd` is readable,
- * level-triggered, until fd_del. fd_want_write turns the same call on and off for "writable"; it is
- * used only while more waits to be sent than the socket takes. `fd` is still open in each of these
- * calls. */
+ * level-triggered, until fd_del. fd_want says for what from then on: to write only while more waits
+ * to be sent than the socket takes, not to read only while what was sent must be taken first; one
+ * of both it is always. `fd` is still open in each of these calls. */
 struct hv_loop {
     int (*fd_add)(struct hv_loop *loop, int fd); /* 0 or -ERR_* */
     void (*fd_del)(struct hv_loop *loop, int fd);
-    void (*fd_want_write)(struct hv_loop *loop, int fd, bool want);
+    void (*fd_want)(struct hv_loop *loop, int fd, bool reads, bool writes);
 };
 
 /* Connect as domain `domid`; waits for the hypervisor's socket and its hello, at most `timeout_ms`

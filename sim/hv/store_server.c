@@ -1,9 +1,9 @@
 /*
  * The store's sockets. See store_server.h.
  *
- * A loop tells of what can be read as long as it can, so all is read, and what a session does not
- * take yet waits here, bounded. Nobody is dropped where the reason arises: clients are marked, and
- * store_server_turn drops them.
+ * What a session does not take yet, since its answers wait, waits here, bounded; then no more is
+ * read until some of them were taken, as xenstored does it. Nobody is dropped where the reason
+ * arises: clients are marked, and store_server_turn drops them.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -30,7 +30,7 @@ struct client {
     struct client *prev, *next;
     int fd;
     struct store_wire *wire;
-    bool wants_write;
+    bool wants_read, wants_write;
     bool leaving;
     uint32_t waiting_bytes;
     char waiting[WAITING_MAX];
@@ -102,6 +102,7 @@ static void client_accept(struct store_server *server, struct listener *listener
     assert(client);
     config.domid = listener->domid;
     client->fd = fd;
+    client->wants_read = true;
     client->wire = store_wire_open(&config);
     listener->clients++;
     DL_APPEND(server->clients, client);
@@ -138,10 +139,11 @@ void store_server_destroy(struct store_server *server)
 static void client_read(struct client *client)
 {
     size_t room = sizeof(client->waiting) - client->waiting_bytes;
+
+    if (room == 0)
+        return;
     ssize_t got =
         recv(client->fd, client->waiting + client->waiting_bytes, room < CHUNK ? room : CHUNK, 0);
-
-    /* without room nothing is got: it asks for more and more, and reads no answer */
     if (got > 0)
         client->waiting_bytes += (uint32_t)got;
     else if (got == 0 || (errno != EAGAIN && errno != EINTR))
@@ -201,6 +203,19 @@ static bool client_feed(struct client *client)
     return taken > 0;
 }
 
+/* While requests fill all their room answers wait: the one or the other is always wanted. */
+static void client_want(struct store_server *server, struct client *client)
+{
+    bool writes = store_wire_output(client->wire, &(const void *){NULL}) > 0;
+    bool reads = client->waiting_bytes < sizeof(client->waiting);
+
+    if (writes == client->wants_write && reads == client->wants_read)
+        return;
+    client->wants_write = writes;
+    client->wants_read = reads;
+    server->loop->fd_want(server->loop, client->fd, reads, writes);
+}
+
 bool store_server_turn(struct store_server *server)
 {
     struct client *client, *following;
@@ -216,10 +231,7 @@ bool store_server_turn(struct store_server *server)
             client_drop(server, client);
             continue;
         }
-        bool want = store_wire_output(client->wire, &(const void *){NULL}) > 0;
-        if (want != client->wants_write)
-            server->loop->fd_want_write(server->loop, client->fd, want);
-        client->wants_write = want;
+        client_want(server, client);
     }
     return changed;
 }

@@ -78,11 +78,11 @@ static void fd_del(struct hv_loop *loop, int fd)
     uv_close((uv_handle_t *)&entry->poll, on_closed);
 }
 
-static void fd_want_write(struct hv_loop *loop, int fd, bool want)
+static void fd_want(struct hv_loop *loop, int fd, bool reads, bool writes)
 {
     struct watch_uv *watch = (struct watch_uv *)(void *)loop;
 
-    uv_poll_start(&watch->by_fd[fd]->poll, want ? UV_READABLE | UV_WRITABLE : UV_READABLE,
+    uv_poll_start(&watch->by_fd[fd]->poll, (reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0),
                   on_ready);
 }
 
@@ -90,7 +90,7 @@ void watch_uv_init(struct watch_uv *watch, struct uv_loop_s *uv, void (*ready)(v
                    void *self)
 {
     *watch = (struct watch_uv){
-        .loop = {fd_add, fd_del, fd_want_write}, .uv = uv, .ready = ready, .self = self};
+        .loop = {fd_add, fd_del, fd_want}, .uv = uv, .ready = ready, .self = self};
 }
 
 void watch_uv_fini(struct watch_uv *watch)

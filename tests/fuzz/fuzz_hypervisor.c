@@ -121,9 +121,9 @@ static void fd_del(struct hv_loop *hv, int fd)
     machine->count--;
 }
 
-static void fd_want_write(struct hv_loop *hv, int fd, bool want)
+static void fd_want(struct hv_loop *hv, int fd, bool reads, bool writes)
 {
-    loop_find(machine_of(hv), fd)->events = want ? POLLIN | POLLOUT : POLLIN;
+    loop_find(machine_of(hv), fd)->events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0));
 }
 
 static void report(void *self, uint16_t domid, const char *reason)
@@ -449,7 +449,7 @@ static void machine_make(struct machine *machine, bool small)
     struct emu_server_config config = {.runtime = machine->runtime, .report = report};
     char error[256];
 
-    *machine = (struct machine){.hv = {fd_add, fd_del, fd_want_write}};
+    *machine = (struct machine){.hv = {fd_add, fd_del, fd_want}};
     snprintf(machine->runtime, sizeof(machine->runtime), "/tmp/xensock-fuzz-%ld-%d", (long)getpid(),
              small);
     config.loop = &machine->hv;

@@ -178,6 +178,23 @@ kill -INT "$hypervisor"
 ended "$hypervisor" 0 10
 ended "$pid" 6 10
 grep -q 'error\[E0602\]: the hypervisor closed the connection' watch.err.log || fail "no word of its end"
+# a list without end is JSON line by line, its end too
+python3 -c 'import json, sys; print([json.loads(line) for line in sys.stdin][-1]["errors"][0]["code"])' \
+    <watch.log | grep -qx E0602 || fail "the last line is not about the end"
 kill -INT "$peer"
 ended "$peer" 0 10
+
+# Sockets of a hypervisor that was killed do not stay.
+start hypervisor "$XENSOCK" hypervisor --runtime here --device 1:0 --device 2:0
+hypervisor=$pid
+within 10 test -S here/xenstore-2.sock
+kill -KILL "$hypervisor"
+wait "$hypervisor" || true
+start hypervisor "$XENSOCK" hypervisor --runtime here
+hypervisor=$pid
+within 10 test -S here/xenstore-1.sock
+expect 6 "$XENSOCK" xenstore ls --runtime here --domain 2
+said err.log 'no hypervisor in here has a domain 2'
+kill -INT "$hypervisor"
+ended "$hypervisor" 0 10
 nothing_left

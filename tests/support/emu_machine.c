@@ -73,17 +73,17 @@ static void fd_del(struct hv_loop *hv_loop, int fd)
     *found = loop->fds[--loop->count];
 }
 
-static void fd_want_write(struct hv_loop *hv_loop, int fd, bool want)
+static void fd_want(struct hv_loop *hv_loop, int fd, bool reads, bool writes)
 {
     struct emu_loop *loop = loop_of(hv_loop);
 
-    loop->want_writes += want;
-    find(loop, fd)->events = want ? POLLIN | POLLOUT : POLLIN;
+    loop->want_writes += writes;
+    find(loop, fd)->events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0));
 }
 
 void emu_loop_init(struct emu_loop *loop)
 {
-    *loop = (struct emu_loop){.hv = {fd_add, fd_del, fd_want_write}};
+    *loop = (struct emu_loop){.hv = {fd_add, fd_del, fd_want}};
 }
 
 /* The descriptors of a loop that are ready now; the set may change while they are served. */
