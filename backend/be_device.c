@@ -25,7 +25,8 @@ static const char *const phase_names[BE_PHASES] = {
 static const uint32_t phase_next[BE_PHASES] = {
     [BE_OFF] = TO(BE_WAITING),                          /* 1.1 step 2: back 2 */
     [BE_WAITING] = TO(BE_READING) | TO(BE_CLOSING),     /* step 4: front 3 or 4 */
-    [BE_READING] = TO(BE_ATTACHING) | TO(BE_CLOSING),   /* step 4: map, bind */
+    [BE_READING] = TO(BE_ATTACHING) | TO(BE_CLOSING) |  /* step 4: map, bind */
+                   TO(BE_WAITING),                      /* it spoke of a device that is gone */
     [BE_ATTACHING] = TO(BE_CONNECTED) | TO(BE_CLOSING), /* step 4: back 4 */
     [BE_CONNECTED] = TO(BE_CLOSING),                    /* shutdown */
     [BE_CLOSING] = TO(BE_CLOSED),                       /* back 5, or 6 if the front left */
@@ -221,6 +222,20 @@ static void other_changed(struct be *be, struct step_out *out)
     }
 }
 
+/* The front says it is up, and yet something of it is not there. One that is Connected before we
+ * were answers a backend that died: it will see that this is another, and begin again. */
+static void doubt_confirmed(struct be *be, struct step_out *out)
+{
+    if (be->phase == BE_READING && be->other == XENBUS_CONNECTED) {
+        be->doubting = false;
+        phase_set(be, BE_WAITING, out);
+    } else if (be->phase == BE_READING) {
+        front_refused(be, FAULT_STORE_VALUE, be->doubted, 0, out);
+    } else {
+        front_refused(be, FAULT_MAP_RING, be->ring_ref, be->front_port, out);
+    }
+}
+
 static void state_read(struct be *be, const struct ev *ev, struct step_out *out)
 {
     int64_t state = is_gone(ev)   ? XENBUS_UNKNOWN
@@ -239,10 +254,8 @@ static void state_read(struct be *be, const struct ev *ev, struct step_out *out)
     }
     be->other = (enum xenbus_state)state;
     other_changed(be, out);
-    if (be->doubting && !be->reading_state && be->phase == BE_READING)
-        front_refused(be, FAULT_STORE_VALUE, be->doubted, 0, out);
-    else if (be->doubting && !be->reading_state)
-        front_refused(be, FAULT_MAP_RING, be->ring_ref, be->front_port, out);
+    if (be->doubting && !be->reading_state)
+        doubt_confirmed(be, out);
 }
 
 /* Whether the front closed too, or is not waited for any more. */

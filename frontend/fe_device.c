@@ -318,11 +318,33 @@ static void backend_id_read(struct fe *fe, const struct ev *ev, struct step_out 
     watch(fe, STEP_OTHER, DIALECT_KEY_STATE, out);
 }
 
+/* Whether the device we offered is still the one there is. */
+static bool is_offered(const struct fe *fe)
+{
+    return fe->phase == FE_OFFERED || fe->phase == FE_CONNECTED;
+}
+
+/* The toolstack wrote to our directory: where it made a new device for a backend that is back, what
+ * we published is gone, and the new backend waits for it in the same state as the old one did. */
+static void own_state_read(struct fe *fe, const struct ev *ev, struct step_out *out)
+{
+    bool ours = ev->ret == 0 && xenbus_parse(ev->store.value, 8) == (int64_t)fe->published;
+
+    if (!is_offered(fe))
+        return;
+    if (ours)
+        other_changed(fe, out);
+    else
+        closing(fe, out);
+}
+
 static void watched(struct fe *fe, const struct ev *ev, struct step_out *out)
 {
     if (ev->store.key == DIALECT_KEY_BACKEND_ID) {
         if (fe->phase == FE_FINDING)
             read_node(fe, STEP_OWN, DIALECT_KEY_BACKEND_ID, out);
+        else if (is_offered(fe))
+            read_node(fe, STEP_OWN, DIALECT_KEY_STATE, out);
     } else if (fe->phase != FE_OFF && fe->phase != FE_LEAVING) {
         read_state(fe, out);
     }
@@ -330,7 +352,9 @@ static void watched(struct fe *fe, const struct ev *ev, struct step_out *out)
 
 static void node_read(struct fe *fe, const struct ev *ev, struct step_out *out)
 {
-    if (ev->store.key == DIALECT_KEY_STATE)
+    if (ev->store.key == DIALECT_KEY_STATE && ev->store.side == STEP_OWN)
+        own_state_read(fe, ev, out);
+    else if (ev->store.key == DIALECT_KEY_STATE)
         state_read(fe, ev, out);
     else if (ev->store.key == DIALECT_KEY_MAX_ORDER && fe->phase == FE_READING)
         max_order_read(fe, ev, out);
