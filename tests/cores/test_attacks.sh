@@ -19,7 +19,7 @@ ids()
         accept-EAGAIN read-counter CVE-2026-72380
 }
 
-# shellcheck source=tests/claims.sh
+# shellcheck disable=SC1091 # it is looked at by itself
 . "$SOURCE/tests/claims.sh"
 
 lie 's/^M1 /M0 /' $'M0: no such id\nM1: no row'

@@ -13,7 +13,7 @@ ids()
     printf 'id E%d\n' {1..9}
     printf 'id X%d\n' {1..10}
 }
-# shellcheck source=tests/claims.sh
+# shellcheck disable=SC1091 # it is looked at by itself
 . "$SOURCE/tests/claims.sh"
 
 lie 's/^E9 /E8 /' $'E8: two rows\nE9: no row'
