@@ -25,8 +25,7 @@ static const char *const phase_names[BE_PHASES] = {
 static const uint32_t phase_next[BE_PHASES] = {
     [BE_OFF] = TO(BE_WAITING),                          /* 1.1 step 2: back 2 */
     [BE_WAITING] = TO(BE_READING) | TO(BE_CLOSING),     /* step 4: front 3 or 4 */
-    [BE_READING] = TO(BE_ATTACHING) | TO(BE_CLOSING) |  /* step 4: map, bind */
-                   TO(BE_WAITING),                      /* it spoke of a device that is gone */
+    [BE_READING] = TO(BE_ATTACHING) | TO(BE_CLOSING),   /* step 4: map, bind */
     [BE_ATTACHING] = TO(BE_CONNECTED) | TO(BE_CLOSING), /* step 4: back 4 */
     [BE_CONNECTED] = TO(BE_CLOSING),                    /* shutdown */
     [BE_CLOSING] = TO(BE_CLOSED),                       /* back 5, or 6 if the front left */
@@ -130,12 +129,6 @@ static void doubt(struct be *be, enum dialect_key key, struct step_out *out)
     watched(be, out);
 }
 
-/* Xen hides that a node is gone from who may not read what is left of the directories above it. */
-static bool is_gone(const struct ev *ev)
-{
-    return ev->ret == -ERR_NOENT || ev->ret == -ERR_ACCES;
-}
-
 /* One of the front's three nodes. An absent order means the dialect's default. */
 static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
 {
@@ -147,7 +140,7 @@ static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
         return;
     if (absent)
         value = be->config.dialect->order_default;
-    if (is_gone(ev) && !absent) {
+    if (xenbus_is_gone(ev->ret) && !absent) {
         doubt(be, ev->store.key, out); /* the nodes of a guest that died have rightly gone */
         return;
     }
@@ -223,12 +216,11 @@ static void other_changed(struct be *be, struct step_out *out)
 }
 
 /* The front says it is up, and yet something of it is not there. One that is Connected before we
- * were answers a backend that died: it will see that this is another, and begin again. */
+ * were answers a backend that died, and begins again with us. */
 static void doubt_confirmed(struct be *be, struct step_out *out)
 {
     if (be->phase == BE_READING && be->other == XENBUS_CONNECTED) {
-        be->doubting = false;
-        phase_set(be, BE_WAITING, out);
+        closing(be, out);
     } else if (be->phase == BE_READING) {
         front_refused(be, FAULT_STORE_VALUE, be->doubted, 0, out);
     } else {
@@ -238,9 +230,7 @@ static void doubt_confirmed(struct be *be, struct step_out *out)
 
 static void state_read(struct be *be, const struct ev *ev, struct step_out *out)
 {
-    int64_t state = is_gone(ev)   ? XENBUS_UNKNOWN
-                    : ev->ret < 0 ? -1
-                                  : xenbus_parse(ev->store.value, 8);
+    int64_t state = xenbus_state_read(ev->ret, ev->store.value);
 
     be->reading_state = false;
     if (be->reread_state && !be->unwatching) {
@@ -391,7 +381,7 @@ void be_device_step(struct be *be, const struct ev *ev, struct step_out *out)
         front_node(be, ev, out);
     else if (ev->kind == EV_MAP || ev->kind == EV_PORT_BIND)
         attached(be, ev, out);
-    else if (ev->kind == EV_STORE_PUBLISH && is_gone(ev))
+    else if (ev->kind == EV_STORE_PUBLISH && xenbus_is_gone(ev->ret))
         removed(be, out);
     else if (ev->ret < 0)
         ours_failed(be, out);

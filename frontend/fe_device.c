@@ -205,12 +205,6 @@ static void read_state(struct fe *fe, struct step_out *out)
     read_node(fe, STEP_OTHER, DIALECT_KEY_STATE, out);
 }
 
-/* Xen hides that a node is gone from who may not read what is left of the directories above it. */
-static bool is_gone(const struct ev *ev)
-{
-    return ev->ret == -ERR_NOENT || ev->ret == -ERR_ACCES;
-}
-
 /* The backend's largest order, or none: then it is a draft 1 backend at the default order. A value
  * that could not be read is not none. */
 static void max_order_read(struct fe *fe, const struct ev *ev, struct step_out *out)
@@ -220,7 +214,7 @@ static void max_order_read(struct fe *fe, const struct ev *ev, struct step_out *
     int64_t value = absent ? max : ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, UINT32_MAX);
 
     fe->nodes[2].key = absent ? DIALECT_KEYS : DIALECT_KEY_ORDER;
-    if (is_gone(ev) && (!absent || fe->config.order != max)) {
+    if (xenbus_is_gone(ev->ret) && (!absent || fe->config.order != max)) {
         fe->doubting = true; /* the nodes of a backend that died have rightly gone */
         read_state(fe, out);
     } else if (value < 0) {
@@ -275,9 +269,7 @@ static void other_changed(struct fe *fe, struct step_out *out)
 
 static void state_read(struct fe *fe, const struct ev *ev, struct step_out *out)
 {
-    int64_t state = is_gone(ev)   ? XENBUS_UNKNOWN
-                    : ev->ret < 0 ? -1
-                                  : xenbus_parse(ev->store.value, 8);
+    int64_t state = xenbus_state_read(ev->ret, ev->store.value);
 
     fe->reading_state = false;
     if (fe->reread_state && fe->phase != FE_LEAVING) {
@@ -328,7 +320,7 @@ static bool is_offered(const struct fe *fe)
  * we published is gone, and the new backend waits for it in the same state as the old one did. */
 static void own_state_read(struct fe *fe, const struct ev *ev, struct step_out *out)
 {
-    bool ours = ev->ret == 0 && xenbus_parse(ev->store.value, 8) == (int64_t)fe->published;
+    bool ours = xenbus_state_read(ev->ret, ev->store.value) == (int64_t)fe->published;
 
     if (!is_offered(fe))
         return;
@@ -432,7 +424,7 @@ void fe_device_step(struct fe *fe, const struct ev *ev, struct step_out *out)
         node_read(fe, ev, out);
     else if (ev->kind == EV_SHARE || ev->kind == EV_PORT_ALLOC)
         shared(fe, ev);
-    else if (ev->kind == EV_STORE_PUBLISH && is_gone(ev))
+    else if (ev->kind == EV_STORE_PUBLISH && xenbus_is_gone(ev->ret))
         removed(fe, out);
     else if (ev->ret < 0 && !is_going(fe))
         ours_failed(fe, out);

@@ -1,6 +1,8 @@
 /* Numbers in xenstore, without stdio. See xenbus.h. */
 #include "ringlib/xenbus.h"
 
+#include "ringlib/err.h"
+
 int64_t xenbus_parse(const char *text, uint32_t max)
 {
     uint64_t number = 0;
@@ -12,6 +14,18 @@ int64_t xenbus_parse(const char *text, uint32_t max)
         number = number * 10 + (uint64_t)(text[digits] - '0');
     }
     return digits == 0 || text[digits] != '\0' || number > max ? -1 : (int64_t)number;
+}
+
+bool xenbus_is_gone(int32_t ret)
+{
+    return ret == -ERR_NOENT || ret == -ERR_ACCES;
+}
+
+int64_t xenbus_state_read(int32_t ret, const char *value)
+{
+    if (xenbus_is_gone(ret))
+        return XENBUS_UNKNOWN;
+    return ret < 0 ? -1 : xenbus_parse(value, XENBUS_RECONFIGURED);
 }
 
 void xenbus_print(char *text, uint32_t number)

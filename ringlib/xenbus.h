@@ -5,6 +5,7 @@
 #ifndef XENSOCK_RINGLIB_XENBUS_H
 #define XENSOCK_RINGLIB_XENBUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum xenbus_state {
@@ -27,6 +28,14 @@ enum xenbus_state {
 
 /* Parse a decimal number of at most 10 digits, nothing around it; -1 if it is none or > max. */
 int64_t xenbus_parse(const char *text, uint32_t max);
+
+/* Whether a read or a publish answered with `ret` found a node of the other side gone. Xen hides
+ * that from who may not read what is left of the directories above it. */
+bool xenbus_is_gone(int32_t ret);
+
+/* The state that a read answered with `ret` and `value` gave: XENBUS_UNKNOWN where the node is
+ * gone, -1 where it is no state or could not be read. */
+int64_t xenbus_state_read(int32_t ret, const char *value);
 
 /* Print a number in decimal; `text` holds at least 11 bytes. */
 void xenbus_print(char *text, uint32_t number);
