@@ -69,8 +69,10 @@ static void send_watch_events(struct emu_server *server)
     struct store_event event;
 
     while (store_next(hypervisor_store(server->tables), &event)) {
-        if (store_server_event(server->store, &event))
+        if (event.owner) {
+            store_wire_event(event.owner, &event); /* of a session of the store's sockets */
             continue;
+        }
         struct emu_seat *seat = find_seat(server, store_domid(event.client));
         struct emu_cookie message = {.head.kind = EMU_STORE_EVENT};
 

@@ -87,6 +87,18 @@ struct store_node *store_node_add(struct store *store, const char *path, size_t 
     return node;
 }
 
+void store_node_names(const struct store_node *node, char *names)
+{
+    const struct store_node *child;
+
+    DL_FOREACH (node->children, child) {
+        const char *name = name_of(child);
+        size_t bytes = strlen(name) + 1;
+        memcpy(names, name, bytes);
+        names += bytes;
+    }
+}
+
 void store_node_set_value(struct store *store, struct store_node *node, const void *value,
                           uint32_t bytes)
 {

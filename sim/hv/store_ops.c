@@ -103,24 +103,16 @@ int store_read(struct store_client *client, uint32_t transaction, const char *pa
     return 0;
 }
 
-static const char *names_copy(struct store *store, const struct store_node *node)
+static const char *names_of(struct store *store, const struct store_node *node)
 {
-    const struct store_node *child;
-    char *at;
-
-    if (store->names_room < node->record.names_bytes) {
+    if (store->names_room <= node->record.names_bytes) {
         free(store->names);
-        store->names_room = node->record.names_bytes * 2;
+        store->names_room = node->record.names_bytes * 2 + 1;
         store->names = malloc(store->names_room);
         assert(store->names);
     }
-    at = store->names;
-    DL_FOREACH (node->children, child) {
-        const char *name = strrchr(child->path, '/') + 1;
-        memcpy(at, name, strlen(name) + 1);
-        at += strlen(name) + 1;
-    }
-    return at == store->names ? "" : store->names;
+    store_node_names(node, store->names);
+    return store->names;
 }
 
 int store_list(struct store_client *client, uint32_t transaction, const char *path,
@@ -132,7 +124,7 @@ int store_list(struct store_client *client, uint32_t transaction, const char *pa
     if (ret < 0)
         return ret;
     names->text = call.view.transaction ? store_transaction_names(&call.view, call.path)
-                                        : names_copy(client->store, node_of(&call));
+                                        : names_of(client->store, node_of(&call));
     names->bytes = call.record->names_bytes;
     names->generation = call.record->generation;
     names->count = 0;

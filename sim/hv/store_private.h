@@ -125,6 +125,9 @@ struct store_node *store_node_find(const struct store *store, const char *path, 
 struct store_node *store_node_add(struct store *store, const char *path, size_t length,
                                   const struct store_perm *perms, uint32_t count);
 
+/* The names of its children, terminated each, in order of creation: record.names_bytes of them. */
+void store_node_names(const struct store_node *node, char *names);
+
 /* Change a node's value or permissions. */
 void store_node_set_value(struct store *store, struct store_node *node, const void *value,
                           uint32_t bytes);

@@ -167,16 +167,6 @@ bool store_server_ready(struct store_server *server, int fd)
     return client != NULL;
 }
 
-bool store_server_event(struct store_server *server, const struct store_event *event)
-{
-    struct client *client;
-
-    DL_SEARCH_SCALAR(server->clients, client, wire, event->owner);
-    if (client)
-        store_wire_event(client->wire, event);
-    return client != NULL;
-}
-
 static void client_send(struct client *client)
 {
     const void *bytes;

@@ -30,11 +30,9 @@ int store_server_listen(struct store_server *server, int fd, uint16_t domid);
  * store_server_turn is owed. */
 bool store_server_ready(struct store_server *server, int fd);
 
-/* An event of the store that is a session's; whether it is. */
-bool store_server_event(struct store_server *server, const struct store_event *event);
-
-/* Send what can be sent, carry out what waited for that, drop who is to be dropped. Returns whether
- * it changed anything, so that events are to be taken and it is to be called again. */
+/* Send what can be sent (events of the store are handed to their sessions before that), carry out
+ * what waited for that, drop who is to be dropped. Returns whether it changed anything, so that
+ * events are to be taken and it is to be called again. */
 bool store_server_turn(struct store_server *server);
 
 /* Drop a domain's clients: it died. */

@@ -39,25 +39,6 @@ static bool quota_free(const struct store_view *view)
            HASH_COUNT(view->transaction->entries) < STORE_TOUCHED_MAX;
 }
 
-static void copy_names(struct entry *entry, const struct store_node *node)
-{
-    const struct store_node *child;
-    size_t at = 0;
-
-    entry->names = store_alloc(0, NULL, 0);
-    if (node->record.names_bytes == 0)
-        return;
-    free(entry->names);
-    entry->names = calloc(1, node->record.names_bytes);
-    assert(entry->names);
-    DL_FOREACH (node->children, child) {
-        const char *name = strrchr(child->path, '/') + 1;
-        memcpy(entry->names + at, name, strlen(name) + 1);
-        at += strlen(name) + 1;
-    }
-    entry->record.names_bytes = (uint32_t)at;
-}
-
 static struct entry *entry_find(const struct store_transaction *transaction, const char *path,
                                 size_t length)
 {
@@ -92,7 +73,10 @@ static struct entry *entry_touch(struct store_view *view, const char *path, size
     store_record_set_perms(&entry->record, record->perms, record->perm_count);
     store_record_set_perms(&entry->first, record->perms, record->perm_count);
     entry->first.generation = record->generation;
-    copy_names(entry, node);
+    entry->record.names_bytes = record->names_bytes;
+    entry->names = malloc(record->names_bytes + 1);
+    assert(entry->names);
+    store_node_names(node, entry->names);
     return entry;
 }
 

@@ -3,6 +3,7 @@
  */
 #include "sim/hv/store_wire_private.h"
 
+#include <uthash.h>
 #include <utlist.h>
 
 _Static_assert(sizeof(struct store_wire_header) == STORE_WIRE_HEADER_BYTES, "xs_wire.h");
@@ -10,7 +11,8 @@ _Static_assert(sizeof(struct store_wire_header) == STORE_WIRE_HEADER_BYTES, "xs_
 /* A message that waits to be sent. */
 struct store_wire_message {
     struct store_wire_message *prev, *next;
-    bool event;
+    UT_hash_handle hh; /* of an event of which nothing is sent: by its payload */
+    bool event, unsent;
     uint32_t bytes; /* header and payload */
     struct store_wire_header header;
     char payload[];
@@ -82,20 +84,23 @@ void store_wire_event(struct store_wire *wire, const struct store_event *event)
     char payload[STORE_WIRE_PAYLOAD_MAX];
     size_t path_bytes = strlen(event->path) + 1;
     uint32_t bytes = (uint32_t)path_bytes + event->token_bytes + 1;
-    const struct store_wire_message *message;
+    struct store_wire_message *message;
 
     if (bytes > sizeof(payload))
         return; /* Xen does not tell it either */
     memcpy(payload, event->path, path_bytes);
     memcpy(payload + path_bytes, event->token, event->token_bytes);
     payload[bytes - 1] = '\0';
-    DL_FOREACH (event->path[0] == '@' ? NULL : wire->output, message) {
-        if (message->event && message->header.len == bytes &&
-            memcmp(message->payload, payload, bytes) == 0 &&
-            (message != wire->output || wire->sent == 0))
-            return; /* it is told so anyway */
+    if (event->path[0] == '@') { /* each counts */
+        queue(wire, XS_WATCH_EVENT, payload, bytes);
+        return;
     }
-    queue(wire, XS_WATCH_EVENT, payload, bytes);
+    HASH_FIND(hh, wire->unsent, payload, bytes, message);
+    if (message)
+        return; /* it is told so anyway */
+    message = queue(wire, XS_WATCH_EVENT, payload, bytes);
+    message->unsent = true;
+    HASH_ADD_KEYPTR(hh, wire->unsent, message->payload, bytes, message);
 }
 
 uint32_t store_wire_output(const struct store_wire *wire, const void **bytes)
@@ -113,6 +118,9 @@ void store_wire_sent(struct store_wire *wire, uint32_t bytes)
     struct store_wire_message *first = wire->output;
 
     assert(first && bytes <= first->bytes - wire->sent);
+    if (first->unsent && bytes > 0)
+        HASH_DEL(wire->unsent, first); /* NOLINT: clang 14 does not follow uthash's links */
+    first->unsent = first->unsent && bytes == 0;
     wire->sent += bytes;
     wire->output_bytes -= bytes;
     if (wire->sent < first->bytes)
@@ -190,6 +198,7 @@ void store_wire_close(struct store_wire *wire)
     struct store_wire_message *message, *following;
 
     store_disconnect(wire->client);
+    HASH_CLEAR(hh, wire->unsent);
     DL_FOREACH_SAFE (wire->output, message, following) {
         free(message);
     }

@@ -18,6 +18,7 @@ struct store_wire {
     struct store_client *client;
     const char *broken;
     struct store_wire_message *output;
+    struct store_wire_message *unsent;    /* events among them, by what they say */
     uint32_t answers;                     /* messages of the output that are no events */
     uint32_t output_bytes;                /* that wait in all of them */
     uint32_t sent;                        /* of the first */
