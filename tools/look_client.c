@@ -12,6 +12,7 @@
 
 #include "ringlib/err.h"
 #include "sim/hv/emu_runtime.h"
+#include "sim/hv/emu_wire.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -57,7 +58,6 @@ static bool gone(struct look_client *client)
 static bool find_socket(struct look_client *client, const char *runtime, int32_t domid,
                         struct sockaddr_un *address)
 {
-    char name[32] = "xenstore.sock";
     int ret = emu_runtime_check(runtime);
 
     if (ret == -ERR_NOENT)
@@ -67,11 +67,7 @@ static bool find_socket(struct look_client *client, const char *runtime, int32_t
                     "refusing runtime directory %s: it must be a directory that belongs to this "
                     "user and is closed to others (mode 0700)",
                     runtime);
-    if (domid >= 0)
-        snprintf(name, sizeof(name), "xenstore-%" PRId32 ".sock", domid);
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int length = snprintf(address->sun_path, sizeof(address->sun_path), "%s/%s", runtime, name);
-    if (length > 0 && (size_t)length < sizeof(address->sun_path))
+    if (emu_runtime_address_store(runtime, domid >= 0 ? (uint16_t)domid : 0, address))
         return true;
     return fail(client, LOOK_CLIENT_UNUSABLE, "runtime directory %s: path too long for a socket",
                 runtime);
@@ -85,7 +81,7 @@ bool look_client_open(struct look_client *client, const char *runtime, int32_t d
     *client = (struct look_client){.fd = -1, .timeout_ms = timeout_ms};
     if (!find_socket(client, runtime, domid, &address))
         return false;
-    client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    client->fd = emu_wire_stream();
     if (client->fd >= 0 &&
         connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
         return true;
@@ -133,19 +129,14 @@ static bool wait_for(struct look_client *client, short events, int64_t deadline_
            fail(client, LOOK_CLIENT_LATE, "no answer within %" PRIu32 " ms", client->timeout_ms);
 }
 
-static bool is_again(void)
-{
-    return errno == EAGAIN || errno == EINTR;
-}
-
 static bool send_all(struct look_client *client, const void *bytes, size_t count,
                      int64_t deadline_ms)
 {
     const char *at = bytes;
 
     while (count > 0) {
-        ssize_t sent = send(client->fd, at, count, MSG_NOSIGNAL);
-        if (sent < 0 && !is_again())
+        int64_t sent = emu_wire_stream_send(client->fd, at, (uint32_t)count);
+        if (sent < 0 && sent != -ERR_AGAIN)
             return gone(client);
         if (sent < 0 && !wait_for(client, POLLOUT, deadline_ms))
             return false;
@@ -161,7 +152,7 @@ static bool receive_all(struct look_client *client, void *bytes, size_t count, i
 
     while (count > 0) {
         ssize_t got = recv(client->fd, at, count, 0);
-        if (got == 0 || (got < 0 && !is_again()))
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
             return gone(client);
         if (got < 0 && !wait_for(client, POLLIN, deadline_ms))
             return false;

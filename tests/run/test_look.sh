@@ -193,6 +193,8 @@ wait "$hypervisor" || true
 start hypervisor "$XENSOCK" hypervisor --runtime here
 hypervisor=$pid
 within 10 "$XENSOCK" ps --runtime here # the leftover of its socket says nothing
+expect 0 "$XENSOCK" xenstore ls --runtime here --domain 0
+grep -q '^/tool = ' out.log || fail 'domain 0 is whom xenstore.sock serves'
 expect 6 "$XENSOCK" xenstore ls --runtime here --domain 2
 grep -q 'no hypervisor in here has a domain 2' err.log || fail "another word about domain 2"
 kill -INT "$hypervisor"
