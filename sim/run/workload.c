@@ -70,6 +70,13 @@ void workload_times_destroy(struct workload_times *times)
     metrics_hist_destroy(times->released);
 }
 
+static const struct workload_kind *const kinds[] = {
+    [SCENARIO_STREAM] = &workload_client,
+    [SCENARIO_REQUEST_RESPONSE] = &workload_client,
+    [SCENARIO_SERVE] = &workload_serve,
+    [SCENARIO_CONNECT_CLOSE] = &workload_connect,
+};
+
 static bool wl_init(struct workload_set *set, uint32_t index)
 {
     const struct scenario *scenario = set->env.scenario;
@@ -78,6 +85,7 @@ static bool wl_init(struct workload_set *set, uint32_t index)
     wl->set = set;
     wl->index = index;
     wl->spec = &scenario->workloads[index];
+    wl->kind = kinds[wl->spec->kind];
     wl->times = set->env.times ? &set->env.times[index] : &wl->own;
     bool connects = wl->spec->kind == SCENARIO_CONNECT_CLOSE;
     bool asks = connects || wl->spec->kind == SCENARIO_REQUEST_RESPONSE;
@@ -281,41 +289,23 @@ static void start(struct workload_set *set)
 {
     set->start_ns = set->now_ns;
     tell(set, WORKLOAD_WARMUP, false);
-    for (uint32_t i = 0; i < set->count; i++) {
-        switch (set->wls[i].spec->kind) {
-        case SCENARIO_STREAM:
-        case SCENARIO_REQUEST_RESPONSE: workload_client_start(&set->wls[i]); break;
-        case SCENARIO_SERVE: workload_serve_start(&set->wls[i]); break;
-        case SCENARIO_CONNECT_CLOSE: workload_connect_start(&set->wls[i]); break;
-        }
-    }
+    for (uint32_t i = 0; i < set->count; i++)
+        set->wls[i].kind->start(&set->wls[i]);
 }
 
 /* The device is lost: every socket has failed. What did not hear of it, since it waited for
  * nothing, does now. */
 static void device_down(struct workload_set *set)
 {
-    for (uint32_t i = 0; i < set->count; i++) {
-        switch (set->wls[i].spec->kind) {
-        case SCENARIO_STREAM:
-        case SCENARIO_REQUEST_RESPONSE: workload_client_gone(&set->wls[i]); break;
-        case SCENARIO_SERVE: workload_serve_gone(&set->wls[i]); break;
-        case SCENARIO_CONNECT_CLOSE: workload_connect_gone(&set->wls[i]); break;
-        }
-    }
+    for (uint32_t i = 0; i < set->count; i++)
+        set->wls[i].kind->gone(&set->wls[i]);
 }
 
 static void resume(struct workload_set *set)
 {
     set->resumed++;
-    for (uint32_t i = 0; i < set->count && set->phase < WORKLOAD_DRAIN; i++) {
-        switch (set->wls[i].spec->kind) {
-        case SCENARIO_STREAM:
-        case SCENARIO_REQUEST_RESPONSE: workload_client_resume(&set->wls[i]); break;
-        case SCENARIO_SERVE: workload_serve_start(&set->wls[i]); break;
-        case SCENARIO_CONNECT_CLOSE: workload_connect_resume(&set->wls[i]); break;
-        }
-    }
+    for (uint32_t i = 0; i < set->count && set->phase < WORKLOAD_DRAIN; i++)
+        set->wls[i].kind->resume(&set->wls[i]);
 }
 
 /* The device is lost: every socket has failed, and nothing comes back. */
@@ -345,10 +335,7 @@ static void done(struct workload_set *set, const struct act_done *done)
         set->live -= dead ? 1u : 0u;
         if (!dead && failed)
             return;
-        if (conn->wl->spec->kind == SCENARIO_CONNECT_CLOSE)
-            workload_connect_done(conn, done);
-        else
-            workload_client_done(conn, done);
+        conn->wl->kind->done(conn, done);
         return;
     }
     for (uint32_t i = 0; i < set->count; i++)
@@ -377,12 +364,9 @@ void workload_upcall(struct workload_set *set, const struct act *act)
         done(set, &act->done);
     } else if (act->kind == ACT_READABLE || act->kind == ACT_WRITABLE) {
         struct conn *conn = set->by_slot[step_slot(act->done.sock)];
-        if (!conn || conn->sock != act->done.sock || conn->state != CONN_OPEN)
-            return;
-        if (conn->wl->spec->kind == SCENARIO_SERVE)
-            workload_serve_ready(conn);
-        else if (conn->wl->spec->kind != SCENARIO_CONNECT_CLOSE)
-            workload_client_ready(conn);
+        if (conn && conn->sock == act->done.sock && conn->state == CONN_OPEN &&
+            conn->wl->kind->ready)
+            conn->wl->kind->ready(conn);
     }
 }
 
@@ -401,14 +385,8 @@ static void drain(struct workload_set *set)
     tell(set, WORKLOAD_DRAIN, false);
     for (uint32_t i = 0; i < set->count; i++)
         workload_finish(&set->wls[i]);
-    for (uint32_t i = 0; i < set->count; i++) {
-        switch (set->wls[i].spec->kind) {
-        case SCENARIO_STREAM:
-        case SCENARIO_REQUEST_RESPONSE: workload_client_drain(&set->wls[i]); break;
-        case SCENARIO_SERVE: workload_serve_drain(&set->wls[i]); break;
-        case SCENARIO_CONNECT_CLOSE: workload_connect_drain(&set->wls[i]); break;
-        }
-    }
+    for (uint32_t i = 0; i < set->count; i++)
+        set->wls[i].kind->drain(&set->wls[i]);
 }
 
 static bool all_listen(const struct workload_set *set)

@@ -44,23 +44,7 @@ void workload_arrivals_start(struct wl *wl)
 /* A request needs an open socket, a connection one that is not. */
 static bool is_ready(const struct conn *conn)
 {
-    return conn->state == (conn->wl->spec->kind == SCENARIO_CONNECT_CLOSE ? CONN_IDLE : CONN_OPEN);
-}
-
-static void begin(struct conn *conn, uint64_t intended_ns)
-{
-    if (conn->wl->spec->kind == SCENARIO_CONNECT_CLOSE)
-        workload_connect_begin(conn, intended_ns);
-    else
-        workload_client_ask(conn, intended_ns);
-}
-
-static void end(struct conn *conn)
-{
-    if (conn->wl->spec->kind == SCENARIO_CONNECT_CLOSE)
-        workload_connect_end(conn);
-    else
-        workload_release(conn);
+    return conn->state == conn->wl->kind->rest;
 }
 
 /* The socket idle for longest; one that was lost meanwhile is forgotten here. */
@@ -83,11 +67,11 @@ uint64_t workload_arrivals_begin(struct wl *wl)
         wl->idle = conn->next;
         conn->idle = false;
         if (!more) {
-            end(conn);
+            wl->kind->end(conn);
             continue;
         }
         advance(&wl->arrivals, wl->spec);
-        begin(conn, at_ns);
+        wl->kind->ask(conn, at_ns);
     }
     return STEP_NEVER;
 }

@@ -75,7 +75,7 @@ static void open_conn(struct conn *conn)
     workload_adopt(conn, (uint64_t)sock);
 }
 
-void workload_client_start(struct wl *wl)
+static void client_start(struct wl *wl)
 {
     wl->running = wl->spec->sockets;
     workload_arrivals_start(wl);
@@ -182,7 +182,7 @@ void workload_note(const struct conn *conn, enum trace_point point, uint64_t val
 }
 
 /* Begin a request that was to begin at `intended_ns`. */
-void workload_client_ask(struct conn *conn, uint64_t intended_ns)
+static void client_ask(struct conn *conn, uint64_t intended_ns)
 {
     struct wl *wl = conn->wl;
 
@@ -207,7 +207,7 @@ static void end_if_through(struct conn *conn)
         return;
     if (through && workload_client_may_ask(wl)) {
         if (!workload_arrivals_wait(conn))
-            workload_client_ask(conn, wl->set->now_ns);
+            client_ask(conn, wl->set->now_ns);
         return;
     }
     if (through || (stopping(wl) && is_down(wl)))
@@ -273,7 +273,7 @@ static void recv_payload(struct conn *conn)
     }
 }
 
-void workload_client_ready(struct conn *conn)
+static void client_ready(struct conn *conn)
 {
     recv_payload(conn);
     if (conn->state == CONN_OPEN && send_header(conn))
@@ -291,7 +291,7 @@ static void released(struct conn *conn)
         conn_lost(conn);
     conn->state = CONN_IDLE;
     if (conn->lost && !stopping(wl))
-        return; /* until workload_client_resume */
+        return; /* until client_resume */
     if (wl->spec->kind == SCENARIO_STREAM && !conn->lost)
         wl->operations++;
     if (conn->round == UINT32_MAX || ++conn->round >= wl->spec->repeat || stopping(wl))
@@ -300,7 +300,7 @@ static void released(struct conn *conn)
         open_conn(conn);
 }
 
-void workload_client_done(struct conn *conn, const struct act_done *done)
+static void client_done(struct conn *conn, const struct act_done *done)
 {
     if (done->call == CALL_CONNECT && done->ret == 0)
         conn->wl->connected++;
@@ -314,11 +314,11 @@ void workload_client_done(struct conn *conn, const struct act_done *done)
         conn_through(conn);
     } else if (done->call == CALL_CONNECT && conn->state == CONN_CONNECTING) {
         conn->state = CONN_OPEN;
-        workload_client_ready(conn);
+        client_ready(conn);
     }
 }
 
-void workload_client_gone(struct wl *wl)
+static void client_gone(struct wl *wl)
 {
     workload_arrivals_forget(wl);
     for (uint32_t i = 0; i < wl->spec->sockets; i++) {
@@ -330,14 +330,14 @@ void workload_client_gone(struct wl *wl)
     }
 }
 
-void workload_client_resume(struct wl *wl)
+static void client_resume(struct wl *wl)
 {
     for (uint32_t i = 0; i < wl->spec->sockets; i++)
         if (wl->conns[i].lost && wl->conns[i].state == CONN_IDLE)
             open_conn(&wl->conns[i]);
 }
 
-void workload_client_drain(struct wl *wl)
+static void client_drain(struct wl *wl)
 {
     for (uint32_t i = 0; i < wl->spec->sockets; i++) {
         struct conn *conn = &wl->conns[i];
@@ -349,3 +349,13 @@ void workload_client_drain(struct wl *wl)
         end_if_through(conn);
     }
 }
+
+const struct workload_kind workload_client = {.start = client_start,
+                                              .gone = client_gone,
+                                              .resume = client_resume,
+                                              .drain = client_drain,
+                                              .ready = client_ready,
+                                              .done = client_done,
+                                              .ask = client_ask,
+                                              .end = workload_release,
+                                              .rest = CONN_OPEN};

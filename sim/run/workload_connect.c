@@ -9,7 +9,7 @@
 #include "sim/run/workload_private.h"
 
 /* This socket connects no more. */
-void workload_connect_end(struct conn *conn)
+static void connect_end(struct conn *conn)
 {
     conn->state = CONN_IDLE;
     if (--conn->wl->running == 0)
@@ -17,7 +17,7 @@ void workload_connect_end(struct conn *conn)
 }
 
 /* Begin a connection that was to begin at `intended_ns`. */
-void workload_connect_begin(struct conn *conn, uint64_t intended_ns)
+static void connect_begin(struct conn *conn, uint64_t intended_ns)
 {
     struct wl *wl = conn->wl;
     struct workload_set *set = wl->set;
@@ -35,7 +35,7 @@ void workload_connect_begin(struct conn *conn, uint64_t intended_ns)
     }
     if (sock < 0) {
         workload_fail(wl, "connect to", (int32_t)sock);
-        workload_connect_end(conn);
+        connect_end(conn);
         return;
     }
     conn->state = CONN_CONNECTING;
@@ -48,12 +48,12 @@ static void next(struct conn *conn)
 {
     conn->state = CONN_IDLE;
     if (!workload_client_may_ask(conn->wl))
-        workload_connect_end(conn);
+        connect_end(conn);
     else if (!workload_arrivals_wait(conn))
-        workload_connect_begin(conn, conn->wl->set->now_ns);
+        connect_begin(conn, conn->wl->set->now_ns);
 }
 
-void workload_connect_start(struct wl *wl)
+static void connect_start(struct wl *wl)
 {
     wl->running = wl->spec->sockets;
     workload_arrivals_start(wl);
@@ -90,17 +90,17 @@ static void lost(struct conn *conn)
     wl->requests--;
     conn->state = CONN_IDLE;
     if (wl->set->phase >= WORKLOAD_DRAIN)
-        workload_connect_end(conn);
+        connect_end(conn);
 }
 
-void workload_connect_gone(struct wl *wl)
+static void connect_gone(struct wl *wl)
 {
     for (uint32_t i = 0; i < wl->spec->sockets; i++)
         wl->conns[i].lost |= wl->conns[i].idle;
     workload_arrivals_forget(wl);
 }
 
-void workload_connect_resume(struct wl *wl)
+static void connect_resume(struct wl *wl)
 {
     for (uint32_t i = 0; i < wl->spec->sockets; i++) {
         struct conn *conn = &wl->conns[i];
@@ -123,7 +123,7 @@ static void released(struct conn *conn)
     next(conn);
 }
 
-void workload_connect_done(struct conn *conn, const struct act_done *done)
+static void connect_done(struct conn *conn, const struct act_done *done)
 {
     bool ends = done->call == CALL_RELEASE || done->ret < 0;
 
@@ -135,13 +135,22 @@ void workload_connect_done(struct conn *conn, const struct act_done *done)
         established(conn);
     } else if (done->call == CALL_CONNECT) {
         workload_fail(conn->wl, "connect to", done->ret);
-        workload_connect_end(conn);
+        connect_end(conn);
     }
 }
 
-void workload_connect_drain(struct wl *wl)
+static void connect_drain(struct wl *wl)
 {
     for (uint32_t i = 0; i < wl->spec->sockets; i++)
         if (wl->conns[i].state == CONN_CONNECTING)
             workload_release(&wl->conns[i]);
 }
+
+const struct workload_kind workload_connect = {.start = connect_start,
+                                               .gone = connect_gone,
+                                               .resume = connect_resume,
+                                               .drain = connect_drain,
+                                               .done = connect_done,
+                                               .ask = connect_begin,
+                                               .end = connect_end,
+                                               .rest = CONN_IDLE};

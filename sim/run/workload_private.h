@@ -61,9 +61,12 @@ struct listener {
     uint64_t accepted;
 };
 
+struct workload_kind;
+
 /* One workload under way. */
 struct wl {
     struct workload_set *set;
+    const struct workload_kind *kind;
     const struct scenario_workload *spec;
     const struct scenario_peer *peer; /* NULL: serve */
     uint32_t index;
@@ -91,6 +94,22 @@ struct wl {
     uint64_t accepts_asked, served;
     struct conn *served_conns;
 };
+
+/* What a kind of workload does, each in a file of its own. */
+struct workload_kind {
+    void (*start)(struct wl *wl);     /* the device is up */
+    void (*gone)(struct wl *wl);      /* it is lost: what no completion tells of is told now */
+    void (*resume)(struct wl *wl);    /* it is up again */
+    void (*drain)(struct wl *wl);     /* the measured phase is over: end in good order */
+    void (*ready)(struct conn *conn); /* there are bytes, or room; NULL: for nobody */
+    /* Clients: */
+    void (*done)(struct conn *conn, const struct act_done *done);
+    void (*ask)(struct conn *conn, uint64_t intended_ns); /* the next request of this socket */
+    void (*end)(struct conn *conn);                       /* there is none any more */
+    enum conn_state rest;                                 /* where it is between requests */
+};
+
+extern const struct workload_kind workload_client, workload_connect, workload_serve;
 
 struct workload_set {
     struct workload_env env;
@@ -124,26 +143,10 @@ uint64_t workload_carried(const struct wl *wl); /* what the backend has not take
 void workload_check(struct conn *conn, const void *bytes, uint32_t count);
 
 /* workload_client.c */
-void workload_client_start(struct wl *wl);
-void workload_client_done(struct conn *conn, const struct act_done *done);
-void workload_client_ready(struct conn *conn);
-void workload_client_drain(struct wl *wl);
-void workload_client_gone(struct wl *wl);
-void workload_client_resume(struct wl *wl);
 bool workload_client_may_ask(const struct wl *wl);
-void workload_client_ask(struct conn *conn, uint64_t intended_ns);
 
 /* That a request was to begin, or is answered: for the trace. */
 void workload_note(const struct conn *conn, enum trace_point point, uint64_t value);
-
-/* workload_connect.c */
-void workload_connect_start(struct wl *wl);
-void workload_connect_done(struct conn *conn, const struct act_done *done);
-void workload_connect_drain(struct wl *wl);
-void workload_connect_gone(struct wl *wl);
-void workload_connect_resume(struct wl *wl);
-void workload_connect_begin(struct conn *conn, uint64_t intended_ns);
-void workload_connect_end(struct conn *conn);
 
 /* workload_arrivals.c; in a closed loop they do nothing */
 void workload_arrivals_start(struct wl *wl);
@@ -155,11 +158,7 @@ void workload_arrivals_forget(struct wl *wl);    /* its sockets: none is idle an
 /* workload_serve.c */
 bool workload_serve_make(struct wl *wl); /* false without memory */
 uint32_t workload_serve_slots(const struct scenario_workload *spec);
-void workload_serve_start(struct wl *wl);
 void workload_serve_done(struct wl *wl, const struct act_done *done);
-void workload_serve_ready(struct conn *conn);
-void workload_serve_drain(struct wl *wl);
-void workload_serve_gone(struct wl *wl);
 void workload_serve_free(struct wl *wl);
 
 #endif

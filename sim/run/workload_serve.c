@@ -40,7 +40,7 @@ uint32_t workload_serve_slots(const struct scenario_workload *spec)
     return spec->listeners * (1 + accepts_of(spec) + (spec->polls ? 1 : 0));
 }
 
-void workload_serve_start(struct wl *wl)
+static void serve_start(struct wl *wl)
 {
     struct workload_set *set = wl->set;
 
@@ -248,7 +248,7 @@ static bool send_echo(struct conn *conn)
     return true;
 }
 
-void workload_serve_ready(struct conn *conn)
+static void serve_ready(struct conn *conn)
 {
     uint32_t bytes = conn->wl->spec->read_bytes ? conn->wl->spec->read_bytes : 65536;
 
@@ -286,7 +286,7 @@ static void accepted(struct conn *conn, int32_t ret)
     if (wl->set->phase >= WORKLOAD_DRAIN)
         workload_release(conn); /* came too late to be served */
     else
-        workload_serve_ready(conn);
+        serve_ready(conn);
 }
 
 static void polled(struct wl *wl, struct listener *listener, int32_t ret)
@@ -398,7 +398,7 @@ static void release_listeners(struct wl *wl)
     }
 }
 
-void workload_serve_gone(struct wl *wl)
+static void serve_gone(struct wl *wl)
 {
     wl->listening_count = 0;
     if (wl->set->phase < WORKLOAD_DRAIN) /* else they have been */
@@ -411,10 +411,16 @@ void workload_serve_gone(struct wl *wl)
     }
 }
 
-void workload_serve_drain(struct wl *wl)
+static void serve_drain(struct wl *wl)
 {
     release_listeners(wl);
     for (struct conn *conn = wl->served_conns; conn; conn = conn->next)
         if (conn->state == CONN_OPEN && !conn->has_header)
             workload_release(conn); /* a stranger may stay for ever; a client of ours ends itself */
 }
+
+const struct workload_kind workload_serve = {.start = serve_start,
+                                             .gone = serve_gone,
+                                             .resume = serve_start,
+                                             .drain = serve_drain,
+                                             .ready = serve_ready};
