@@ -274,14 +274,20 @@ static void flood(struct world *world)
             hv_notify(world->peer, ev.port);
 }
 
+/* From here on each device has a share of a turn. */
+static void share_turns(struct world *world)
+{
+    world->share = SHARE;
+    exec_destroy(world->exec);
+    open_exec(world, EXEC_NOTIFY_COALESCED);
+}
+
 /* What comes for one device in a flood waits for the turns of others. */
 static void test_a_flood_is_held(void **state)
 {
     struct world *world = *state;
 
-    world->share = SHARE;
-    exec_destroy(world->exec);
-    open_exec(world, EXEC_NOTIFY_COALESCED);
+    share_turns(world);
     with_peer(world);
     flood(world);
     assert_turn(world, 30, "aoaoao", true);
@@ -296,9 +302,7 @@ static void test_a_flood_of_one_alone(void **state)
 {
     struct world *world = *state;
 
-    world->share = SHARE;
-    exec_destroy(world->exec);
-    open_exec(world, EXEC_NOTIFY_COALESCED);
+    share_turns(world);
     with_peer(world);
     flood(world);
     exec_remove(world->exec, 2);
@@ -312,9 +316,7 @@ static void test_a_flood_goes_with_its_device(void **state)
 {
     struct world *world = *state;
 
-    world->share = SHARE;
-    exec_destroy(world->exec);
-    open_exec(world, EXEC_NOTIFY_COALESCED);
+    share_turns(world);
     with_peer(world);
     flood(world);
     assert_turn(world, 30, "aoaoao", true);
@@ -330,9 +332,7 @@ static void test_the_greedy_have_their_share(void **state)
 {
     struct world *world = *state;
 
-    world->share = SHARE;
-    exec_destroy(world->exec);
-    open_exec(world, EXEC_NOTIFY_COALESCED);
+    share_turns(world);
     world->cores[0].more = 5;
     exec_post(world->exec, 0, EV_START);
     assert_turn(world, 10, "asamam", true);

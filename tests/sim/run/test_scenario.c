@@ -8,39 +8,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/scenario_domains.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define FIXTURES XENSOCK_SOURCE_DIR "/tests/sim/run/scenarios"
-
-static struct diag_list diags;
-static struct scenario scenario;
-
-static int start(void **state)
-{
-    (void)state;
-    diag_init(&diags);
-    return chdir(FIXTURES); /* so that messages name the files without a directory */
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    diag_fini(&diags);
-    return 0;
-}
-
-static int load(const char *path)
-{
-    return scenario_load(&scenario, path, NULL, 0, &diags);
-}
+#include "tests/sim/run/scenario_fixture.h"
 
 /* Load `text`, through a file of its own. */
 static int load_text(const char *text)
@@ -56,33 +24,6 @@ static int load_text(const char *text)
     result = load(path);
     unlink(path);
     return result;
-}
-
-/* What diag_print says, to be freed. */
-static char *printed(bool colour)
-{
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
-
-    assert_non_null(out);
-    diag_print(&diags, out, colour);
-    fclose(out);
-    return text;
-}
-
-static void assert_printed(const char *path)
-{
-    static char expected[1 << 16];
-    FILE *file = fopen(path, "rb");
-    char *text = printed(false);
-
-    if (!file)
-        fail_msg("no %s", path);
-    expected[fread(expected, 1, sizeof(expected) - 1, file)] = '\0';
-    fclose(file);
-    assert_string_equal(text, expected);
-    free(text);
 }
 
 static void bad_files(void **state)

@@ -2,59 +2,13 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
-#include "sim/run/scenario.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define FIXTURES XENSOCK_SOURCE_DIR "/tests/sim/run/scenarios"
-
-static struct diag_list diags;
-static struct scenario scenario;
-
-static int start(void **state)
-{
-    (void)state;
-    diag_init(&diags);
-    return chdir(FIXTURES); /* so that messages name the files without a directory */
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    diag_fini(&diags);
-    return 0;
-}
-
-static int load(const char *path, const char *set)
-{
-    return scenario_load(&scenario, path, &set, set ? 1 : 0, &diags);
-}
+#include "tests/sim/run/scenario_fixture.h"
 
 static void bad(void **state)
 {
-    static char expected[1 << 14];
-    FILE *file = fopen("bad-faults.txt", "rb");
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
-
     (void)state;
-    assert_non_null(file);
-    assert_non_null(out);
-    expected[fread(expected, 1, sizeof(expected) - 1, file)] = '\0';
-    fclose(file);
-    assert_int_equal(load("bad-faults.yaml", NULL), -1);
-    diag_print(&diags, out, false);
-    fclose(out);
-    assert_string_equal(text, expected);
-    free(text);
+    assert_int_equal(load("bad-faults.yaml"), -1);
+    assert_printed("bad-faults.txt");
 }
 
 static void good(void **state)
@@ -62,7 +16,7 @@ static void good(void **state)
     const struct scenario_fault *faults = scenario.faults;
 
     (void)state;
-    assert_int_equal(load("good-faults.yaml", NULL), 0);
+    assert_int_equal(load("good-faults.yaml"), 0);
     assert_int_equal(scenario.fault_count, 5);
     assert_true(scenario_cuts(&scenario));
     assert_int_equal(faults[0].kind, SCENARIO_FAULT_KILL);
@@ -83,7 +37,7 @@ static void good(void **state)
 static void no_process(void **state)
 {
     (void)state;
-    assert_int_equal(load("good-faults.yaml", "mode=virtual"), -1);
+    assert_int_equal(load_with("good-faults.yaml", "mode=virtual"), -1);
     assert_int_equal(diags.errors, 1);
     assert_int_equal(diags.entries[0].code, DIAG_NOT_VIRTUAL);
     assert_int_equal(diags.entries[0].place.line, 18);
@@ -94,7 +48,7 @@ static void no_process(void **state)
 static void pauses_cut_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(load("good-faults.yaml", NULL), 0);
+    assert_int_equal(load("good-faults.yaml"), 0);
     for (uint32_t i = 0; i < scenario.fault_count; i++)
         scenario.faults[i].kind = SCENARIO_FAULT_PAUSE;
     assert_false(scenario_cuts(&scenario));

@@ -3,65 +3,13 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
-#include "sim/run/scenario.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define FIXTURES XENSOCK_SOURCE_DIR "/tests/sim/run/scenarios"
-
-static struct diag_list diags;
-static struct scenario scenario;
-
-static int start(void **state)
-{
-    (void)state;
-    diag_init(&diags);
-    return chdir(FIXTURES); /* so that messages name the files without a directory */
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    diag_fini(&diags);
-    return 0;
-}
-
-static int load(const char *path, const char *set)
-{
-    return scenario_load(&scenario, path, &set, set ? 1 : 0, &diags);
-}
-
-static void assert_printed(const char *expected)
-{
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
-
-    assert_non_null(out);
-    diag_print(&diags, out, false);
-    fclose(out);
-    assert_string_equal(text, expected);
-    free(text);
-}
+#include "tests/sim/run/scenario_fixture.h"
 
 static void bad(void **state)
 {
-    static char expected[1 << 14];
-    FILE *file = fopen("bad-links.txt", "rb");
-
     (void)state;
-    assert_non_null(file);
-    expected[fread(expected, 1, sizeof(expected) - 1, file)] = '\0';
-    fclose(file);
-    assert_int_equal(load("bad-links.yaml", NULL), -1);
-    assert_printed(expected);
+    assert_int_equal(load("bad-links.yaml"), -1);
+    assert_printed("bad-links.txt");
 }
 
 /* A link's values go where they belong, an override's by where the link leads; what it does not
@@ -72,7 +20,7 @@ static void good(void **state)
     struct net_link preset = scenario_link_preset();
 
     (void)state;
-    assert_int_equal(load("good-links.yaml", "topology.links.caller.delay=7ms"), 0);
+    assert_int_equal(load_with("good-links.yaml", "topology.links.caller.delay=7ms"), 0);
     assert_int_equal(diags.count, 0);
     assert_int_equal(scenario.link_count, 2);
     assert_int_equal(scenario.links[0].peer, 0);
@@ -97,11 +45,14 @@ static void good(void **state)
 static void emulated(void **state)
 {
     (void)state;
-    assert_int_equal(load("good-links.yaml", "mode=emulated"), 0);
+    assert_int_equal(load_with("good-links.yaml", "mode=emulated"), 0);
     assert_int_equal(diags.errors, 0);
-    assert_printed("good-links.yaml:12:3: note: 'links' has no effect in mode 'emulated'\n"
-                   "   12 |   links:\n"
-                   "      |   ^^^^^\n");
+    char *text = printed(false);
+    assert_string_equal(text,
+                        "good-links.yaml:12:3: note: 'links' has no effect in mode 'emulated'\n"
+                        "   12 |   links:\n"
+                        "      |   ^^^^^\n");
+    free(text);
 }
 
 /* Each end of a range is in it; its neighbours are not. */
@@ -144,11 +95,11 @@ static void ranges(void **state)
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         snprintf(set, sizeof(set), "topology.links.echo.%s", all[i].set);
-        if (load("good-links.yaml", set) != all[i].result)
+        if (load_with("good-links.yaml", set) != all[i].result)
             fail_msg("%s", set);
         finish(state);
     }
-    assert_int_equal(load("good-links.yaml", "topology.scheduling=preempt-on-wake"), 0);
+    assert_int_equal(load_with("good-links.yaml", "topology.scheduling=preempt-on-wake"), 0);
     assert_int_equal(scenario.scheduling, SCENARIO_PREEMPT_ON_WAKE);
 }
 
