@@ -209,6 +209,7 @@ static int create(struct call *call, uint32_t bytes)
 
     if (ret < 0)
         return ret;
+    assert(above); /* there is the root, or an error */
     struct store_perm *perms = store_alloc(0, above->perms, above->perm_count * sizeof(*perms));
     uint32_t count = store_perms_live(client->store, above, perms);
     if (!store_privileged(client))

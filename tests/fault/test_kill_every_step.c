@@ -248,7 +248,7 @@ static void check_left(struct world *world, const char *where, const struct left
     const struct hypervisor *tables = run_virtual_tables(world->run);
     const struct store *store = hypervisor_store((struct hypervisor *)(uintptr_t)tables);
 
-    for (uint16_t domid = BACKEND_DOMID; domid <= GUEST_DOMID; domid++) {
+    for (uint16_t domid = BACKEND_DOMID; domid <= (uint16_t)GUEST_DOMID; domid++) {
         struct hypervisor_usage usage;
         hypervisor_usage(tables, domid, &usage);
         expect(where, "grants", usage.grants, 0, 0);

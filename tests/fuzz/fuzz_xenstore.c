@@ -164,7 +164,7 @@ static void settle(void)
                 any = true;
     }
     xs_reference_settled();
-    for (uint16_t d = 0; d < XS_REFERENCE_DOMAINS; d++) {
+    for (uint16_t d = 0; d < (uint16_t)XS_REFERENCE_DOMAINS; d++) {
         struct store_usage has;
         struct xs_reference_usage must;
 
@@ -413,7 +413,7 @@ static void start(bool full)
 
     all.tables = hypervisor_create(&config);
     all.requests = 0;
-    for (uint16_t d = 0; d < XS_REFERENCE_DOMAINS; d++)
+    for (uint16_t d = 0; d < (uint16_t)XS_REFERENCE_DOMAINS; d++)
         FUZZ_CHECK(hypervisor_domain_add(all.tables, d) == 0, "domain %u", d);
     FUZZ_CHECK(hypervisor_device_add(all.tables, "xensock", 1, 0, 0) == 0, "device");
     FUZZ_CHECK(store_put(hypervisor_store(all.tables), "/narrow", "") == 0, "a node");
@@ -442,7 +442,7 @@ static void finish(void)
                xs_reference_nodes());
     for (uint32_t c = 0; c < CLIENTS; c++)
         client_go(c);
-    for (uint16_t d = 0; d < XS_REFERENCE_DOMAINS; d++) {
+    for (uint16_t d = 0; d < (uint16_t)XS_REFERENCE_DOMAINS; d++) {
         struct store_usage has;
 
         store_usage(hypervisor_store(all.tables), d, &has);

@@ -27,7 +27,7 @@ static int mem_start(void **state)
     (void)state;
     mem = hv_mem_create(NULL);
     assert_non_null(mem);
-    for (uint16_t d = 0; d < WORLD_DOMAINS; d++)
+    for (uint16_t d = 0; d < (uint16_t)WORLD_DOMAINS; d++)
         mem_domains[d] = hv_mem_domain(mem, d);
     return 0;
 }
@@ -41,7 +41,7 @@ static void mem_kill(uint16_t domid)
 static int mem_stop(void **state)
 {
     (void)state;
-    for (uint16_t d = 0; d < WORLD_DOMAINS; d++) {
+    for (uint16_t d = 0; d < (uint16_t)WORLD_DOMAINS; d++) {
         if (mem_domains[d])
             mem_kill(d);
     }
@@ -154,7 +154,7 @@ static int virtual_start(void **state)
                                                                     .trace = &virtual.sink,
                                                                     .pages = HV_MEM_PAGES});
     assert_non_null(virtual.machine);
-    for (uint16_t d = 0; d < WORLD_DOMAINS; d++) {
+    for (uint16_t d = 0; d < (uint16_t)WORLD_DOMAINS; d++) {
         struct virtual_domain *domain = &virtual.domains[d];
 
         domain->vcpu =
@@ -173,7 +173,7 @@ static void virtual_kill(uint16_t domid)
 static int virtual_stop(void **state)
 {
     (void)state;
-    for (uint16_t d = 0; d < WORLD_DOMAINS; d++) {
+    for (uint16_t d = 0; d < (uint16_t)WORLD_DOMAINS; d++) {
         if (virtual.domains[d].hv)
             virtual_kill(d);
     }

@@ -244,7 +244,7 @@ static const char *do_watch(struct client *client, const struct xs_said *asked)
     if (xs_strings(asked) != 2)
         return "EINVAL";
     if (given[0] == '@' && strlen(given) < 2048)
-        strcpy(path, given);
+        xs_copy_path(path, given);
     else if (!xs_absolute(client->domid, given, path))
         return "EINVAL";
     const char *token = given + strlen(given) + 1;

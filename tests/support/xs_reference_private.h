@@ -86,6 +86,7 @@ struct xs_doing {
 void xs_do_tree(struct xs_doing *doing, const struct xs_said *asked, struct xs_reply *reply);
 
 void *xs_copy_of(const void *from, size_t bytes); /* with a zero behind */
+void xs_copy_path(char to[PATH_BYTES], const char *path);
 struct xs_node *xs_find(const struct xs_world *world, const char *path);
 struct xs_node *xs_add(struct xs_world *world, const char *path);
 struct xs_world xs_world_copy(const struct xs_world *from);

@@ -20,6 +20,12 @@ void *xs_copy_of(const void *from, size_t bytes)
     return copy;
 }
 
+void xs_copy_path(char to[PATH_BYTES], const char *path)
+{
+    FUZZ_CHECK(strlen(path) < PATH_BYTES, "%zu characters", strlen(path));
+    memcpy(to, path, strlen(path) + 1);
+}
+
 struct xs_node *xs_find(const struct xs_world *world, const char *path)
 {
     for (uint32_t i = 0; i < world->count; i++)
@@ -103,7 +109,7 @@ static void parent_of(const char *path, char parent[PATH_BYTES])
     memcpy(parent, path, length);
     parent[length] = '\0';
     if (length == 0)
-        strcpy(parent, "/");
+        xs_copy_path(parent, "/");
 }
 
 uint8_t xs_allowed(uint16_t domid, const struct xs_node *node)
@@ -122,11 +128,11 @@ static struct xs_node *nearest(const struct xs_world *world, const char *path)
     char above[PATH_BYTES];
     struct xs_node *node = NULL;
 
-    strcpy(above, path);
+    xs_copy_path(above, path);
     while (!node && strcmp(above, "/") != 0) {
         char next[PATH_BYTES];
         parent_of(above, next);
-        strcpy(above, next);
+        xs_copy_path(above, next);
         node = xs_find(world, above);
     }
     FUZZ_CHECK(node, "no root above %s", path);
@@ -162,7 +168,7 @@ bool xs_absolute(uint16_t domid, const char *given, char path[PATH_BYTES])
     if (strlen(given) >= 2048 || given[0] == '@')
         return false;
     if (given[0] == '/')
-        strcpy(path, given);
+        xs_copy_path(path, given);
     else
         snprintf(path, PATH_BYTES, "/local/domain/%u/%s", domid, given);
     for (const char *at = path; *at; at++)
@@ -213,14 +219,12 @@ static void tell(struct xs_doing *doing, const struct xs_node *node, const struc
 static struct xs_node *make(const struct xs_doing *doing, const char *path, const char **error)
 {
     char above[PATH_BYTES];
-    const struct xs_node *parent;
 
     parent_of(path, above);
     if (!xs_find(doing->world, above) && !make(doing, above, error))
         return NULL;
-    parent = xs_find(doing->world, above);
     struct xs_node *node = xs_add(doing->world, path);
-    parent = xs_find(doing->world, above); /* it may have moved */
+    const struct xs_node *parent = xs_find(doing->world, above);
     node->perm_count = parent->perm_count;
     memcpy(node->perms, parent->perms, sizeof(node->perms));
     if (doing->domid != 0)

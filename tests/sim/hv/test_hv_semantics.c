@@ -93,7 +93,7 @@ static void a_ref_can_be_mapped_twice(void **state)
 
 static void what_cannot_be_mapped(void **state)
 {
-    uint32_t ref, others;
+    uint32_t ref = 0, others = 0;
 
     (void)state;
     share_front(1, &ref);
@@ -122,7 +122,7 @@ static void sharing_with_nobody_succeeds(void **state)
 
 static void one_bad_ref_maps_nothing(void **state)
 {
-    uint32_t refs[6];
+    uint32_t refs[6] = {0};
     struct ev_share run = share_front(6, refs);
 
     (void)state;
@@ -183,7 +183,7 @@ static void unmap_takes_a_live_mapping_alone(void **state)
 /* The owner may end a run that is mapped: refs and pages are not used again before the unmap. */
 static void an_unshared_run_is_reclaimed_late(void **state)
 {
-    uint32_t refs[4], more[4];
+    uint32_t refs[4] = {0}, more[4] = {0};
     struct ev_share run = share_front(4, refs);
     struct ev mapped = map(refs, 4);
 
@@ -232,7 +232,7 @@ static void a_full_table_says_so_and_serves_again(void **state)
 
 static void numbers_are_each_domains_own(void **state)
 {
-    uint32_t ours, theirs;
+    uint32_t ours = 0, theirs = 0;
 
     (void)state;
     share_front(1, &ours);

@@ -44,7 +44,7 @@ static char text[HYPERVISOR_LOOK_MAX + 1];
 
 static int ask_for(const struct hypervisor *hv, const char *command, uint32_t bytes)
 {
-    char line[64], *rest = line;
+    char line[64], *rest;
     const char *words[8];
     uint32_t count = 0;
 

@@ -2,6 +2,7 @@
  * row of data/xen-semantics.md's section on xenstore that is the wire's, by its words. */
 #include "tests/sim/hv/store_world.h"
 
+#include "ringlib/xenbus.h"
 #include "sim/hv/store_wire.h"
 
 #include <stdlib.h>
@@ -78,10 +79,10 @@ static void ask(struct store_wire *wire, uint32_t type, uint32_t transaction, co
 static bool next(struct store_wire *wire, struct message *message)
 {
     char text[STORE_WIRE_HEADER_BYTES + STORE_WIRE_PAYLOAD_MAX];
-    uint32_t have = 0, want = STORE_WIRE_HEADER_BYTES, count;
+    uint32_t have = 0, want = STORE_WIRE_HEADER_BYTES;
     const void *bytes;
 
-    while (have < want && (count = store_wire_output(wire, &bytes)) > 0) {
+    while (have < want && store_wire_output(wire, &bytes) > 0) {
         memcpy(text + have, bytes, 1); /* byte by byte: each is somewhere else */
         store_wire_sent(wire, 1);
         if (++have == STORE_WIRE_HEADER_BYTES) {
@@ -267,7 +268,7 @@ static void a_long_list_comes_in_parts(void **state)
 static void transactions_by_number(void **state)
 {
     (void)state;
-    uint32_t one = (uint32_t)atoi(ANSWER(tools, XS_TRANSACTION_START, ""));
+    uint32_t one = (uint32_t)xenbus_parse(ANSWER(tools, XS_TRANSACTION_START, ""), UINT32_MAX);
     assert_true(one > 0);
     assert_string_equal(IN(tools, one, XS_TRANSACTION_START, ""), "EBUSY");
     assert_string_equal(IN(tools, one, XS_WRITE, "/a\0in"), "OK");
@@ -282,13 +283,13 @@ static void transactions_by_number(void **state)
     assert_string_equal(IN(tools, 4711, XS_WATCH, "/a\0t"), "OK"); /* of no transaction */
 
     /* "transaction with a conflicting write, at commit: EAGAIN" */
-    one = (uint32_t)atoi(ANSWER(guest, XS_TRANSACTION_START, ""));
+    one = (uint32_t)xenbus_parse(ANSWER(guest, XS_TRANSACTION_START, ""), UINT32_MAX);
     IN(guest, one, XS_WRITE,
        "data/x\0"
        "1");
     put(world.tools, "/local/domain/5/data/x", "other");
     assert_string_equal(IN(guest, one, XS_TRANSACTION_END, "T"), "EAGAIN");
-    one = (uint32_t)atoi(ANSWER(guest, XS_TRANSACTION_START, ""));
+    one = (uint32_t)xenbus_parse(ANSWER(guest, XS_TRANSACTION_START, ""), UINT32_MAX);
     IN(guest, one, XS_RM, "data/x");
     assert_string_equal(IN(guest, one, XS_TRANSACTION_END, "F"), "OK");
     assert_memory_equal(ANSWER(guest, XS_READ, "data/x"), "other", 6);

@@ -51,8 +51,8 @@ static void add(json_t *reports, uint32_t host, const struct workload_result *as
     static const char *const names[] = {"dom0", "web.1", "db"};
     json_t *report = json_pack(
         "{s:s, s:{s:I, s:I, s:I}, s:{s:i, s:i, s:i}, s:[o, o], s:s?}", "name", names[host], "usage",
-        "wall_ns", (json_int_t)(100 + host), "cpu_user_ns", (json_int_t)10, "memory_peak_bytes",
-        (json_int_t)(1000 * host), "counters", "copies", 5, "grants_peak", (int)host * 7,
+        "wall_ns", (json_int_t)100 + host, "cpu_user_ns", (json_int_t)10, "memory_peak_bytes",
+        (json_int_t)1000 * host, "counters", "copies", 5, "grants_peak", (int)host * 7,
         "grants_left", leak ? 1 : 0, "workloads", report_workload("ask", ask),
         report_workload("read", read), "leak", leak);
 
