@@ -39,7 +39,7 @@ enum {
     NODE_BYTES = 24,   /* for itself, */
     PERM_BYTES = 8,    /* for each permission, and for value and names of children */
     PAYLOAD_MAX = 4096,
-    PERMS_MAX = 256, /* more than fit into a request of the harness */
+    PERMS_MAX = 128, /* more than fit into a request of the harness */
     PATH_BYTES = 4200,
     MAY_READ = 1,
     MAY_WRITE = 2,
@@ -61,7 +61,7 @@ struct xs_node {
 /* In the order of creation. */
 struct xs_world {
     struct xs_node *nodes;
-    uint32_t count;
+    uint32_t count, room;
 };
 
 /* An answer to be: an error's name, or a payload. */
