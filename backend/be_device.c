@@ -339,9 +339,9 @@ static void start(struct be *be, struct step_out *out)
 
 /* We could not watch or publish. Begin again only when the front is heard of again, else a store
  * that refuses everything would have us try for ever. */
-static void ours_failed(struct be *be, struct step_out *out)
+static void ours_failed(struct be *be, const struct ev *ev, struct step_out *out)
 {
-    front_refused(be, FAULT_STORE, be->phase, 0, out);
+    front_refused(be, FAULT_STORE, (uint32_t)ev->kind, (uint32_t)-ev->ret, out);
     be->other = XENBUS_UNKNOWN;
 }
 
@@ -384,5 +384,5 @@ void be_device_step(struct be *be, const struct ev *ev, struct step_out *out)
     else if (ev->kind == EV_STORE_PUBLISH && xenbus_is_gone(ev->ret))
         removed(be, out);
     else if (ev->ret < 0)
-        ours_failed(be, out);
+        ours_failed(be, ev, out);
 }

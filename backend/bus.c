@@ -193,6 +193,8 @@ void bus_step(struct bus *bus, const struct ev *ev, struct step_out *out)
     if (ev->kind == EV_START) {
         step_act(out, ACT_STORE_WATCH, token(bus))->store =
             (struct act_store){STEP_OWN, DIALECT_KEYS, STEP_DOMID_ALL};
+    } else if (ev->kind == EV_STORE_WATCH && ev->ret < 0) {
+        refuse(bus, FAULT_STORE, (uint16_t)ev->kind, (uint16_t)-ev->ret, out);
     } else if (ev->kind == EV_STORE_LIST) {
         listed(bus, ev, out);
     } else if (ev->kind == EV_STORE) {

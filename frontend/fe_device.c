@@ -172,7 +172,7 @@ static void leaving_on(struct fe *fe, struct step_out *out)
 static void prepare(struct fe *fe, struct step_out *out)
 {
     phase_set(fe, FE_PREPARING, out);
-    fe->failed = false;
+    fe->failed = 0;
     step_act(out, ACT_SHARE, fe_token(fe))->share = (struct act_share){fe->backend, 1};
     step_act(out, ACT_PORT_ALLOC, fe_token(fe))->port = (struct act_port){fe->backend, 0};
     fe->ops += 2;
@@ -364,14 +364,15 @@ static void shared(struct fe *fe, const struct ev *ev)
         fe->ring_ported = true;
         fe->ring_port = ev->port;
     } else {
-        fe->failed = true;
+        fe->failed = -ev->ret;
+        fe->failed_kind = ev->kind;
     }
 }
 
 /* An operation of ours failed: the other side will never see or tell what we wait for. */
-static void ours_failed(struct fe *fe, struct step_out *out)
+static void ours_failed(struct fe *fe, enum ev_kind kind, int32_t error, struct step_out *out)
 {
-    fe_fault(fe, FAULT_STORE, fe->phase, 0, out);
+    fe_fault(fe, FAULT_STORE, (uint32_t)kind, (uint32_t)error, out);
     fe_device_close(fe, out);
 }
 
@@ -386,8 +387,8 @@ static void removed(struct fe *fe, struct step_out *out)
 /* Whatever waited for the last operation under way. */
 static void settled(struct fe *fe, struct step_out *out)
 {
-    if (fe->phase == FE_PREPARING && fe->failed) {
-        ours_failed(fe, out);
+    if (fe->phase == FE_PREPARING && fe->failed > 0) {
+        ours_failed(fe, fe->failed_kind, fe->failed, out);
     } else if (fe->phase == FE_PREPARING && fe->ring_shared && fe->ring_ported &&
                under_way(fe) == 0) {
         offer(fe, out);
@@ -427,6 +428,6 @@ void fe_device_step(struct fe *fe, const struct ev *ev, struct step_out *out)
     else if (ev->kind == EV_STORE_PUBLISH && xenbus_is_gone(ev->ret))
         removed(fe, out);
     else if (ev->ret < 0 && !is_going(fe))
-        ours_failed(fe, out);
+        ours_failed(fe, ev->kind, -ev->ret, out);
     settled(fe, out);
 }

@@ -95,9 +95,10 @@ struct fe {
 
     enum fe_phase phase;
     enum xenbus_state published;
-    uint16_t backend; /* domid */
-    uint8_t ops;      /* of the phase under way */
-    bool failed;      /* one of them failed */
+    uint16_t backend;         /* domid */
+    uint8_t ops;              /* of the phase under way */
+    int32_t failed;           /* the error of one of them that failed, or 0, */
+    enum ev_kind failed_kind; /* and which */
     bool reading_state, reread_state;
     bool doubting; /* no maximum of the order: the backend has none, unless it died */
     bool stopping; /* EV_STOP came */

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/domain_uv.h"
+#include "sim/run/fault_words.h"
 #include "sim/run/metrics_counters.h"
 #include "sim/run/run_back.h"
 #include "tools/cmd.h"
@@ -34,6 +35,7 @@ static const char help[] =
 struct backend {
     struct process process;
     struct domain_uv *domain;
+    uint16_t domid;
     struct run_back *back;
     struct metrics_counters from, to;
     bool ending;
@@ -143,11 +145,16 @@ static void lost(void *self)
     exit(CMD_FAILED); /* nothing of ours outlives it but sockets, which the exit closes */
 }
 
-static void report(void *self, uint16_t front, const char *text)
+static void report(void *self, uint16_t front, const struct act_fault *fault)
 {
     struct backend *backend = self;
+    struct fault_words words;
+    char guest[32] = "any guest";
 
-    process_error(&backend->process, "E0502", "fault of domain %u: %s", front, text);
+    if (front != backend->domid)
+        snprintf(guest, sizeof(guest), "domain %u", front);
+    fault_words(&words, fault, backend->domid, guest);
+    process_error(&backend->process, words.code, "%s", words.text);
 }
 
 static bool join(struct backend *backend, const struct backend_options *options)
@@ -173,6 +180,7 @@ static bool join(struct backend *backend, const struct backend_options *options)
 
 static void serve(struct backend *backend, const struct backend_options *options)
 {
+    backend->domid = options->domid;
     backend->back =
         run_back_create(&(struct run_back_config){.exec = domain_uv_exec(backend->domain),
                                                   .domid = options->domid,

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/domain_uv.h"
+#include "sim/run/fault_words.h"
 #include "sim/run/metrics_counters.h"
 #include "sim/run/report.h"
 #include "sim/run/run_front.h"
@@ -41,6 +42,7 @@ struct frontend {
     struct scenario scenario;
     struct scenario_domain guest;
     struct domain_uv *domain;
+    uint16_t domid;
     struct run_front *front;
     struct metrics_counters from, to;
     uv_timer_t progress;
@@ -204,11 +206,13 @@ static void lost(void *self)
     exit(CMD_FAILED);
 }
 
-static void report(void *self, const char *text)
+static void report(void *self, const struct act_fault *fault)
 {
     struct frontend *frontend = self;
+    struct fault_words words;
 
-    process_error(&frontend->process, "E0502", "fault of the backend: %s", text);
+    fault_words(&words, fault, frontend->domid, "the backend");
+    process_error(&frontend->process, words.code, "%s", words.text);
 }
 
 struct frontend_options {
@@ -241,6 +245,7 @@ static bool join(struct frontend *frontend, const struct frontend_options *optio
 
 static void start(struct frontend *frontend, const struct frontend_options *options)
 {
+    frontend->domid = options->domid;
     uv_timer_init(frontend->process.loop, &frontend->progress);
     frontend->progress.data = frontend;
     frontend->front =

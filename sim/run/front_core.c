@@ -24,13 +24,9 @@ static void upcall(void *self, const struct act *act)
 static void observe(void *self, const struct act *act)
 {
     const struct front_core *core = self;
-    char text[128];
 
-    if (act->kind != ACT_FAULT || !core->config.report)
-        return;
-    snprintf(text, sizeof(text), "%s (ours %u, claimed %u)", step_fault_name(act->fault.reason),
-             act->fault.index, act->fault.value);
-    core->config.report(core->config.self, text);
+    if (act->kind == ACT_FAULT && core->config.report)
+        core->config.report(core->config.self, &act->fault);
 }
 
 bool front_core_init(struct front_core *front, const struct front_core_config *config)

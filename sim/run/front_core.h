@@ -17,8 +17,8 @@ struct front_core_config {
     uint64_t linger_ns; /* as struct fe_config has it */
     void *self;
     void (*upcall)(void *self, const struct act *act);
-    /* The backend broke the protocol; `text` says how. May be NULL. */
-    void (*report)(void *self, const char *text);
+    /* Something is wrong: fault_words.h says it. May be NULL. */
+    void (*report)(void *self, const struct act_fault *fault);
 };
 
 /* Part of its user's own struct; fields are for reading. */

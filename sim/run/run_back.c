@@ -45,19 +45,10 @@ static uint64_t deadline_be(const void *core)
     return be_deadline_ns(core);
 }
 
-static void report_text(struct run_back *back, uint16_t front, const char *text)
-{
-    if (back->config.report)
-        back->config.report(back->config.self, front, text);
-}
-
 static void report(struct run_back *back, uint16_t front, const struct act_fault *fault)
 {
-    char text[128];
-
-    snprintf(text, sizeof(text), "%s (ours %u, claimed %u)", step_fault_name(fault->reason),
-             fault->index, fault->value);
-    report_text(back, front, text);
+    if (back->config.report)
+        back->config.report(back->config.self, front, fault);
 }
 
 static void observe_be(void *self, const struct act *act)
@@ -70,8 +61,11 @@ static void observe_be(void *self, const struct act *act)
 
 static void observe_bus(void *self, const struct act *act)
 {
+    const struct run_back *back = self;
+    bool ours = act->kind == ACT_FAULT && act->fault.reason == FAULT_STORE;
+
     if (act->kind == ACT_FAULT)
-        report(self, (uint16_t)act->fault.index, &act->fault);
+        report(self, ours ? back->config.domid : (uint16_t)act->fault.index, &act->fault);
 }
 
 static uint32_t key_of(uint16_t front, uint16_t devid)
@@ -126,15 +120,12 @@ static void device_new(struct run_back *back, const struct act_device *act)
 {
     struct device *device = calloc(1, sizeof(*device));
 
-    if (!device) {
-        report_text(back, act->domid, "out of memory for its device");
-        return;
-    }
+    assert(device);
     device->back = back;
     device->front = act->domid;
     device->devid = act->devid;
     if (!add_core(back, device)) {
-        report_text(back, act->domid, "no room for its device");
+        report(back, act->domid, &(struct act_fault){FAULT_DEVICES, act->domid, act->devid});
         free(device);
         return;
     }

@@ -20,8 +20,9 @@ struct run_back_config {
     uint32_t max_sockets; /* per device */
     uint32_t max_devices;
     void *self;
-    /* A guest broke the protocol; `text` says how. May be NULL. */
-    void (*report)(void *self, uint16_t front, const char *text);
+    /* Something is wrong with a guest's device: fault_words.h says it. Where `front` is the
+     * backend's own domid, no guest's can be found. May be NULL. */
+    void (*report)(void *self, uint16_t front, const struct act_fault *fault);
 };
 
 /* Start looking for devices; NULL when out of memory. */

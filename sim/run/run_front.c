@@ -24,12 +24,12 @@ static void upcall(void *self, const struct act *act)
     workload_upcall(front->workloads, act);
 }
 
-static void report(void *self, const char *text)
+static void report(void *self, const struct act_fault *fault)
 {
     struct run_front *front = self;
 
     if (front->config.report)
-        front->config.report(front->config.self, text);
+        front->config.report(front->config.self, fault);
 }
 
 static bool open_core(struct run_front *front, uint32_t max_sockets)

@@ -25,8 +25,8 @@ struct run_front_config {
     void (*phase)(void *self, enum workload_phase phase, bool listening);
     /* The device is up, for the first time or again. May be NULL. */
     void (*up)(void *self);
-    /* The backend broke the protocol; `text` says how. May be NULL. */
-    void (*report)(void *self, const char *text);
+    /* Something is wrong: fault_words.h says it. May be NULL. */
+    void (*report)(void *self, const struct act_fault *fault);
 };
 
 /* Start the device; NULL when out of memory. */

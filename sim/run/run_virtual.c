@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ringlib/err.h"
+#include "sim/run/fault_words.h"
 #include "sim/run/run_virtual_private.h"
 
 enum {
@@ -15,25 +16,32 @@ enum {
     LOOK_GUEST = 64,     /* or so many a guest: a look is at each of them */
 };
 
-static void report_error(struct run_virtual *run, const char *who, const char *text)
+static void report_error(struct run_virtual *run, uint16_t domid, const char *other,
+                         const struct act_fault *fault)
 {
-    json_array_append_new(run->errors, json_pack("{s:s, s:o}", "code", "E0502", "message",
-                                                 json_sprintf("fault of %s: %s", who, text)));
+    struct fault_words words;
+
+    fault_words(&words, fault, domid, other);
+    json_array_append_new(run->errors,
+                          json_pack("{s:s, s:s}", "code", words.code, "message", words.text));
 }
 
-static void report_guest(void *self, uint16_t front, const char *text)
+static void report_guest(void *self, uint16_t front, const struct act_fault *fault)
 {
-    struct run_virtual *run = self;
+    struct backend *backend = self;
+    struct run_virtual *run = backend->run;
+    bool any = front == backend->is.domid;
 
-    report_error(run, run->guests[front - run->backend_count].is.name, text);
+    report_error(run, backend->is.domid,
+                 any ? "any guest" : run->guests[front - run->backend_count].is.name, fault);
 }
 
-static void report_backend(void *self, const char *text)
+static void report_backend(void *self, const struct act_fault *fault)
 {
     struct guest *guest = self;
 
-    report_error(guest->run,
-                 guest->run->backend_count > 1 ? guest->backend->is.name : "the backend", text);
+    report_error(guest->run, guest->is.domid,
+                 guest->run->backend_count > 1 ? guest->backend->is.name : "the backend", fault);
 }
 
 /* ---- phases ---- */
@@ -235,7 +243,7 @@ void run_virtual_open_backend(struct backend *backend)
                                                   .order_max = dialect->order_max,
                                                   .max_sockets = most_slots(scenario),
                                                   .max_devices = backend->guests,
-                                                  .self = run,
+                                                  .self = backend,
                                                   .report = report_guest});
     assert(backend->back);
     domain_virtual_kick(backend->domain);

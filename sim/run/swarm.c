@@ -211,9 +211,10 @@ static uint64_t back_turned(void *self, uint64_t now_ns)
     return STEP_NEVER;
 }
 
-static void report(void *self, uint16_t front, const char *text)
+static void report(void *self, uint16_t front, const struct act_fault *fault)
 {
-    swarm_fail(self, "fault", "the backend calls guest %u broken: %s", front - 1u, text);
+    swarm_fail(self, "fault", "the backend calls guest %u broken: %s (ours %u, claimed %u)",
+               front - 1u, step_fault_name(fault->reason), fault->index, fault->value);
 }
 
 static void open_backend(struct swarm *swarm)

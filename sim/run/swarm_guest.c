@@ -500,11 +500,13 @@ static uint64_t turned(void *self, uint64_t now_ns)
     return next_due(guest, now_ns);
 }
 
-static void report(void *self, const char *text)
+static void report(void *self, const struct act_fault *fault)
 {
     struct swarm_guest *guest = self;
 
-    swarm_fail(guest->swarm, "fault", "the guest calls the backend broken: %s", text);
+    swarm_fail(guest->swarm, "fault",
+               "the guest calls the backend broken: %s (ours %u, claimed %u)",
+               step_fault_name(fault->reason), fault->index, fault->value);
 }
 
 bool swarm_guest_over(const struct swarm_guest *guest)

@@ -315,7 +315,7 @@ static void device_gone(struct workload_set *set)
 
     set->gone = true;
     for (uint32_t i = 0; i < set->count && early; i++) {
-        workload_fail(&set->wls[i], "the backend went away from", -ERR_CONNRESET);
+        workload_fail(&set->wls[i], "the device went away, and with it", -ERR_CONNRESET);
         workload_finish(&set->wls[i]);
     }
 }

@@ -415,6 +415,18 @@ static void unserved_go_in_silence(void **state)
     assert_int_equal(world.told_count, 0);
 }
 
+/* Without its watch it finds nobody, and says so rather than nothing. */
+static void tells_that_it_cannot_watch(void **state)
+{
+    (void)state;
+    hv_mem_fail(world.back, EV_STORE_WATCH, 0, -ERR_2BIG);
+    turn();
+    assert_int_equal(world.told_count, 1);
+    assert_int_equal(told_faults(FAULT_STORE), 1);
+    assert_int_equal(world.told[0].fault.index, EV_STORE_WATCH);
+    assert_int_equal(world.told[0].fault.value, ERR_2BIG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reports_devices_beyond_its_table, open_world, close_world),
         cmocka_unit_test_setup_teardown(changes_do_not_starve_the_last_domains, open_world,
                                         close_world),
+        cmocka_unit_test_setup_teardown(tells_that_it_cannot_watch, open_world, close_world),
         cmocka_unit_test(lists_again_after_a_failure),
         cmocka_unit_test(all_domains_is_no_domain),
         cmocka_unit_test(more_go_than_a_step_can_tell),

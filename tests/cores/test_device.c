@@ -482,6 +482,7 @@ static void handshake_without(uint16_t domid, enum ev_kind kind, uint32_t n,
     if (domid == PAIR_FRONT) {
         assert_int_equal(pair.front_fault_count, 1);
         assert_int_equal(pair.front_faults[0].reason, reason);
+        assert_int_equal(pair.front_faults[0].index, kind); /* what of ours was refused */
         assert_true(pair.gone);
     } else {
         assert_int_equal(pair.back_fault_count, 1);
