@@ -125,6 +125,9 @@ int fe_poll(struct fe *fe, uint64_t listener, struct step_out *out);
  * An open socket's unsent bytes are first given linger_ns to drain. -ERR_BADF. */
 int fe_release(struct fe *fe, uint64_t sock, struct step_out *out);
 
+/* Give up the bytes that a release still lets drain: it goes on at once. -ERR_BADF: none does. */
+int fe_linger_end(struct fe *fe, uint64_t sock, struct step_out *out);
+
 /* Copy up to `io->bytes` into the socket's ring: how many were taken (0..bytes). Fewer than asked
  * arms WRITABLE, due at room for half the ring or on error. -ERR_BADF, -ERR_NOTCONN if not
  * connected, or the socket's error. */

@@ -334,6 +334,17 @@ int fe_release(struct fe *fe, uint64_t id, struct step_out *out)
     return 0;
 }
 
+int fe_linger_end(struct fe *fe, uint64_t id, struct step_out *out)
+{
+    struct fe_sock *sock = fe_sock_by_id(fe, id);
+
+    if (!sock || sock->release != FE_RELEASE_DRAINING)
+        return -ERR_BADF;
+    fe_sock_release_now(fe, sock, out);
+    fe_ring_submit(fe, out);
+    return 0;
+}
+
 /* Fail what waits in the guest for listeners being released, then release those. */
 void fe_end_listeners(struct fe *fe, struct step_out *out)
 {

@@ -234,7 +234,7 @@ void peer_stream_end(struct peer_stream *stream, bool broken)
     }
     if (broken && !may_break(stream))
         counters->resets++;
-    if (moved < stream->header.bytes)
+    else if (moved < stream->header.bytes)
         counters->short_streams++;
 }
 

@@ -28,7 +28,7 @@ struct peer_counters {
     uint64_t bytes_in;         /* received and compared */
     uint64_t bytes_out;        /* taken by the socket */
     uint64_t mismatches;       /* wrong bytes */
-    uint64_t short_streams;    /* ended before the bytes the header announced */
+    uint64_t short_streams;    /* ended, in good order, before the bytes the header announced */
     uint64_t protocol_errors;  /* bad or missing header, wrong mode, bytes after the last one */
     uint64_t resets;           /* broke instead of ending, unless endless and sent to by us */
     uint64_t cut;              /* short, broken or refused where faults of the run do that */

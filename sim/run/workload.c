@@ -382,11 +382,32 @@ static void measure(struct workload_set *set)
 
 static void drain(struct workload_set *set)
 {
+    set->drain_ns = set->now_ns;
     tell(set, WORKLOAD_DRAIN, false);
     for (uint32_t i = 0; i < set->count; i++)
         workload_finish(&set->wls[i]);
     for (uint32_t i = 0; i < set->count; i++)
         set->wls[i].kind->drain(&set->wls[i]);
+}
+
+/* Who was accepted may go on for ever: it is not waited for. */
+static void cut(struct workload_set *set)
+{
+    if (set->cut || set->now_ns < set->drain_ns + WORKLOAD_SERVE_GRACE_NS)
+        return;
+    set->cut = true;
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->wls[i].spec->kind == SCENARIO_SERVE)
+            workload_serve_cut(&set->wls[i]);
+}
+
+/* Whether a connection that was accepted is still there. */
+static bool serves(const struct workload_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->wls[i].served_conns)
+            return true;
+    return false;
 }
 
 static bool all_listen(const struct workload_set *set)
@@ -445,6 +466,8 @@ static uint64_t phase_ends_ns(const struct workload_set *set)
 
     if (set->phase == WORKLOAD_WARMUP)
         return set->start_ns + set->env.scenario->warmup_ns;
+    if (set->phase == WORKLOAD_DRAIN && !set->cut && serves(set))
+        return set->drain_ns + WORKLOAD_SERVE_GRACE_NS;
     return set->phase == WORKLOAD_MEASURE && set->now_ns < over_ns ? over_ns : STEP_NEVER;
 }
 
@@ -464,6 +487,8 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
     }
     if (set->phase == WORKLOAD_MEASURE && measured_enough(set))
         drain(set);
+    if (set->phase == WORKLOAD_DRAIN)
+        cut(set);
     if (set->phase == WORKLOAD_DRAIN && (set->live == 0 || set->gone || set->interrupted))
         tell(set, WORKLOAD_DONE, false);
     uint64_t end_ns = phase_ends_ns(set);

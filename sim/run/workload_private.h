@@ -10,7 +10,10 @@
 #include "sim/run/workload.h"
 #include "sim/time/prng.h"
 
-enum { WORKLOAD_ACCEPTS = 4 }; /* accepts a listener keeps waiting, if it is the only one */
+enum {
+    WORKLOAD_ACCEPTS = 4, /* accepts a listener keeps waiting, if it is the only one */
+    WORKLOAD_SERVE_GRACE_NS = 100000000, /* for accepted connections, after the measured phase */
+};
 
 enum conn_state {
     CONN_IDLE, /* not opened yet, or ended */
@@ -115,9 +118,10 @@ struct workload_set {
     struct workload_env env;
     enum workload_phase phase;
     bool interrupted, told_listening, gone, start_due;
+    bool cut;         /* the grace of accepted connections is over */
     bool resumes;     /* the device may be lost and come again */
     uint32_t resumed; /* how often it did */
-    uint64_t now_ns, start_ns, measure_ns;
+    uint64_t now_ns, start_ns, measure_ns, drain_ns;
     uint32_t live; /* sockets that exist at the frontend: connections and listeners */
     uint8_t *out_buffer, *in_buffer;
     uint64_t made_key, made_at; /* what out_buffer holds: a write the ring may take in parts */
@@ -159,6 +163,7 @@ void workload_arrivals_forget(struct wl *wl);    /* its sockets: none is idle an
 bool workload_serve_make(struct wl *wl); /* false without memory */
 uint32_t workload_serve_slots(const struct scenario_workload *spec);
 void workload_serve_done(struct wl *wl, const struct act_done *done);
+void workload_serve_cut(struct wl *wl); /* end connections that are still there */
 void workload_serve_free(struct wl *wl);
 
 #endif

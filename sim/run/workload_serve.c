@@ -419,6 +419,20 @@ static void serve_drain(struct wl *wl)
             workload_release(conn); /* a stranger may stay for ever; a client of ours ends itself */
 }
 
+void workload_serve_cut(struct wl *wl)
+{
+    struct workload_set *set = wl->set;
+
+    for (struct conn *conn = wl->served_conns; conn; conn = conn->next) {
+        if (conn->state == CONN_RELEASING) { /* and its client does not read: give up the rest */
+            int ret = fe_linger_end(set->env.fe, conn->sock, workload_call(set));
+            workload_called(set, CALL_RELEASE, conn->sock, ret);
+        } else if (conn->state == CONN_OPEN) {
+            workload_release(conn);
+        }
+    }
+}
+
 const struct workload_kind workload_serve = {.start = serve_start,
                                              .gone = serve_gone,
                                              .resume = serve_start,

@@ -345,6 +345,22 @@ static void release_waits_no_longer_than_linger(void **state)
     assert_int_equal(net_mem_sockets(pair.net), 0);
 }
 
+static void lingers_no_more_when_told(void **state)
+{
+    (void)state;
+    assert_int_equal(pair_send(&pair, sock, buffer, 3000), 3000);
+    assert_int_equal(pair_release(&pair, sock), 0);
+    pair_run(&pair);
+    assert_string_equal(pair_told(&pair), "");
+    assert_int_equal(fe_linger_end(pair.fe, sock, pair_call(&pair)), 0);
+    pair_call_end(&pair);
+    assert_int_equal(fe_linger_end(pair.fe, sock, pair_call(&pair)), -ERR_BADF);
+    pair_call_end(&pair);
+    pair_run(&pair);
+    assert_string_equal(pair_told(&pair), "RELEASE 0");
+    assert_int_equal(net_mem_sockets(pair.net), 0);
+}
+
 /* ---- wake-ups and cost ---------------------------------------------------------------------- */
 
 static void readable_once_per_arming(void **state)
@@ -467,6 +483,7 @@ int main(void)
         TEST(release_waits_for_the_drain),
         TEST(release_waits_no_longer_than_an_error),
         TEST(release_waits_no_longer_than_linger),
+        TEST(lingers_no_more_when_told),
         TEST(readable_once_per_arming),
         TEST(writable_at_half_the_ring),
         TEST(writable_on_an_error),

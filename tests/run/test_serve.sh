@@ -119,6 +119,36 @@ expect 5 "$XENSOCK" run crowd.yaml
 grep -Eq '^ *web +waits: srv: for connections \(accepted [0-9]+ of 4800\)$' out.log || fail "nobody waits"
 grep -Eq '^ *c[0-9]+ +gave up connecting [0-9]+ times$' out.log || fail "nobody gave up"
 
+# Without accepts nobody is waited for: a client without an end is cut, and told once, and so is a
+# stranger who sends and never reads.
+cat >unending.yaml <<'EOF'
+schema: xensock/scenario/1
+name: unending
+duration: 20ms
+timeout: 20s
+topology:
+  hosts: {dom0: {role: backend}, web: {role: frontend}}
+  peers: {forever: {kind: client, connect_to: srv, bytes: 1024GiB}}
+workload:
+  - {name: srv, kind: serve, listen: "127.0.0.1:1"}
+EOF
+for mode in virtual emulated; do
+    expect 1 "$XENSOCK" run --set mode=$mode --set "workload.srv.listen=127.0.0.1:$(free_port)" \
+        --out result unending.yaml
+    holds result/result.json 'r["complete"] is True' 'e == ["E0402"]' \
+        '"forever: 1 streams" in r["errors"][0]["message"]' 'm["bytes.srv"]["value"] > 0'
+done
+port=$(free_port)
+start run "$XENSOCK" run --set "workload.srv.listen=127.0.0.1:$port" --set duration=1s \
+    --set topology.peers.forever.bytes=1 --out result unending.yaml
+run=$pid
+within 10 listens "$port"
+start stranger socat -u -b 65536 /dev/zero "TCP:127.0.0.1:$port,rcvbuf=4096"
+stranger=$pid
+ended "$run" 0 15
+holds result/result.json 'r["complete"] is True' 'e == []' 'm["bytes.srv"]["value"] > 65536'
+within 10 is_over "$stranger" # with a reset
+
 # A listener whose turn in the command ring comes when the run is already over has not failed.
 cat >late.yaml <<'EOF'
 schema: xensock/scenario/1
