@@ -158,6 +158,7 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
                                              .backlog = number(workload, "backlog"),
                                              .listeners = (uint32_t)number(workload, "listeners"),
                                              .accepted = number(workload, "connections"),
+                                             .starved = number(workload, "starved"),
                                              .accepted_least = number(workload, "accepted_least"),
                                              .accepted_most = number(workload, "accepted_most"),
                                              .cuts = scenario_cuts(verdict->scenario),

@@ -143,10 +143,11 @@ static int add_open_loop(json_t *result, const struct record_workload *workload)
 static int add_accepted(json_t *result, const struct record_workload *workload)
 {
     return set_metric(result, "accepted", workload->name,
-                      json_pack("{s:s, s:o, s:i, s:o, s:o}", "unit", "connections", "value",
+                      json_pack("{s:s, s:o, s:i, s:o, s:o, s:o*}", "unit", "connections", "value",
                                 integer(workload->accepted), "listeners", (int)workload->listeners,
                                 "least", integer(workload->accepted_least), "most",
-                                integer(workload->accepted_most)));
+                                integer(workload->accepted_most), "no_room",
+                                workload->starved > 0 ? integer(workload->starved) : NULL));
 }
 
 int record_add_workload(json_t *result, const struct record_workload *workload)

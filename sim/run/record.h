@@ -70,13 +70,15 @@ struct record_workload {
     uint64_t backlog;                    /* open loop: operations due, but never begun */
     uint32_t listeners;                  /* of a serve; 0: of another kind. Over the whole run: */
     uint64_t accepted, accepted_least, accepted_most; /* in all; by one listener */
+    uint64_t starved;                                 /* how often there was no room for one */
     bool cuts;                                        /* faults of the run cut connections; then: */
     uint64_t lost, resumed; /* connections that went with the device; how often it came again */
 };
 
 /* Adds the metrics {throughput, bytes, operations, duration, latency}.NAME of a workload, of an
  * open loop also {service, offered, backlog}.NAME, of connect-close released.NAME, of a serve
- * accepted.NAME with how many listeners accepted at least and at most how much, with faults also
+ * accepted.NAME with how many listeners accepted at least and at most how much, and, unless 0, how
+ * often there was no room ("no_room"), with faults also
  * {lost, resumed}.NAME, each with its unit: 0 or -ERR_NOMEM. A workload added twice keeps the later
  * one. */
 int record_add_workload(json_t *result, const struct record_workload *workload);

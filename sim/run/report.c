@@ -20,7 +20,7 @@ json_t *report_workload(const char *name, const struct workload_result *result)
     return json_pack(
         "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:o?, s:o?, s:o?, s:I, s:s, "
         "s:i, "
-        "s:I, s:I, s:I, s:I}",
+        "s:I, s:I, s:I, s:I, s:I}",
         "name", name, "duration_ns", (json_int_t)result->duration_ns, "bytes",
         (json_int_t)result->bytes, "operations", (json_int_t)result->operations, "sent_bytes",
         (json_int_t)result->sent_bytes, "received_bytes", (json_int_t)result->received_bytes,
@@ -31,7 +31,8 @@ json_t *report_workload(const char *name, const struct workload_result *result)
         report_hist_json(result->released), "backlog", (json_int_t)result->backlog, "xxh128",
         result->received_xxh128, "listeners", (int)result->listeners, "accepted_least",
         (json_int_t)result->accepted_least, "accepted_most", (json_int_t)result->accepted_most,
-        "lost", (json_int_t)result->lost, "resumed", (json_int_t)result->resumed);
+        "starved", (json_int_t)result->starved, "lost", (json_int_t)result->lost, "resumed",
+        (json_int_t)result->resumed);
 }
 
 static const struct counter {

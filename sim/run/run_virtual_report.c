@@ -152,6 +152,7 @@ void run_virtual_merge(struct workload_result *sum, const struct workload_result
     sum->errors += one->errors;
     sum->connections += one->connections;
     sum->lost += one->lost;
+    sum->starved += one->starved;
     sum->resumed += one->resumed;
     sum->connected += one->connected;
     sum->backlog += one->backlog;

@@ -320,7 +320,7 @@ static void device_gone(struct workload_set *set)
     }
 }
 
-static void done(struct workload_set *set, const struct act_done *done)
+static void hand_on(struct workload_set *set, const struct act_done *done)
 {
     struct conn *conn = set->by_slot[step_slot(done->sock)];
 
@@ -341,6 +341,15 @@ static void done(struct workload_set *set, const struct act_done *done)
     for (uint32_t i = 0; i < set->count; i++)
         if (set->wls[i].spec->kind == SCENARIO_SERVE)
             workload_serve_done(&set->wls[i], done);
+}
+
+static void done(struct workload_set *set, const struct act_done *done)
+{
+    uint32_t live = set->live;
+
+    hand_on(set, done);
+    if (set->live < live)
+        workload_serve_room(set);
 }
 
 void workload_upcall(struct workload_set *set, const struct act *act)

@@ -70,6 +70,7 @@ struct workload_result {
     uint64_t connected; /* over the whole run: of them, those that came about at the peer */
     /* serve, over the whole run: what each listener accepted, at least and at most */
     uint32_t listeners;
+    uint64_t starved; /* over the whole run: how often a serve found no room to accept */
     uint64_t accepted_least, accepted_most;
     int32_t first_error; /* -ERR_*, 0 if none */
     int32_t bind_error;  /* serve: why it could not bind or listen */

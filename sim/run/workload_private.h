@@ -60,6 +60,7 @@ struct listener {
     uint64_t sock;
     bool live;
     bool polling;     /* a poll waits */
+    bool starved;     /* it found no room for one more: asks again after a release */
     uint32_t waiting; /* accepts that wait */
     uint64_t accepted;
 };
@@ -93,8 +94,8 @@ struct wl {
     /* serve */
     struct listener *listeners; /* spec->listeners of them */
     uint32_t listening_count;
-    bool listening; /* all of them do, or never will */
-    uint64_t accepts_asked, served;
+    bool listening;                          /* all of them do, or never will */
+    uint64_t accepts_asked, served, starved; /* the last: how often there was no room */
     struct conn *served_conns;
 };
 
@@ -163,6 +164,7 @@ void workload_arrivals_forget(struct wl *wl);    /* its sockets: none is idle an
 bool workload_serve_make(struct wl *wl); /* false without memory */
 uint32_t workload_serve_slots(const struct scenario_workload *spec);
 void workload_serve_done(struct wl *wl, const struct act_done *done);
+void workload_serve_room(struct workload_set *set);
 void workload_serve_cut(struct wl *wl); /* end connections that are still there */
 void workload_serve_free(struct wl *wl);
 

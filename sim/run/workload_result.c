@@ -58,6 +58,7 @@ bool workload_result(const struct workload_set *set, uint32_t i, struct workload
         .released = wl->times->released,
         .backlog = wl->backlog,
         .lost = wl->lost,
+        .starved = wl->starved,
         .resumed = set->resumed};
     memcpy(result->first_error_text, wl->first_error_text, sizeof(result->first_error_text));
     spread(wl, result);

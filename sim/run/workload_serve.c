@@ -104,6 +104,37 @@ static bool may_accept(const struct wl *wl)
            (wl->spec->accepts == 0 || wl->accepts_asked < wl->spec->accepts);
 }
 
+/* A socket more than the guest, or the backend for it, may have. */
+static bool is_room(int32_t ret)
+{
+    return ret == -ERR_NOSPC || ret == -ERR_MFILE || ret == -ERR_NFILE || ret == -ERR_NOBUFS ||
+           ret == -ERR_NOMEM;
+}
+
+/* Whether a socket of this guest may yet be released, and leave room: any but its listeners. */
+static bool may_leave_room(const struct workload_set *set)
+{
+    uint32_t listeners = 0;
+
+    for (uint32_t i = 0; i < set->count; i++)
+        for (uint32_t j = 0; set->wls[i].listeners && j < set->wls[i].spec->listeners; j++)
+            listeners += set->wls[i].listeners[j].live ? 1u : 0u;
+    return set->live > listeners;
+}
+
+/* Something a listener asked for cannot be had: now, or it never will. */
+static void refused(struct wl *wl, struct listener *listener, const char *what, int32_t ret)
+{
+    if (workload_is_down(wl))
+        return;
+    if (!is_room(ret) || !may_leave_room(wl->set)) {
+        fail(wl, what, ret);
+        return;
+    }
+    listener->starved = true;
+    wl->starved++;
+}
+
 static void ask_accepts(struct wl *wl, struct listener *listener)
 {
     struct workload_set *set = wl->set;
@@ -112,8 +143,8 @@ static void ask_accepts(struct wl *wl, struct listener *listener)
         int64_t sock = fe_accept(set->env.fe, listener->sock, workload_call(set));
         workload_called(set, CALL_ACCEPT, listener->sock, sock);
         if (sock < 0) {
-            if (listener->waiting == 0 && !workload_is_down(wl))
-                fail(wl, "accept on", (int32_t)sock);
+            if (listener->waiting == 0)
+                refused(wl, listener, "accept on", (int32_t)sock);
             return;
         }
         wl->accepts_asked++;
@@ -131,8 +162,8 @@ static void ask_poll(struct wl *wl, struct listener *listener)
     int ret = fe_poll(set->env.fe, listener->sock, workload_call(set));
     workload_called(set, CALL_POLL, listener->sock, ret);
     listener->polling = ret == 0;
-    if (ret < 0 && !workload_is_down(wl))
-        fail(wl, "poll", ret);
+    if (ret < 0)
+        refused(wl, listener, "poll", ret);
 }
 
 /* Wait for the next connection of a listener. */
@@ -142,6 +173,20 @@ static void ask(struct wl *wl, struct listener *listener)
         ask_poll(wl, listener);
     else
         ask_accepts(wl, listener);
+}
+
+/* A socket of the guest was released: whoever found no room asks again. */
+void workload_serve_room(struct workload_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        for (uint32_t j = 0; set->wls[i].listeners && j < set->wls[i].spec->listeners; j++) {
+            struct listener *listener = &set->wls[i].listeners[j];
+            if (!listener->starved)
+                continue;
+            listener->starved = false;
+            if (listener->live)
+                ask(&set->wls[i], listener);
+        }
 }
 
 static void ended(struct wl *wl)
@@ -273,10 +318,11 @@ static void accepted(struct conn *conn, int32_t ret)
 
     listener->waiting--;
     if (ret < 0) {
-        if (wl->set->phase < WORKLOAD_DRAIN && !workload_is_down(wl))
-            workload_fail(wl, "accept on", ret);
         wl->set->live--;
+        wl->accepts_asked--;
         free_conn(conn);
+        if (wl->set->phase < WORKLOAD_DRAIN)
+            refused(wl, listener, "accept on", ret);
         return;
     }
     wl->connections++;
@@ -292,9 +338,9 @@ static void accepted(struct conn *conn, int32_t ret)
 static void polled(struct wl *wl, struct listener *listener, int32_t ret)
 {
     listener->polling = false;
-    if (ret < 0 && !workload_is_down(wl))
-        workload_fail(wl, "poll", ret);
-    else if (ret >= 0)
+    if (ret < 0)
+        refused(wl, listener, "poll", ret);
+    else
         ask_accepts(wl, listener);
 }
 

@@ -149,6 +149,24 @@ ended "$run" 0 15
 holds result/result.json 'r["complete"] is True' 'e == []' 'm["bytes.srv"]["value"] > 65536'
 within 10 is_over "$stranger" # with a reset
 
+# 600 connections that do not end before all of them wait: a guest has grants for 511 sockets of order
+# 6, and accepts the others as those are released.
+cat >room.yaml <<'EOF'
+schema: xensock/scenario/1
+name: room
+duration: 1ms
+topology:
+  hosts: {dom0: {role: backend}, web: {role: frontend}}
+  peers: {crowd: {kind: client, connect_to: srv, connections: 600, bytes: 1}}
+  links: [{to: crowd, delay: 100ms}]
+workload:
+  - {name: srv, kind: serve, listen: "127.0.0.1:1", listeners: 256, polls: true, accepts: 600}
+EOF
+expect 0 "$XENSOCK" run --set mode=virtual --out result room.yaml
+holds result/result.json 'r["complete"] is True' 'e == []' 'm["operations.srv"]["value"] == 600' \
+    'm["accepted.srv"]["no_room"] > 0' 'c["peer.crowd.bytes_in"] == 600' \
+    'c["frontend.grants_peak"] > 511 * 64'
+
 # A listener whose turn in the command ring comes when the run is already over has not failed.
 cat >late.yaml <<'EOF'
 schema: xensock/scenario/1
