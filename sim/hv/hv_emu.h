@@ -16,8 +16,9 @@
 
 /* What a loop offers: tell hv_emu_ready (or emu_server_ready) when `fd` is readable,
  * level-triggered, until fd_del. fd_want says for what from then on: to write only while more waits
- * to be sent than the socket takes, not to read only while what was sent must be taken first; one
- * of both it is always. `fd` is still open in each of these calls. */
+ * to be sent than the socket takes, not to read only while what was sent must be taken first, or,
+ * of a listening socket, while it may have no more clients: then for nothing. `fd` is still open in
+ * each of these calls. */
 struct hv_loop {
     int (*fd_add)(struct hv_loop *loop, int fd); /* 0 or -ERR_* */
     void (*fd_del)(struct hv_loop *loop, int fd);

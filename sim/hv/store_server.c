@@ -92,8 +92,7 @@ static void client_accept(struct store_server *server, struct listener *listener
 
     if (fd < 0)
         return; /* it went away again, or we are out of descriptors */
-    if (listener->clients == STORE_SERVER_CLIENTS_MAX ||
-        server->loop->fd_add(server->loop, fd) < 0) {
+    if (server->loop->fd_add(server->loop, fd) < 0) {
         close(fd);
         return;
     }
@@ -104,13 +103,17 @@ static void client_accept(struct store_server *server, struct listener *listener
     client->fd = fd;
     client->wants_read = true;
     client->wire = store_wire_open(&config);
-    listener->clients++;
+    if (++listener->clients == STORE_SERVER_CLIENTS_MAX)
+        server->loop->fd_want(server->loop, listener->fd, false, false);
     DL_APPEND(server->clients, client);
 }
 
 static void client_drop(struct store_server *server, struct client *client)
 {
-    listener_of(server, store_wire_domid(client->wire))->clients--;
+    struct listener *listener = listener_of(server, store_wire_domid(client->wire));
+
+    if (listener->clients-- == STORE_SERVER_CLIENTS_MAX)
+        server->loop->fd_want(server->loop, listener->fd, true, false);
     server->loop->fd_del(server->loop, client->fd);
     close(client->fd);
     store_wire_close(client->wire);

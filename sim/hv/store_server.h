@@ -13,7 +13,7 @@
 
 struct store_server;
 
-enum { STORE_SERVER_CLIENTS_MAX = 256 }; /* of a socket at once; more are closed at once */
+enum { STORE_SERVER_CLIENTS_MAX = 256 }; /* of a socket at once; the next wait for one to leave */
 
 /* Without sockets. Of `config` each session has all but its domain. Loop and store outlive it. */
 struct store_server *store_server_create(struct hv_loop *loop,

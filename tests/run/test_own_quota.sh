@@ -1,6 +1,7 @@
 #!/bin/bash
 # Who has used up a quota of its own is told so, by name, and nobody else is blamed: a guest whose
-# watches a tool holds, and a backend of more guests than a domain may have watches.
+# watches a tool holds, and a backend of more guests than a domain may have watches. So is who finds
+# no room at a socket of xenstore.
 # shellcheck disable=SC1091,SC2154
 . "$(dirname "$0")/common.sh"
 
@@ -16,6 +17,26 @@ YAML
 start hypervisor "$XENSOCK" hypervisor --runtime here
 hypervisor=$pid
 within 10 test -S here/xenstore-1.sock
+# 256 clients of a socket are served at a time: a look waits for one of them to leave.
+start crowd python3 -c '
+import socket, sys
+crowd = [socket.socket(socket.AF_UNIX) for _ in range(256)]
+for one in crowd:
+    one.connect("here/xenstore.sock")
+crowd[-1].sendall(b"\2" + bytes(11) + b"\2\0\0\0/\0") # is answered, so all are clients
+crowd[-1].recv(1)
+print("all", flush=True)
+crowd[0].recv(1)
+'
+crowd=$pid
+within 10 grep -q all crowd.log
+expect 7 "$XENSOCK" ps --runtime here --timeout 100ms
+grep -q . err.log || fail "the look that found no room says nothing"
+start ps "$XENSOCK" ps --runtime here --timeout 30s
+kill -KILL "$crowd"
+ended "$pid" 0 30
+ended "$crowd" 137 10
+
 start backend "$XENSOCK" backend --runtime here
 backend=$pid
 start watches python3 -c '
