@@ -28,7 +28,7 @@ for end in range(len(device)):
     if device[end:end + 1] == "/" and end > 0:
         tree[device[:end]] = b""
 tree.update({device: b"", device + "/backend": b"\x1b[2J\xff", device + "/backend-id": b"junk",
-             device + "/state": b"4"})
+             device + "/state": b"4", device[:-1] + "1": b"", device[:-1] + "1/state": b"3"})
 perms = {"/v": [b"n0", b"r1", b"b2"], "/long": [b"w7"]}
 generation = [7]
 DOMAIN = b"domain 0 connected 1 0 0 400 0 300 0 0 7 1 0\n"

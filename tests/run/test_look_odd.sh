@@ -91,12 +91,13 @@ as_json out.log 'j["errors"] == [{"code": "E0801", "message": "/none: there is n
 says 1 '(E2BIG)' xenstore read --runtime nothing "/$(printf '%04096d' 0)"
 says 1 'error[E0801]: domain 9: there is no such' ps --runtime nothing --domain 9
 expect 0 "$XENSOCK" ps --runtime nothing
-grep -qx 'xensock  *0  domain 1  *Connected  *domain -1  *-' out.log || fail "a device: $(cat out.log)"
+grep -qx 'xensock  *0  domain 1  *Connected  *domain ?  *missing' out.log || fail "a device: $(cat out.log)"
+grep -qx 'xensock  *1  domain 1  *Initialised  *domain ?  *missing' out.log || fail "half a device"
 expect 0 "$XENSOCK" ps --runtime nothing --format json
 as_json out.log 'j["devices"][0]["backend_path"] == "?[2J?"' 'j["domains"][0]["ports_max"] == 300'
 expect 0 "$XENSOCK" xenstore ls --runtime nothing
 cp out.log ours.log
-[ "$(wc -l <ours.log)" = $((1500 + 8 + 512 + 1 + 9)) ] || fail "$(wc -l <ours.log) nodes"
+[ "$(wc -l <ours.log)" = $((1500 + 8 + 512 + 1 + 11)) ] || fail "$(wc -l <ours.log) nodes"
 grep -qxF '/v/9then7 = "\t7"   (n0)' ours.log || fail "a tab"
 grep -qxF '/v/3 = "\003"   (n0)' ours.log || fail "a control character"
 grep -qxF '/v/200then7 = "\xc87"   (n0)' ours.log || fail "no ASCII"

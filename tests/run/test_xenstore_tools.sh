@@ -98,6 +98,29 @@ ended "$pid" 0 10
 by xenstore "$test" -i 100 >test.log || fail "test-xenstore -i 100: $(cat test.log)"
 by xenstore "$test" -r 5 >test.log || fail "test-xenstore -r 5: $(cat test.log)"
 
+# ---- xensock ps shows what is there, as who may see it ----
+
+# ps_has LINE [OPTION]...
+ps_has()
+{
+    expect 0 "$XENSOCK" ps --runtime here "${@:2}"
+    grep -qx "$1" out.log || fail "ps lacks '$1': $(cat out.log)"
+}
+
+one='xensock  *0  domain 1  *Initialising '
+says '' xenstore xenstore-chmod "$back/state" n0
+ps_has "$one *domain 0  *Initialising"
+ps_has "$one *domain 0  *not readable" --domain 1
+ps_has "$one *domain 0  *Initialising" --domain 0
+says '' xenstore xenstore-rm "$device/backend"
+ps_has "$one *domain 0  *Initialising"
+ps_has "$one *domain 0  *missing" --domain 1
+says '' xenstore xenstore-rm "$device"
+ps_has 'xensock  *0  domain 1  *missing  *domain ?  *Initialising'
+says '' xenstore xenstore-rm "$back"
+expect 0 "$XENSOCK" ps --runtime here
+! grep -q ^xensock out.log || fail "a device of nothing: $(cat out.log)"
+
 # ---- what is left ----
 
 refused '' xenstore-1 "$test" -i 1
