@@ -344,6 +344,57 @@ static void front_reads_again_what_changed_meanwhile(void **state)
     assert_int_equal(act.store.key, DIALECT_KEY_MAX_ORDER);
 }
 
+/* The backend names no largest order, and ours is not the one that then holds. Before it is blamed,
+ * its state is read: what it had may have gone with it. */
+static void front_doubts(void)
+{
+    struct act act;
+
+    front_finds();
+    state_becomes("2");
+    node_read(STEP_OTHER, DIALECT_KEY_MAX_ORDER, NULL);
+    assert_int_equal(acts(ACT_FAULT, NULL), 0);
+    assert_int_equal(acts(ACT_STORE_READ, &act), 1);
+    assert_int_equal(act.store.side, STEP_OTHER);
+    assert_int_equal(act.store.key, DIALECT_KEY_STATE);
+}
+
+static void front_is_sure_that_no_order_is_named(void **state)
+{
+    struct act act;
+
+    (void)state;
+    front_doubts();
+    node_read(STEP_OTHER, DIALECT_KEY_STATE, "2");
+    assert_int_equal(acts(ACT_FAULT, &act), 1);
+    assert_int_equal(act.fault.reason, FAULT_ORDER);
+    assert_int_equal(act.fault.index, 1);
+    assert_int_equal(act.fault.value, dialect_xensock1.order_default);
+}
+
+static void front_blames_no_backend_that_went(void **state)
+{
+    (void)state;
+    front_doubts();
+    node_read(STEP_OTHER, DIALECT_KEY_STATE, NULL);
+    assert_int_equal(acts(ACT_FAULT, NULL), 0);
+    assert_int_equal(acts(ACT_GONE, NULL), 1);
+}
+
+/* What was read while it changed is no answer yet. */
+static void front_doubts_until_the_last_read(void **state)
+{
+    (void)state;
+    front_doubts();
+    node_changed(STEP_OTHER, DIALECT_KEY_STATE);
+    node_read(STEP_OTHER, DIALECT_KEY_STATE, "2");
+    assert_int_equal(acts(ACT_FAULT, NULL), 0);
+    assert_int_equal(acts(ACT_STORE_READ, NULL), 1);
+    node_read(STEP_OTHER, DIALECT_KEY_STATE, "6");
+    assert_int_equal(acts(ACT_FAULT, NULL), 0);
+    assert_int_equal(acts(ACT_GONE, NULL), 1);
+}
+
 /* A CONNECT in the ring: its socket's token, that of the device being 0 also its id. */
 static uint64_t front_asks(void)
 {
@@ -445,6 +496,9 @@ int main(void)
         STEPS(release_is_answered_when_all_is_undone),
         STEPS(slot_of_a_released_socket_has_another_token),
         STEPS(front_reads_again_what_changed_meanwhile),
+        STEPS(front_is_sure_that_no_order_is_named),
+        STEPS(front_blames_no_backend_that_went),
+        STEPS(front_doubts_until_the_last_read),
         STEPS(bytes_before_the_answer_are_told),
         STEPS(port_of_another_life_reaches_nobody),
         STEPS(front_that_is_not_connected_has_nothing_to_show),
