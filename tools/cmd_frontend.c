@@ -45,6 +45,7 @@ struct frontend {
     struct metrics_counters from, to;
     uv_timer_t progress;
     bool reported, interrupted, failed;
+    uint64_t until_ns; /* of one that comes again: as in workload_env; or 0 */
 };
 
 static void look(struct frontend *frontend, struct metrics_counters *all)
@@ -112,7 +113,8 @@ static void phase(void *self, enum workload_phase to, bool listening)
     case WORKLOAD_IDLE:
     case WORKLOAD_WARMUP: return;
     case WORKLOAD_MEASURE:
-        if (frontend->scenario.warmup_ns > 0) /* else flows count from the start */
+        /* without a warm-up flows count from the start */
+        if (frontend->scenario.warmup_ns > 0 && frontend->until_ns == 0)
             look(frontend, &frontend->from);
         process_measure(&frontend->process);
         process_say_event(&frontend->process, "measure");
@@ -214,7 +216,7 @@ static void report(void *self, const char *text)
 struct frontend_options {
     const char *runtime, *guest;
     uint16_t domid, backend;
-    uint64_t control_fd;
+    uint64_t control_fd, until_ns;
     bool domid_given, backend_given, controlled, immediate;
     struct cmd_sets sets;
 };
@@ -252,6 +254,7 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
                                                     .guest = frontend->guest.number,
                                                     .name = frontend->guest.name,
                                                     .waits = options->controlled,
+                                                    .until_ns = frontend->until_ns,
                                                     .self = frontend,
                                                     .phase = phase,
                                                     .up = up,
@@ -294,6 +297,7 @@ static bool take(struct frontend_options *options, int option, const char *text)
     case 'n': return cmd_notify(text, &options->immediate);
     case 's': return cmd_set(&options->sets, text);
     case 'p': return cmd_profile(text);
+    case 'u': return cmd_number("--until", text, INT64_MAX, &options->until_ns);
     case 'k':
         options->controlled = true;
         return cmd_number("--control", text, 1u << 20, &options->control_fd);
@@ -327,12 +331,17 @@ static bool choose_guest(struct frontend *frontend, struct frontend_options *opt
 
 int cmd_frontend(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"runtime", required_argument, NULL, 'r'}, {"guest", required_argument, NULL, 'g'},
-        {"domid", required_argument, NULL, 'd'},   {"backend", required_argument, NULL, 'b'},
-        {"set", required_argument, NULL, 's'},     {"notify", required_argument, NULL, 'n'},
-        {"profile", required_argument, NULL, 'p'}, {"control", required_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"runtime", required_argument, NULL, 'r'},
+                                                 {"guest", required_argument, NULL, 'g'},
+                                                 {"domid", required_argument, NULL, 'd'},
+                                                 {"backend", required_argument, NULL, 'b'},
+                                                 {"set", required_argument, NULL, 's'},
+                                                 {"notify", required_argument, NULL, 'n'},
+                                                 {"profile", required_argument, NULL, 'p'},
+                                                 {"control", required_argument, NULL, 'k'},
+                                                 {"until", required_argument, NULL, 'u'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {NULL, 0, NULL, 0}};
     static struct frontend_options options;
     static struct frontend frontend = {.process = {.name = "frontend", .asked = asked}};
     int option;
@@ -352,5 +361,6 @@ int cmd_frontend(int argc, char **argv)
     frontend.process.name = frontend.guest.name;
     frontend.process.loop = uv_default_loop();
     frontend.process.self = &frontend;
+    frontend.until_ns = options.until_ns;
     return run(&frontend, &options);
 }

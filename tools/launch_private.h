@@ -43,7 +43,7 @@ struct launch_part {
     bool told;                         /* that the hypervisor is gone */
     bool timing;                       /* the timer is open: */
     uv_timer_t timer;                  /* until it comes again, or goes on */
-    uint64_t measure_ns;               /* a guest: when it began to measure, for the first time */
+    uint64_t measure_ns;               /* a guest: when its measured phase began */
     uint32_t waits;                    /* a guest: for its device, since what: fault_log.h's */
     char address[SCENARIO_ADDR_BYTES]; /* where a peer really listens */
 };
@@ -103,6 +103,7 @@ void launch_end_faults(struct launch *launch);     /* who is away is not waited 
 void launch_close_faults(struct launch *launch);   /* their handles; they are in the outcome */
 void launch_part_closed(struct launch_part *part); /* its process's handle has */
 void launch_part_up(struct launch_part *part);     /* its device is */
+uint64_t launch_until_ns(const struct launch_part *guest); /* its measured phase; 0: not begun */
 
 /* launch_parts.c */
 void launch_peers(struct launch *launch);

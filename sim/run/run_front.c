@@ -66,6 +66,7 @@ static bool open_workloads(struct run_front *front, uint32_t max_sockets)
                                                               .max_sockets = max_sockets,
                                                               .times = config->times,
                                                               .waits = config->waits,
+                                                              .until_ns = config->until_ns,
                                                               .self = config->self,
                                                               .phase = config->phase});
     if (!front->workloads)

@@ -71,13 +71,9 @@ void run_virtual_ended(struct guest *guest)
     if (guest->ended)
         return;
     guest->ended = true;
+    guest->ended_ns = vclock_now_ns(guest->run->clock);
     if (++guest->run->ended == guest->run->guest_count)
         look_to(guest->run);
-}
-
-static const struct scenario *scenario_of(const struct guest *guest)
-{
-    return guest->rest ? guest->rest : &guest->run->scenario;
 }
 
 /* Backends are measured from the first guest's beginning to the last one's end. */
@@ -95,12 +91,13 @@ static void phase(void *self, enum workload_phase to, bool listening)
                                                         .who = guest->is.domid,
                                                         .point = TRACE_PHASE,
                                                         .detail = (uint8_t)to});
-    bool from_start = scenario_of(guest)->warmup_ns == 0; /* then flows count from the start */
+    bool from_start = guest->until_ns != 0 || run->scenario.warmup_ns == 0; /* then flows do */
     if (to == WORKLOAD_MEASURE) {
         if (!from_start)
             run_virtual_look_front(guest, &guest->from);
+        guest->life_ns = vclock_now_ns(run->clock);
         if (guest->measure_ns == 0)
-            guest->measure_ns = vclock_now_ns(run->clock);
+            guest->measure_ns = guest->life_ns;
         if (run->measuring++ > 0)
             return;
         run_virtual_plan(run);
@@ -109,6 +106,8 @@ static void phase(void *self, enum workload_phase to, bool listening)
     } else if (to == WORKLOAD_DRAIN) {
         run_virtual_look_front(guest, &guest->to);
         run_virtual_ended(guest);
+    } else if (to == WORKLOAD_DONE) {
+        run_virtual_ended(guest); /* its device did not come up */
     }
 }
 
@@ -266,11 +265,12 @@ void run_virtual_open_guest(struct guest *guest)
         run_front_create(&(struct run_front_config){.exec = domain_virtual_exec(guest->domain),
                                                     .domid = guest->is.domid,
                                                     .backend = guest->is.backend,
-                                                    .scenario = scenario_of(guest),
+                                                    .scenario = &run->scenario,
                                                     .host = guest->is.host,
                                                     .guest = guest->is.number,
                                                     .name = guest->is.name,
                                                     .times = run->times,
+                                                    .until_ns = guest->until_ns,
                                                     .self = guest,
                                                     .phase = phase,
                                                     .up = run_virtual_up,
@@ -455,7 +455,10 @@ static bool is_waited_for(const struct run_virtual *run)
         if (!guest->front)
             continue;
         workload_waits(run_front_workloads(guest->front), text, sizeof(text), NULL);
-        busy = text[0] || guest->phase == WORKLOAD_IDLE || guest->phase >= WORKLOAD_DRAIN;
+        /* who comes again when its backend has died for good waits for the end of its time */
+        bool waits_for_time = guest->until_ns != 0 && !guest->backend->domain;
+        busy = text[0] || (guest->phase == WORKLOAD_IDLE && !waits_for_time) ||
+               guest->phase >= WORKLOAD_DRAIN;
     }
     return busy;
 }

@@ -41,9 +41,11 @@ struct guest {
     struct backend *backend;
     struct domain_virtual *domain; /* NULL, as is `front`: killed */
     struct run_front *front;
-    struct scenario *rest;        /* of one that was restarted: what is left to do; or NULL */
     struct workload_result *past; /* by workload: of those that were killed; or NULL */
-    uint64_t measure_ns;          /* when it began to measure, for the first time */
+    uint64_t measure_ns;          /* when its measured phase began, */
+    uint64_t life_ns;             /* and when it last began to measure, in this life */
+    uint64_t ended_ns;            /* when that phase ended */
+    uint64_t until_ns;            /* of one that came again: as in workload_env; or 0 */
     uint32_t waits;               /* for its device, since what: fault_log.h's */
     enum workload_phase phase;
     bool listening, ended, through;
@@ -90,6 +92,7 @@ void run_virtual_up(void *guest);               /* its device is */
 void run_virtual_faults_free(struct run_virtual *run);
 
 /* run_virtual_report.c */
+bool run_virtual_result(const struct guest *guest, uint32_t index, struct workload_result *one);
 void run_virtual_merge(struct workload_result *sum, const struct workload_result *one);
 void run_virtual_look_front(struct guest *guest, struct metrics_counters *all);
 void run_virtual_look_back(const struct backend *backend, struct metrics_counters *all);

@@ -123,7 +123,7 @@ static void check_times(struct scenario_draft *draft, uint32_t index)
     diag_hint(map->yaml->diags, "the next one would find it still away");
 }
 
-/* Whether a workload of this host, or of any behind a backend, ends by doing so much. */
+/* Whether a workload ends by doing so much. */
 static bool is_bounded(const struct scenario_workload *workload)
 {
     switch (workload->kind) {
@@ -131,6 +131,16 @@ static bool is_bounded(const struct scenario_workload *workload)
     case SCENARIO_REQUEST_RESPONSE:
     case SCENARIO_CONNECT_CLOSE: return workload->operations != 0;
     case SCENARIO_SERVE: return false; /* another rule's */
+    }
+    return false;
+}
+
+bool scenario_bounds(const struct scenario *scenario, uint32_t host)
+{
+    for (uint32_t i = 0; i < scenario->workload_count; i++) {
+        const struct scenario_workload *workload = &scenario->workloads[i];
+        if (workload->host == host && (is_bounded(workload) || workload->accepts != 0))
+            return true;
     }
     return false;
 }
