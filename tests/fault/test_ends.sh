@@ -4,6 +4,8 @@
 # shellcheck disable=SC1091,SC2154
 . "$(dirname "$0")/common.sh"
 
+more=() # options
+
 # ends MODE DURATION FAULT...: it ends by itself, by its duration, in good order.
 ends()
 {
@@ -30,7 +32,7 @@ faults:
 EOS
     shift 2
     printf '  - {%s}\n' "$@" >>ends.yaml
-    expect 0 "$XENSOCK" run --out result ends.yaml
+    expect 0 "$XENSOCK" run --out result "${more[@]}" ends.yaml
     nothing_left
     right result/result.json "len(f) >= $#"
 }
@@ -50,8 +52,8 @@ for mode in virtual emulated; do
     [ $mode = emulated ] || holds result/result.json "$whole" 'm["operations.ask"]["value"] > 0'
 
     # each life is too short for the handshake, and for the warm-up
-    ends $mode 100ms 'kind: restart, where: ask, at: 10ms, for: 600us, every: 1ms' \
-        'kind: restart, where: put, every: 1ms'
+    ends $mode 100ms 'kind: restart, where: ask, at: 10ms, for: 999us, every: 1ms' \
+        'kind: restart, where: put, for: 999us, every: 1ms'
     [ $mode = emulated ] || by 130_000_000
     [ $mode = emulated ] || holds result/result.json "$whole" 'm["operations.ask"]["value"] > 0'
 done
@@ -59,3 +61,8 @@ done
 # longer than the patience with which a stall is waited for
 ends virtual 3s 'kind: kill, where: dom0, at: 20ms' 'kind: restart, where: ask, at: 30ms'
 by 3_030_000_000
+
+# each life is too short for a turn of their CPU
+more=(--set topology.hosts.put.count=60 --set topology.hosts.put.cpu=0)
+ends virtual 100ms 'kind: restart, where: put, for: 999us, every: 1ms'
+by 130_000_000
