@@ -336,11 +336,35 @@ void launch_said(struct launch *launch, struct launch_part *part, json_t *object
         take_report(launch, part, object);
     else if (strcmp(event, "error") == 0)
         take_error(launch, part, object);
+    else if (strcmp(event, "terminated") == 0)
+        launch_terminated(launch, part);
     launch_advance(launch);
+}
+
+void launch_terminated(struct launch *launch, struct launch_part *part)
+{
+    if (launch->quitting)
+        return; /* it ends anyhow */
+    part->terminated = true;
+    interrupt(launch);
+}
+
+/* Who was sent SIGTERM, unless this process was, too: that is a user's, who ends all of the run. */
+static void tell_terminated(struct launch *launch)
+{
+    for (uint32_t i = 0; i < launch->part_count && launch->interrupts == 0; i++) {
+        if (!launch->parts[i].terminated)
+            continue;
+        launch_error(launch, "E0603", "%s was told to end early by signal %d (%s)",
+                     launch->parts[i].name, SIGTERM, strsignal(SIGTERM));
+        if (launch->outcome->code == CMD_OK)
+            launch->outcome->code = CMD_FAILED;
+    }
 }
 
 void launch_ended(struct launch *launch)
 {
+    tell_terminated(launch);
     launch_stop_hypervisor(launch);
     launch_close_faults(launch);
     uv_close((uv_handle_t *)&launch->timer, NULL);

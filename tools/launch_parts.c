@@ -91,15 +91,18 @@ static void on_said(void *self, json_t *object)
 }
 
 /* What a part's end means: after quit all is well, before it the run cannot go on. */
-static void exited(struct launch *launch, const struct launch_part *part, int64_t status,
-                   int number)
+static void exited(struct launch *launch, struct launch_part *part, int64_t status, int number)
 {
     if (part->killed && number == SIGKILL)
         return;
+    if (number == SIGTERM || (part->terminated && status == CMD_INTERRUPTED)) {
+        launch_terminated(launch, part);
+        return;
+    }
     if (launch->hypervisor_killed && part->told && status == CMD_FAILED)
         return;
     /* a part that was told to quit has nothing left to fail at: a sanitizer's leak report, say */
-    bool bug = (number != 0 && number != SIGKILL && number != SIGTERM) ||
+    bool bug = (number != 0 && number != SIGKILL) ||
                (launch->quitting && launch->outcome->complete && status != 0);
 
     if (launch->quitting && !bug)

@@ -33,6 +33,7 @@ struct launch_part {
     uv_process_t process;
     struct control_uv *control;
     bool ready, reported, exited;
+    bool terminated;                      /* by a SIGTERM of somebody else's */
     bool up, listening, measuring, ended; /* a guest, see launch.h */
     uint64_t bytes, operations;           /* a guest's so far, for progress */
     /* faults: */
@@ -87,6 +88,7 @@ void launch_error(struct launch *launch, const char *code, const char *format, .
     __attribute__((format(printf, 3, 4)));
 void launch_quit(struct launch *launch);
 void launch_fail(struct launch *launch, int code);
+void launch_terminated(struct launch *launch, struct launch_part *part);
 void launch_said(struct launch *launch, struct launch_part *part, json_t *object);
 void launch_advance(struct launch *launch);
 void launch_ended(struct launch *launch);
