@@ -6,6 +6,7 @@
 #endif
 #include "sim/run/domain_uv.h"
 #include "sim/run/metrics_counters.h"
+#include "sim/run/peer_fault.h"
 #include "sim/run/run_back.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
@@ -147,7 +148,13 @@ static void report(void *self, uint16_t front, const char *text)
 {
     struct backend *backend = self;
 
-    process_error(&backend->process, "E0502", "fault of domain %u: %s", front, text);
+    /* a launcher knows its name */
+    if (backend->process.control)
+        control_uv_say(backend->process.control,
+                       json_pack("{s:s, s:s, s:i, s:s}", "event", "error", "code", PEER_FAULT_CODE,
+                                 "domid", front, "message", text));
+    else
+        process_error(&backend->process, PEER_FAULT_CODE, "fault of domain %u: %s", front, text);
 }
 
 static bool join(struct backend *backend, const struct backend_options *options)

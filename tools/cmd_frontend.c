@@ -6,6 +6,7 @@
 #endif
 #include "sim/run/domain_uv.h"
 #include "sim/run/metrics_counters.h"
+#include "sim/run/peer_fault.h"
 #include "sim/run/report.h"
 #include "sim/run/run_front.h"
 #include "sim/run/scenario_domains.h"
@@ -210,7 +211,13 @@ static void report(void *self, const char *text)
 {
     struct frontend *frontend = self;
 
-    process_error(&frontend->process, "E0502", "fault of the backend: %s", text);
+    /* as the backend does */
+    if (frontend->process.control)
+        control_uv_say(frontend->process.control,
+                       json_pack("{s:s, s:s, s:i, s:s}", "event", "error", "code", PEER_FAULT_CODE,
+                                 "domid", frontend->guest.backend, "message", text));
+    else
+        process_error(&frontend->process, PEER_FAULT_CODE, "fault of the backend: %s", text);
 }
 
 struct frontend_options {

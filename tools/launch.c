@@ -4,6 +4,7 @@
 #endif
 #include "tools/launch.h"
 
+#include "sim/run/peer_fault.h"
 #include "sim/run/report.h"
 #include "sim/run/units.h"
 #include "tools/launch_private.h"
@@ -277,6 +278,21 @@ static void take_report(struct launch *launch, struct launch_part *part, json_t 
         report_add(reports, launch->scenario, part->domain.host, object);
 }
 
+/* A core called its peer broken; both have names. */
+static void take_fault(struct launch *launch, const struct launch_part *part, const json_t *object)
+{
+    json_int_t domid = json_integer_value(json_object_get(object, "domid"));
+    const char *text = json_string_value(json_object_get(object, "message"));
+    struct scenario_domain of = {.name = "?"};
+    char message[512], after[SCENARIO_DOMAIN_NAME_BYTES + 64];
+
+    scenario_domain(launch->scenario, (uint32_t)domid, &of);
+    snprintf(message, sizeof(message), "%s: fault of %s: %s", part->domain.name, of.name,
+             text ? text : "");
+    fault_log_last(&launch->faults, after, sizeof(after));
+    peer_fault_note(launch->outcome->errors, message, after);
+}
+
 /* A peer that cannot start has an address it cannot listen on; the verdict knows where it stands.
  */
 static void take_error(struct launch *launch, struct launch_part *part, const json_t *object)
@@ -285,6 +301,10 @@ static void take_error(struct launch *launch, struct launch_part *part, const js
 
     if (launch->hypervisor_killed && code && strcmp(code, LAUNCH_NO_HYPERVISOR) == 0) {
         part->told = true; /* as it should */
+        return;
+    }
+    if (code && strcmp(code, PEER_FAULT_CODE) == 0) {
+        take_fault(launch, part, object);
         return;
     }
     launch_error(launch, code ? code : "E0606", "%s: %s", part->name,

@@ -6,6 +6,7 @@
 
 #include "ringlib/err.h"
 #include "sim/run/model.h"
+#include "sim/run/peer_fault.h"
 #include "sim/run/record.h"
 #include "sim/run/report.h"
 
@@ -278,11 +279,14 @@ static void add_errors(struct verdict *verdict)
             continue;
         }
         const char *code = json_string_value(json_object_get(error, "code"));
-        const char *message = json_string_value(json_object_get(error, "message"));
-        record_add_error(verdict->result, code, message);
+        bool broken = strcmp(code, PEER_FAULT_CODE) == 0;
+        json_t *words = broken ? peer_fault_words(error) : json_object_get(error, "message");
+        record_add_error(verdict->result, code, json_string_value(words));
+        if (broken)
+            json_decref(words);
         /* a core called its peer broken: both are ours, so one of them is */
         if (verdict->code == CMD_OK)
-            verdict->code = strcmp(code, "E0502") == 0 ? CMD_BROKEN : CMD_FAILED;
+            verdict->code = broken ? CMD_BROKEN : CMD_FAILED;
     }
 }
 

@@ -1,6 +1,8 @@
 /* A frontend core at its executor. See front_core.h. */
 #include "sim/run/front_core.h"
 
+#include "sim/run/peer_fault.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,12 +26,11 @@ static void upcall(void *self, const struct act *act)
 static void observe(void *self, const struct act *act)
 {
     const struct front_core *core = self;
-    char text[128];
+    char text[PEER_FAULT_BYTES];
 
     if (act->kind != ACT_FAULT || !core->config.report)
         return;
-    snprintf(text, sizeof(text), "%s (ours %u, claimed %u)", step_fault_name(act->fault.reason),
-             act->fault.index, act->fault.value);
+    peer_fault_text(text, &act->fault, core->config.dialect);
     core->config.report(core->config.self, text);
 }
 

@@ -1,6 +1,8 @@
 /* The devices of a backend process. See run_back.h. */
 #include "sim/run/run_back.h"
 
+#include "sim/run/peer_fault.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -53,10 +55,9 @@ static void report_text(struct run_back *back, uint16_t front, const char *text)
 
 static void report(struct run_back *back, uint16_t front, const struct act_fault *fault)
 {
-    char text[128];
+    char text[PEER_FAULT_BYTES];
 
-    snprintf(text, sizeof(text), "%s (ours %u, claimed %u)", step_fault_name(fault->reason),
-             fault->index, fault->value);
+    peer_fault_text(text, fault, back->config.dialect);
     report_text(back, front, text);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ringlib/err.h"
+#include "sim/run/peer_fault.h"
 #include "sim/run/run_virtual_private.h"
 
 enum {
@@ -15,25 +16,30 @@ enum {
     LOOK_GUEST = 64,     /* or so many a guest: a look is at each of them */
 };
 
-static void report_error(struct run_virtual *run, const char *who, const char *text)
+static void report_error(struct run_virtual *run, const struct scenario_domain *of,
+                         const struct scenario_domain *by, const char *text)
 {
-    json_array_append_new(run->errors, json_pack("{s:s, s:o}", "code", "E0502", "message",
-                                                 json_sprintf("fault of %s: %s", who, text)));
+    char message[2 * SCENARIO_DOMAIN_NAME_BYTES + PEER_FAULT_BYTES + 16];
+    char after[SCENARIO_DOMAIN_NAME_BYTES + 64];
+
+    fault_log_last(&run->faults, after, sizeof(after));
+    snprintf(message, sizeof(message), "%s: fault of %s: %s", by->name, of->name, text);
+    peer_fault_note(run->errors, message, after);
 }
 
 static void report_guest(void *self, uint16_t front, const char *text)
 {
-    struct run_virtual *run = self;
+    const struct backend *backend = self;
+    struct run_virtual *run = backend->run;
 
-    report_error(run, run->guests[front - run->backend_count].is.name, text);
+    report_error(run, &run->guests[front - run->backend_count].is, &backend->is, text);
 }
 
 static void report_backend(void *self, const char *text)
 {
-    struct guest *guest = self;
+    const struct guest *guest = self;
 
-    report_error(guest->run,
-                 guest->run->backend_count > 1 ? guest->backend->is.name : "the backend", text);
+    report_error(guest->run, &guest->backend->is, &guest->is, text);
 }
 
 /* ---- phases ---- */
@@ -234,7 +240,7 @@ void run_virtual_open_backend(struct backend *backend)
                                                   .order_max = dialect->order_max,
                                                   .max_sockets = most_slots(scenario),
                                                   .max_devices = backend->guests,
-                                                  .self = run,
+                                                  .self = backend,
                                                   .report = report_guest});
     assert(backend->back);
     domain_virtual_kick(backend->domain);
