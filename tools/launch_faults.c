@@ -96,7 +96,8 @@ static void devices_lost(struct launch *launch, const struct launch_part *backen
             part->reported)
             continue;
         fault_log_waits(&launch->faults, &part->waits, returns ? entry : FAULT_LOG_NONE);
-        if (!returns && !part->up && !part->exited)
+        /* one that did waits for its time */
+        if (!returns && !part->up && !part->exited && part->measure_ns == 0)
             control_uv_say(part->control, json_pack("{s:s}", "do", "interrupt"));
     }
 }

@@ -432,17 +432,22 @@ static bool is_through(const struct run_virtual *run)
     return true;
 }
 
-static uint64_t progress_of(const struct run_virtual *run)
+/* Also when each guest was last seen to have made some. */
+static uint64_t progress_of(struct run_virtual *run)
 {
     struct be_counters back;
     uint64_t progress = run->through + run->ended + run->listening + run->faults.count;
 
     run_virtual_count_back(run, &back);
     progress += back.requests + back.replies + back.sent_bytes + back.received_bytes;
-    for (uint32_t i = 0; i < run->guest_count; i++)
-        progress += !run->guests[i].front
-                        ? 0
-                        : workload_progress(run_front_workloads(run->guests[i].front));
+    for (uint32_t i = 0; i < run->guest_count; i++) {
+        struct guest *guest = &run->guests[i];
+        uint64_t own = guest->front ? workload_progress(run_front_workloads(guest->front)) : 0;
+        if (own != guest->moved)
+            guest->moved_ns = vclock_now_ns(run->clock);
+        guest->moved = own;
+        progress += own;
+    }
     for (uint32_t i = 0; i < run->scenario.peer_count; i++)
         if (run->peers[i])
             progress += peer_virtual_counters(run->peers[i])->bytes_in +

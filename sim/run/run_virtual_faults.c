@@ -111,6 +111,7 @@ static void guest_returns(void *self, uint64_t arg)
     guest->run->away--;
     trace(guest->run, guest->is.domid, TRACE_FAULT_RETURN, 0);
     guest->until_ns = until_ns(guest);
+    guest->phase = WORKLOAD_IDLE;
     run_virtual_open_guest(guest);
 }
 
@@ -143,6 +144,12 @@ static void later(struct run_virtual *run, uint64_t for_ns, const struct vclock_
 
 /* ---- faults ---- */
 
+static uint64_t away_ns(const struct run_virtual *run, const struct scenario_fault *fault)
+{
+    return fault->kind == SCENARIO_FAULT_KILL ? RUN_VIRTUAL_NEVER
+                                              : vclock_now_ns(run->clock) + fault->for_ns;
+}
+
 static void pause_domain(struct run_virtual *run, const struct scenario_domain *is,
                          struct domain_virtual *domain, uint64_t for_ns)
 {
@@ -167,6 +174,7 @@ static void fault_guest(struct guest *guest, const struct scenario_fault *fault)
     if (!guest->domain || guest->through || is_over(guest))
         return;
     uint32_t past = note(run, fault->kind, guest->is.name);
+    guest->away_ns = away_ns(run, fault);
     switch (fault->kind) {
     case SCENARIO_FAULT_KILL:
         trace(run, guest->is.domid, TRACE_FAULT_KILL, 0);
@@ -194,7 +202,8 @@ static void backend_lost(const struct backend *backend, uint32_t past, bool retu
         if (guest->through || guest->backend != backend)
             continue;
         fault_log_waits(&run->faults, &guest->waits, returns ? past : FAULT_LOG_NONE);
-        if (!returns && guest->front && guest->phase == WORKLOAD_IDLE) {
+        /* one that did waits for its time */
+        if (!returns && guest->front && guest->phase == WORKLOAD_IDLE && guest->until_ns == 0) {
             run_front_interrupt(guest->front);
             domain_virtual_kick(guest->domain);
         }
@@ -208,6 +217,7 @@ static void fault_backend(struct backend *backend, const struct scenario_fault *
     if (!backend->domain || run->through == run->guest_count)
         return;
     uint32_t past = note(run, fault->kind, backend->is.name);
+    backend->away_ns = away_ns(run, fault);
     switch (fault->kind) {
     case SCENARIO_FAULT_KILL:
         trace(run, backend->is.domid, TRACE_FAULT_KILL, 0);

@@ -15,6 +15,8 @@
 #include "sim/run/run_virtual.h"
 #include "sim/run/scenario_domains.h"
 
+#define RUN_VIRTUAL_NEVER UINT64_MAX /* "for good", of who is away */
+
 /* Without progress, and with nothing to come from the network, it is a stall after so long. */
 #define RUN_VIRTUAL_PATIENCE_NS UINT64_C(1000000000)
 
@@ -25,6 +27,7 @@ struct backend {
     struct run_back *back;
     struct net *kernel; /* with its links; else NULL */
     uint32_t guests;    /* how many are its own */
+    uint64_t away_ns;   /* until when it is dead or stands still, as of its last fault */
     struct metrics_counters from, to;
 };
 
@@ -47,6 +50,8 @@ struct guest {
     uint64_t ended_ns;            /* when that phase ended */
     uint64_t until_ns;            /* of one that came again: as in workload_env; or 0 */
     uint32_t waits;               /* for its device, since what: fault_log.h's */
+    uint64_t away_ns;             /* as a backend's */
+    uint64_t moved, moved_ns;     /* its progress as of the last look, and when it was another */
     enum workload_phase phase;
     bool listening, ended, through;
     struct metrics_counters from, to;
