@@ -17,8 +17,7 @@
 #include <unistd.h>
 
 enum {
-    ALONE_MS = 1000,         /* for domains to end without a hypervisor */
-    GRACE_MS = 3000,         /* for parts to report or to exit after they were asked to */
+    GRACE_MS = 3000,         /* for parts to report or to exit: asked to, or without a hypervisor */
     PROGRESS_NS = 100000000, /* between lines of it, at least */
 };
 
@@ -233,7 +232,7 @@ static bool all(const struct launch *launch, uint32_t kinds,
 /* Without a hypervisor each domain ends by itself; then so do the peers. */
 void launch_expect_end(struct launch *launch)
 {
-    uv_timer_start(&launch->timer, on_kill_time, ALONE_MS, 0);
+    uv_timer_start(&launch->timer, on_kill_time, GRACE_MS, 0);
 }
 
 static bool has_exited(const struct launch_part *part)

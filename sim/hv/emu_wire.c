@@ -4,6 +4,7 @@
 #endif
 #include "sim/hv/emu_wire.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 const char *emu_wire_name(uint32_t kind)
@@ -15,6 +16,11 @@ const char *emu_wire_name(uint32_t kind)
     };
 
     return kind < EMU_KIND_COUNT ? names[kind] : "?";
+}
+
+void emu_wire_end(int socket)
+{
+    shutdown(socket, SHUT_RDWR);
 }
 
 void emu_wire_dismiss(struct emu_message *message)

@@ -193,6 +193,9 @@ int emu_wire_stream(void);
 /* Take a connection from a listening one of either kind; or -1 with errno. */
 int emu_wire_accept(int listener);
 
+/* End both directions: whoever waits for this end finds it readable, and then nothing to read. */
+void emu_wire_end(int socket);
+
 /* Send some of `count` bytes over a stream: how many, or as emu_wire_send. */
 int64_t emu_wire_stream_send(int socket, const void *bytes, uint32_t count);
 

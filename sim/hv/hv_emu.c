@@ -95,7 +95,7 @@ void hv_emu_send(struct hv_emu *emu, const void *bytes, uint32_t length, struct 
     if (emu->queue.socket < 0)
         return;
     if (emu_queue_send(&emu->queue, bytes, length, &file, file ? 1 : 0) < 0)
-        hv_emu_lose(emu);
+        emu_wire_end(emu->queue.socket);
     else
         update_want_write(emu);
 }

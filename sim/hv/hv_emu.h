@@ -38,7 +38,7 @@ void hv_emu_ready(struct hv *hv, int fd);
 
 /* Whether the hypervisor has gone away. From then on every op completes with -ERR_NODEV, but undo
  * (unshare, unmap, port_close, store_unwatch), which never fails; memory and channels stay usable.
- * A loop asks after hv_emu_ready. */
+ * It becomes so in hv_emu_ready of the connection and nowhere else: a loop asks after each. */
 bool hv_emu_lost(const struct hv *hv);
 
 #endif

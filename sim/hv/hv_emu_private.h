@@ -90,7 +90,8 @@ void *hv_emu_grow(void *array, uint32_t *count, uint32_t wanted, size_t bytes);
 void hv_emu_push(struct emu_ops *ops, struct emu_op *op);
 struct emu_op *hv_emu_pop(struct emu_ops *ops);
 
-/* Send to the hypervisor, or let it wait; a connection found broken is lost. */
+/* Send to the hypervisor, or let it wait. A connection found broken is ended, and lost when its
+ * descriptor is served: whoever owns the loop is told then, and must be before an op fails. */
 void hv_emu_send(struct hv_emu *emu, const void *bytes, uint32_t length, struct emu_file *file);
 
 /* The hypervisor is gone, or does not speak the protocol: fail what is pending. */

@@ -268,6 +268,35 @@ static void a_killed_hypervisor_is_noticed_and_its_directory_can_be_used_again(v
     assert_int_equal(system(command), 0); /* NOLINT: a path the test made */
 }
 
+/* A process that asked for something in the moment of the death slept on for ever. */
+static void an_op_that_finds_it_dead_leaves_the_news_to_the_loop(void **state)
+{
+    char runtime[64], command[80];
+    struct emu_loop loop;
+    pid_t child;
+    struct ev ev;
+
+    (void)state;
+    emu_machine_name(runtime);
+    struct hv *hv = open_process(runtime, &loop, &child);
+    kill_child(child);
+    for (uint64_t token = 1; token <= 2; token++)
+        hv_share(hv, token, 0, 1);
+    assert_false(hv_emu_lost(hv));
+    assert_false(hv_next(hv, &ev)); /* none fails before who serves the loop was told */
+    assert_int_equal(poll(loop.fds, loop.count, 5000), 1);
+    hv_emu_ready(hv, loop.fds[0].fd);
+    assert_true(hv_emu_lost(hv));
+    for (uint64_t token = 1; token <= 2; token++) {
+        assert_true(hv_next(hv, &ev));
+        assert_int_equal(ev.token, token);
+        assert_int_equal(ev.ret, -ERR_NODEV);
+    }
+    hv_close(hv);
+    snprintf(command, sizeof(command), "rm -r %s", runtime);
+    assert_int_equal(system(command), 0); /* NOLINT: a path the test made */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +309,7 @@ int main(void)
         T(more_than_may_wait_is_refused),
         T(all_of_many_comes_back),
         cmocka_unit_test(a_killed_hypervisor_is_noticed_and_its_directory_can_be_used_again),
+        cmocka_unit_test(an_op_that_finds_it_dead_leaves_the_news_to_the_loop),
 #undef T
     };
     struct rlimit files;
