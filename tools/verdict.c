@@ -223,7 +223,7 @@ static void judge_peer(struct verdict *verdict, uint32_t i, const json_t *report
     /* what was on its way when a process died, nobody knows; that it was right, its receiver does
      */
     if (peer->kind == SCENARIO_PEER_CLIENT || !verdict->outcome->complete ||
-        scenario_cuts(verdict->scenario))
+        scenario_cuts_peer(verdict->scenario, i))
         return;
     exchanged(verdict, i, &sent, &received, &bounded);
     if (number(counters, "bytes_in") != sent)

@@ -18,7 +18,7 @@ static void upcall(void *self, const struct act *act)
     struct run_front *front = self;
 
     if (act->kind == ACT_GONE)
-        front->gone = scenario_cuts(front->config.scenario);
+        front->gone = scenario_cuts_host(front->config.scenario, front->config.host);
     if (act->kind == ACT_UP && front->config.up)
         front->config.up(front->config.self);
     workload_upcall(front->workloads, act);

@@ -328,7 +328,7 @@ static bool open_peer(struct run_virtual *run, uint32_t i, json_t **error)
                                       .world = run->world,
                                       .who = (uint16_t)(TRACE_PEER_BASE + i),
                                       .trace = run->config.trace,
-                                      .cuts = scenario_cuts(&run->scenario),
+                                      .cuts = scenario_cuts_peer(&run->scenario, i),
                                       .seed = run->scenario.seed,
                                       .stream_base = (UINT64_C(1) << 48) + ((uint64_t)i << 32),
                                       .connect_to = target->listen.addr},

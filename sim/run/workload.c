@@ -118,7 +118,7 @@ struct workload_set *workload_create(const struct workload_env *env)
     if (!set)
         return NULL;
     set->env = *env;
-    set->resumes = scenario_cuts(scenario);
+    set->resumes = scenario_cuts_host(scenario, env->host);
     set->out_buffer = malloc(buffer_bytes(scenario));
     set->in_buffer = malloc(buffer_bytes(scenario));
     set->by_slot = calloc(env->max_sockets, sizeof(struct conn *));
