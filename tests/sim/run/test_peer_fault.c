@@ -40,7 +40,7 @@ static void test_the_same_words_stand_once(void **state)
 static void test_others_are_only_counted(void **state)
 {
     json_t *errors = json_array();
-    char message[16];
+    char message[24];
 
     (void)state;
     for (int i = 0; i < PEER_FAULT_MAX + 3; i++) {
