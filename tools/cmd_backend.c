@@ -7,6 +7,7 @@
 #include "sim/run/domain_uv.h"
 #include "sim/run/fault_words.h"
 #include "sim/run/metrics_counters.h"
+#include "sim/run/peer_fault.h"
 #include "sim/run/run_back.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
@@ -148,13 +149,23 @@ static void lost(void *self)
 static void report(void *self, uint16_t front, const struct act_fault *fault)
 {
     struct backend *backend = self;
-    struct fault_words words;
+    char text[PEER_FAULT_BYTES], own[FAULT_WORDS_BYTES];
     char guest[32] = "any guest";
 
     if (front != backend->domid)
         snprintf(guest, sizeof(guest), "domain %u", front);
-    fault_words(&words, fault, backend->domid, guest);
-    process_error(&backend->process, words.code, "%s", words.text);
+    if (fault_words(own, fault, backend->domid, guest)) {
+        process_error(&backend->process, FAULT_WORDS_CODE, "%s", own);
+        return;
+    }
+    peer_fault_text(text, fault, &dialect_xensock1);
+    /* a launcher knows its name */
+    if (backend->process.control)
+        control_uv_say(backend->process.control,
+                       json_pack("{s:s, s:s, s:i, s:s}", "event", "error", "code", PEER_FAULT_CODE,
+                                 "domid", front, "message", text));
+    else
+        process_error(&backend->process, PEER_FAULT_CODE, "fault of domain %u: %s", front, text);
 }
 
 static bool join(struct backend *backend, const struct backend_options *options)

@@ -7,6 +7,7 @@
 #include "sim/run/domain_uv.h"
 #include "sim/run/fault_words.h"
 #include "sim/run/metrics_counters.h"
+#include "sim/run/peer_fault.h"
 #include "sim/run/report.h"
 #include "sim/run/run_front.h"
 #include "sim/run/scenario_domains.h"
@@ -47,6 +48,7 @@ struct frontend {
     struct metrics_counters from, to;
     uv_timer_t progress;
     bool reported, interrupted, failed;
+    uint64_t until_ns; /* of one that comes again: as in workload_env; or 0 */
 };
 
 static void look(struct frontend *frontend, struct metrics_counters *all)
@@ -114,7 +116,8 @@ static void phase(void *self, enum workload_phase to, bool listening)
     case WORKLOAD_IDLE:
     case WORKLOAD_WARMUP: return;
     case WORKLOAD_MEASURE:
-        if (frontend->scenario.warmup_ns > 0) /* else flows count from the start */
+        /* without a warm-up flows count from the start */
+        if (frontend->scenario.warmup_ns > 0 && frontend->until_ns == 0)
             look(frontend, &frontend->from);
         process_measure(&frontend->process);
         process_say_event(&frontend->process, "measure");
@@ -209,16 +212,26 @@ static void lost(void *self)
 static void report(void *self, const struct act_fault *fault)
 {
     struct frontend *frontend = self;
-    struct fault_words words;
+    char text[PEER_FAULT_BYTES], own[FAULT_WORDS_BYTES];
 
-    fault_words(&words, fault, frontend->domid, "the backend");
-    process_error(&frontend->process, words.code, "%s", words.text);
+    if (fault_words(own, fault, frontend->domid, "the backend")) {
+        process_error(&frontend->process, FAULT_WORDS_CODE, "%s", own);
+        return;
+    }
+    peer_fault_text(text, fault, dialect_find(frontend->scenario.protocol.dialect));
+    /* as the backend does */
+    if (frontend->process.control)
+        control_uv_say(frontend->process.control,
+                       json_pack("{s:s, s:s, s:i, s:s}", "event", "error", "code", PEER_FAULT_CODE,
+                                 "domid", frontend->guest.backend, "message", text));
+    else
+        process_error(&frontend->process, PEER_FAULT_CODE, "fault of the backend: %s", text);
 }
 
 struct frontend_options {
     const char *runtime, *guest;
     uint16_t domid, backend;
-    uint64_t control_fd;
+    uint64_t control_fd, until_ns;
     bool domid_given, backend_given, controlled, immediate;
     struct cmd_sets sets;
 };
@@ -257,6 +270,7 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
                                                     .guest = frontend->guest.number,
                                                     .name = frontend->guest.name,
                                                     .waits = options->controlled,
+                                                    .until_ns = frontend->until_ns,
                                                     .self = frontend,
                                                     .phase = phase,
                                                     .up = up,
@@ -299,6 +313,7 @@ static bool take(struct frontend_options *options, int option, const char *text)
     case 'n': return cmd_notify(text, &options->immediate);
     case 's': return cmd_set(&options->sets, text);
     case 'p': return cmd_profile(text);
+    case 'u': return cmd_number("--until", text, INT64_MAX, &options->until_ns);
     case 'k':
         options->controlled = true;
         return cmd_number("--control", text, 1u << 20, &options->control_fd);
@@ -332,12 +347,17 @@ static bool choose_guest(struct frontend *frontend, struct frontend_options *opt
 
 int cmd_frontend(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"runtime", required_argument, NULL, 'r'}, {"guest", required_argument, NULL, 'g'},
-        {"domid", required_argument, NULL, 'd'},   {"backend", required_argument, NULL, 'b'},
-        {"set", required_argument, NULL, 's'},     {"notify", required_argument, NULL, 'n'},
-        {"profile", required_argument, NULL, 'p'}, {"control", required_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"runtime", required_argument, NULL, 'r'},
+                                                 {"guest", required_argument, NULL, 'g'},
+                                                 {"domid", required_argument, NULL, 'd'},
+                                                 {"backend", required_argument, NULL, 'b'},
+                                                 {"set", required_argument, NULL, 's'},
+                                                 {"notify", required_argument, NULL, 'n'},
+                                                 {"profile", required_argument, NULL, 'p'},
+                                                 {"control", required_argument, NULL, 'k'},
+                                                 {"until", required_argument, NULL, 'u'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {NULL, 0, NULL, 0}};
     static struct frontend_options options;
     static struct frontend frontend = {.process = {.name = "frontend", .asked = asked}};
     int option;
@@ -357,5 +377,6 @@ int cmd_frontend(int argc, char **argv)
     frontend.process.name = frontend.guest.name;
     frontend.process.loop = uv_default_loop();
     frontend.process.self = &frontend;
+    frontend.until_ns = options.until_ns;
     return run(&frontend, &options);
 }

@@ -256,7 +256,7 @@ int cmd_peer(int argc, char **argv)
                 argv[optind + 1]);
         return CMD_USAGE;
     }
-    peer.cuts = scenario_cuts(&scenario);
+    peer.cuts = scenario_cuts_peer(&scenario, (uint32_t)(peer.spec - scenario.peers));
     peer.process.name = peer.spec->name;
     peer.process.self = &peer;
     peer.process.loop = uv_default_loop();

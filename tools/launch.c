@@ -4,6 +4,7 @@
 #endif
 #include "tools/launch.h"
 
+#include "sim/run/peer_fault.h"
 #include "sim/run/report.h"
 #include "sim/run/units.h"
 #include "tools/launch_private.h"
@@ -276,6 +277,21 @@ static void take_report(struct launch *launch, struct launch_part *part, json_t 
         report_add(reports, launch->scenario, part->domain.host, object);
 }
 
+/* A core called its peer broken; both have names. */
+static void take_fault(struct launch *launch, const struct launch_part *part, const json_t *object)
+{
+    json_int_t domid = json_integer_value(json_object_get(object, "domid"));
+    const char *text = json_string_value(json_object_get(object, "message"));
+    struct scenario_domain of = {.name = "?"};
+    char message[512], after[SCENARIO_DOMAIN_NAME_BYTES + 64];
+
+    scenario_domain(launch->scenario, (uint32_t)domid, &of);
+    snprintf(message, sizeof(message), "%s: fault of %s: %s", part->domain.name, of.name,
+             text ? text : "");
+    fault_log_last(&launch->faults, after, sizeof(after));
+    peer_fault_note(launch->outcome->errors, message, after);
+}
+
 /* A peer that cannot start has an address it cannot listen on; the verdict knows where it stands.
  */
 static void take_error(struct launch *launch, struct launch_part *part, const json_t *object)
@@ -284,6 +300,10 @@ static void take_error(struct launch *launch, struct launch_part *part, const js
 
     if (launch->hypervisor_killed && code && strcmp(code, LAUNCH_NO_HYPERVISOR) == 0) {
         part->told = true; /* as it should */
+        return;
+    }
+    if (code && strcmp(code, PEER_FAULT_CODE) == 0) {
+        take_fault(launch, part, object);
         return;
     }
     launch_error(launch, code ? code : "E0606", "%s: %s", part->name,
@@ -335,11 +355,35 @@ void launch_said(struct launch *launch, struct launch_part *part, json_t *object
         take_report(launch, part, object);
     else if (strcmp(event, "error") == 0)
         take_error(launch, part, object);
+    else if (strcmp(event, "terminated") == 0)
+        launch_terminated(launch, part);
     launch_advance(launch);
+}
+
+void launch_terminated(struct launch *launch, struct launch_part *part)
+{
+    if (launch->quitting)
+        return; /* it ends anyhow */
+    part->terminated = true;
+    interrupt(launch);
+}
+
+/* Who was sent SIGTERM, unless this process was, too: that is a user's, who ends all of the run. */
+static void tell_terminated(struct launch *launch)
+{
+    for (uint32_t i = 0; i < launch->part_count && launch->interrupts == 0; i++) {
+        if (!launch->parts[i].terminated)
+            continue;
+        launch_error(launch, "E0603", "%s was told to end early by signal %d (%s)",
+                     launch->parts[i].name, SIGTERM, strsignal(SIGTERM));
+        if (launch->outcome->code == CMD_OK)
+            launch->outcome->code = CMD_FAILED;
+    }
 }
 
 void launch_ended(struct launch *launch)
 {
+    tell_terminated(launch);
     launch_stop_hypervisor(launch);
     launch_close_faults(launch);
     uv_close((uv_handle_t *)&launch->timer, NULL);

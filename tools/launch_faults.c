@@ -3,7 +3,7 @@
  * the death of the hypervisor. See launch.h.
  *
  * A killed process is spawned again when its time has come and the old one was waited for. A new
- * guest does what is left of the scenario, as in virtual time (run_virtual_faults.c). Whoever is
+ * guest goes on in its measured phase, as in virtual time (run_virtual_faults.c). Whoever is
  * told to quit must run, so what stands still goes on before.
  * Invariant: nothing happens any more when the measured phase is over or the run ends early, but
  * who is away comes again; who is not needed by then is not waited for.
@@ -96,9 +96,23 @@ static void devices_lost(struct launch *launch, const struct launch_part *backen
             part->reported)
             continue;
         fault_log_waits(&launch->faults, &part->waits, returns ? entry : FAULT_LOG_NONE);
-        if (!returns && !part->up && !part->exited)
+        /* one that did waits for its time */
+        if (!returns && !part->up && !part->exited && part->measure_ns == 0)
             control_uv_say(part->control, json_pack("{s:s}", "do", "interrupt"));
     }
+}
+
+uint64_t launch_until_ns(const struct launch_part *guest)
+{
+    return guest->measure_ns > 0 ? guest->measure_ns + guest->launch->scenario->duration_ns : 0;
+}
+
+/* Its time is, and nothing else holds it: it is to end in peace. */
+static bool is_over(const struct launch_part *part)
+{
+    return part->kind == LAUNCH_FRONTEND && part->measure_ns > 0 &&
+           uv_hrtime() >= launch_until_ns(part) &&
+           !scenario_bounds(part->launch->scenario, part->domain.host);
 }
 
 static void fault_part(struct launch_part *part, const struct scenario_fault *fault)
@@ -106,7 +120,7 @@ static void fault_part(struct launch_part *part, const struct scenario_fault *fa
     struct launch *launch = part->launch;
     bool returns = fault->kind == SCENARIO_FAULT_RESTART;
 
-    if (part->exited || part->killed || part->reported || part->paused)
+    if (part->exited || part->killed || part->reported || part->paused || is_over(part))
         return;
     uint32_t entry = note(launch, fault->kind, part->domain.name);
     if (fault->kind == SCENARIO_FAULT_PAUSE) {
@@ -116,6 +130,8 @@ static void fault_part(struct launch_part *part, const struct scenario_fault *fa
         return;
     }
     part->killed = true;
+    if (part->measure_ns == 0)
+        part->measure_ns = uv_hrtime(); /* a guest's: the others measure */
     part->returning = returns;
     if (returns)
         later(part, fault->for_ns);

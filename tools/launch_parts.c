@@ -15,8 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LEAST_NS = 1000000 }; /* of a scenario's duration */
-
 enum { ARGS_MAX = 2 * CMD_SETS_MAX + 2 * SCENARIO_PEERS_MAX + 96, TEXTS_BYTES = 16384 };
 
 /* An argument list under construction; texts made here live in `texts`. */
@@ -93,15 +91,18 @@ static void on_said(void *self, json_t *object)
 }
 
 /* What a part's end means: after quit all is well, before it the run cannot go on. */
-static void exited(struct launch *launch, const struct launch_part *part, int64_t status,
-                   int number)
+static void exited(struct launch *launch, struct launch_part *part, int64_t status, int number)
 {
     if (part->killed && number == SIGKILL)
         return;
+    if (number == SIGTERM || (part->terminated && status == CMD_INTERRUPTED)) {
+        launch_terminated(launch, part);
+        return;
+    }
     if (launch->hypervisor_killed && part->told && status == CMD_FAILED)
         return;
     /* a part that was told to quit has nothing left to fail at: a sanitizer's leak report, say */
-    bool bug = (number != 0 && number != SIGKILL && number != SIGTERM) ||
+    bool bug = (number != 0 && number != SIGKILL) ||
                (launch->quitting && launch->outcome->complete && status != 0);
 
     if (launch->quitting && !bug)
@@ -214,19 +215,13 @@ static void start_backend(struct launch_part *part)
     spawn(part, &args);
 }
 
-/* A guest that measured when it was killed does what is left, without warm-up. */
-static void arg_rest(struct args *args, const struct launch_part *guest)
+/* The measured phase of a guest that comes again goes on: all processes have the same clock. */
+static void arg_until(struct args *args, const struct launch_part *guest)
 {
-    uint64_t duration_ns = guest->launch->scenario->duration_ns;
-    uint64_t spent_ns = uv_hrtime() - guest->measure_ns;
-    uint64_t rest_ns = spent_ns < duration_ns ? duration_ns - spent_ns : 0;
-
     if (guest->measure_ns == 0)
         return;
-    arg(args, "--set");
-    arg(args, "warmup=0s");
-    arg(args, "--set");
-    arg_format(args, "duration=%" PRIu64 "ns", rest_ns < LEAST_NS ? LEAST_NS : rest_ns);
+    arg(args, "--until");
+    arg_format(args, "%" PRIu64, launch_until_ns(guest));
 }
 
 static void start_frontend(struct launch_part *guest)
@@ -241,7 +236,7 @@ static void start_frontend(struct launch_part *guest)
     arg(&args, "--guest");
     arg(&args, guest->domain.name);
     arg_scenario(&args, launch);
-    arg_rest(&args, guest);
+    arg_until(&args, guest);
     for (uint32_t i = 0; i < launch->part_count; i++) {
         const struct launch_part *part = &launch->parts[i];
         if (part->kind != LAUNCH_PEER || part->address[0] == '\0')

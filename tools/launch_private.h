@@ -33,6 +33,7 @@ struct launch_part {
     uv_process_t process;
     struct control_uv *control;
     bool ready, reported, exited;
+    bool terminated;                      /* by a SIGTERM of somebody else's */
     bool up, listening, measuring, ended; /* a guest, see launch.h */
     uint64_t bytes, operations;           /* a guest's so far, for progress */
     /* faults: */
@@ -43,7 +44,7 @@ struct launch_part {
     bool told;                         /* that the hypervisor is gone */
     bool timing;                       /* the timer is open: */
     uv_timer_t timer;                  /* until it comes again, or goes on */
-    uint64_t measure_ns;               /* a guest: when it began to measure, for the first time */
+    uint64_t measure_ns;               /* a guest: when its measured phase began */
     uint32_t waits;                    /* a guest: for its device, since what: fault_log.h's */
     char address[SCENARIO_ADDR_BYTES]; /* where a peer really listens */
 };
@@ -87,6 +88,7 @@ void launch_error(struct launch *launch, const char *code, const char *format, .
     __attribute__((format(printf, 3, 4)));
 void launch_quit(struct launch *launch);
 void launch_fail(struct launch *launch, int code);
+void launch_terminated(struct launch *launch, struct launch_part *part);
 void launch_said(struct launch *launch, struct launch_part *part, json_t *object);
 void launch_advance(struct launch *launch);
 void launch_ended(struct launch *launch);
@@ -103,6 +105,7 @@ void launch_end_faults(struct launch *launch);     /* who is away is not waited 
 void launch_close_faults(struct launch *launch);   /* their handles; they are in the outcome */
 void launch_part_closed(struct launch_part *part); /* its process's handle has */
 void launch_part_up(struct launch_part *part);     /* its device is */
+uint64_t launch_until_ns(const struct launch_part *guest); /* its measured phase; 0: not begun */
 
 /* launch_parts.c */
 void launch_peers(struct launch *launch);

@@ -23,7 +23,10 @@ static void on_signal(uv_signal_t *handle, int number)
         return; /* the whole group of the terminal gets it; the launcher decides */
     if (process->signal_count++ > 0)
         _Exit(CMD_INTERRUPTED);
-    process->asked(process->self, "interrupt");
+    if (process->control)
+        process_say_event(process, "terminated");
+    else
+        process->asked(process->self, "interrupt");
 }
 
 static void on_said(void *self, json_t *object)

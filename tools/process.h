@@ -2,8 +2,9 @@
  * What every process of a run has in common: a loop, signals, perhaps a launcher to obey, and the
  * measured phase with its usage and profile.
  *
- * With a launcher (--control) SIGINT is the launcher's business and ignored; without one, the first
- * SIGINT or SIGTERM asks the process to end, the second ends it.
+ * With a launcher (--control) SIGINT is the launcher's business and ignored, and the first SIGTERM
+ * is told to it, so that the whole run ends in good order; without one, the first SIGINT or SIGTERM
+ * asks the process to end. The second ends it.
  */
 #ifndef XENSOCK_TOOLS_PROCESS_H
 #define XENSOCK_TOOLS_PROCESS_H
@@ -19,7 +20,8 @@ struct process {
     uv_loop_t *loop;
     struct control_uv *control; /* NULL: started by hand */
     void *self;
-    /* Asked to end: by the launcher ("interrupt", "quit") or by a signal ("interrupt"). */
+    /* Asked to end: by the launcher ("interrupt", "quit"), or without one by a signal
+     * ("interrupt"). */
     void (*asked)(void *self, const char *what);
     uint64_t connections; /* said with "report": how many there are to wait for */
     struct record_usage from, to;

@@ -6,6 +6,7 @@
 
 #include "ringlib/err.h"
 #include "sim/run/model.h"
+#include "sim/run/peer_fault.h"
 #include "sim/run/record.h"
 #include "sim/run/report.h"
 
@@ -223,7 +224,7 @@ static void judge_peer(struct verdict *verdict, uint32_t i, const json_t *report
     /* what was on its way when a process died, nobody knows; that it was right, its receiver does
      */
     if (peer->kind == SCENARIO_PEER_CLIENT || !verdict->outcome->complete ||
-        scenario_cuts(verdict->scenario))
+        scenario_cuts_peer(verdict->scenario, i))
         return;
     exchanged(verdict, i, &sent, &received, &bounded);
     if (number(counters, "bytes_in") != sent)
@@ -279,11 +280,14 @@ static void add_errors(struct verdict *verdict)
             continue;
         }
         const char *code = json_string_value(json_object_get(error, "code"));
-        const char *message = json_string_value(json_object_get(error, "message"));
-        record_add_error(verdict->result, code, message);
+        bool broken = strcmp(code, PEER_FAULT_CODE) == 0;
+        json_t *words = broken ? peer_fault_words(error) : json_object_get(error, "message");
+        record_add_error(verdict->result, code, json_string_value(words));
+        if (broken)
+            json_decref(words);
         /* a core called its peer broken: both are ours, so one of them is */
         if (verdict->code == CMD_OK)
-            verdict->code = strcmp(code, "E0502") == 0 ? CMD_BROKEN : CMD_FAILED;
+            verdict->code = broken ? CMD_BROKEN : CMD_FAILED;
     }
 }
 

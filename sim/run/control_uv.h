@@ -2,8 +2,8 @@
  * The talk between a run's launcher and the processes it started: JSON objects, a line each, over
  * a stream socket that a child has as a descriptor (--control FD).
  *
- * A child says {"event": "ready"|"listening"|"measure"|"progress"|"end"|"report"|"error", ...}; the
- * launcher says {"do":
+ * A child says {"event": "ready"|"up"|"listening"|"measure"|"progress"|"end"|"report"|"error"|
+ * "terminated", ...}; the launcher says {"do":
  * "start"|"measure"|"measure-all"|"end"|"report"|"interrupt"|"quit"}; with "report" a listening
  * peer is told in "connections" how many the guest opened to it. What the members mean is the
  * business of those who talk (launch_uv.h). Started by hand a process has no control, and says

@@ -1,7 +1,10 @@
 /* What happened to the processes of a run. See fault_log.h. */
 #include "sim/run/fault_log.h"
 
+#include "sim/run/units.h"
+
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct fault_log_entry {
@@ -38,6 +41,16 @@ void fault_log_waits(struct fault_log *log, uint32_t *waits, uint32_t entry)
     *waits = entry;
     if (entry != FAULT_LOG_NONE)
         log->entries[entry].waiting++;
+}
+
+void fault_log_last(const struct fault_log *log, char *text, size_t bytes)
+{
+    text[0] = '\0';
+    if (log->count == 0)
+        return;
+    const struct fault_log_entry *last = &log->entries[log->count - 1];
+    snprintf(text, bytes, "%s of %s at %s", kind_words[last->kind], last->where,
+             units_format_latency(last->at_ns).text);
 }
 
 void fault_log_up(struct fault_log *log, uint32_t *waits, uint64_t now_ns)

@@ -29,6 +29,9 @@ uint32_t fault_log_note(struct fault_log *log, enum scenario_fault_kind kind, co
  * it waited for before will not be known. */
 void fault_log_waits(struct fault_log *log, uint32_t *waits, uint32_t entry);
 
+/* What happened last, as "restart of web.1 at 20.0 ms"; empty if nothing did. */
+void fault_log_last(const struct fault_log *log, char *text, size_t bytes);
+
 /* The device is up; its entry has recovered when all that went with it are. */
 void fault_log_up(struct fault_log *log, uint32_t *waits, uint64_t now_ns);
 

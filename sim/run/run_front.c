@@ -18,7 +18,7 @@ static void upcall(void *self, const struct act *act)
     struct run_front *front = self;
 
     if (act->kind == ACT_GONE)
-        front->gone = scenario_cuts(front->config.scenario);
+        front->gone = scenario_cuts_host(front->config.scenario, front->config.host);
     if (act->kind == ACT_UP && front->config.up)
         front->config.up(front->config.self);
     workload_upcall(front->workloads, act);
@@ -66,6 +66,7 @@ static bool open_workloads(struct run_front *front, uint32_t max_sockets)
                                                               .max_sockets = max_sockets,
                                                               .times = config->times,
                                                               .waits = config->waits,
+                                                              .until_ns = config->until_ns,
                                                               .self = config->self,
                                                               .phase = config->phase});
     if (!front->workloads)

@@ -20,6 +20,7 @@ struct run_front_config {
     const char *name;                /* the guest's; outlives it */
     struct workload_times *times;    /* as in workload_env; or NULL */
     bool waits;                      /* as in workload_env */
+    uint64_t until_ns;               /* likewise */
     void *self;
     /* Phases of the workloads, see workload.h. */
     void (*phase)(void *self, enum workload_phase phase, bool listening);

@@ -6,6 +6,7 @@
 
 #include "ringlib/err.h"
 #include "sim/run/fault_words.h"
+#include "sim/run/peer_fault.h"
 #include "sim/run/run_virtual_private.h"
 
 enum {
@@ -16,32 +17,37 @@ enum {
     LOOK_GUEST = 64,     /* or so many a guest: a look is at each of them */
 };
 
-static void report_error(struct run_virtual *run, uint16_t domid, const char *other,
+static void report_error(struct run_virtual *run, const char *of, const struct scenario_domain *by,
                          const struct act_fault *fault)
 {
-    struct fault_words words;
+    char message[2 * SCENARIO_DOMAIN_NAME_BYTES + PEER_FAULT_BYTES + 16];
+    char after[SCENARIO_DOMAIN_NAME_BYTES + 64], text[PEER_FAULT_BYTES], own[FAULT_WORDS_BYTES];
 
-    fault_words(&words, fault, domid, other);
-    json_array_append_new(run->errors,
-                          json_pack("{s:s, s:s}", "code", words.code, "message", words.text));
+    fault_log_last(&run->faults, after, sizeof(after));
+    peer_fault_text(text, fault, dialect_find(run->scenario.protocol.dialect));
+    snprintf(message, sizeof(message), "%s: fault of %s: %s", by->name, of, text);
+    if (!fault_words(own, fault, by->domid, of))
+        peer_fault_note(run->errors, message, after);
+    else
+        json_array_append_new(run->errors,
+                              json_pack("{s:s, s:s}", "code", FAULT_WORDS_CODE, "message", own));
 }
 
 static void report_guest(void *self, uint16_t front, const struct act_fault *fault)
 {
-    struct backend *backend = self;
-    struct run_virtual *run = backend->run;
+    const struct backend *backend = self;
+    const struct run_virtual *run = backend->run;
     bool any = front == backend->is.domid;
 
-    report_error(run, backend->is.domid,
-                 any ? "any guest" : run->guests[front - run->backend_count].is.name, fault);
+    report_error(backend->run, any ? "any guest" : run->guests[front - run->backend_count].is.name,
+                 &backend->is, fault);
 }
 
 static void report_backend(void *self, const struct act_fault *fault)
 {
-    struct guest *guest = self;
+    const struct guest *guest = self;
 
-    report_error(guest->run, guest->is.domid,
-                 guest->run->backend_count > 1 ? guest->backend->is.name : "the backend", fault);
+    report_error(guest->run, guest->backend->is.name, &guest->is, fault);
 }
 
 /* ---- phases ---- */
@@ -79,13 +85,9 @@ void run_virtual_ended(struct guest *guest)
     if (guest->ended)
         return;
     guest->ended = true;
+    guest->ended_ns = vclock_now_ns(guest->run->clock);
     if (++guest->run->ended == guest->run->guest_count)
         look_to(guest->run);
-}
-
-static const struct scenario *scenario_of(const struct guest *guest)
-{
-    return guest->rest ? guest->rest : &guest->run->scenario;
 }
 
 /* Backends are measured from the first guest's beginning to the last one's end. */
@@ -103,12 +105,13 @@ static void phase(void *self, enum workload_phase to, bool listening)
                                                         .who = guest->is.domid,
                                                         .point = TRACE_PHASE,
                                                         .detail = (uint8_t)to});
-    bool from_start = scenario_of(guest)->warmup_ns == 0; /* then flows count from the start */
+    bool from_start = guest->until_ns != 0 || run->scenario.warmup_ns == 0; /* then flows do */
     if (to == WORKLOAD_MEASURE) {
         if (!from_start)
             run_virtual_look_front(guest, &guest->from);
+        guest->life_ns = vclock_now_ns(run->clock);
         if (guest->measure_ns == 0)
-            guest->measure_ns = vclock_now_ns(run->clock);
+            guest->measure_ns = guest->life_ns;
         if (run->measuring++ > 0)
             return;
         run_virtual_plan(run);
@@ -117,6 +120,8 @@ static void phase(void *self, enum workload_phase to, bool listening)
     } else if (to == WORKLOAD_DRAIN) {
         run_virtual_look_front(guest, &guest->to);
         run_virtual_ended(guest);
+    } else if (to == WORKLOAD_DONE) {
+        run_virtual_ended(guest); /* its device did not come up */
     }
 }
 
@@ -274,11 +279,12 @@ void run_virtual_open_guest(struct guest *guest)
         run_front_create(&(struct run_front_config){.exec = domain_virtual_exec(guest->domain),
                                                     .domid = guest->is.domid,
                                                     .backend = guest->is.backend,
-                                                    .scenario = scenario_of(guest),
+                                                    .scenario = &run->scenario,
                                                     .host = guest->is.host,
                                                     .guest = guest->is.number,
                                                     .name = guest->is.name,
                                                     .times = run->times,
+                                                    .until_ns = guest->until_ns,
                                                     .self = guest,
                                                     .phase = phase,
                                                     .up = run_virtual_up,
@@ -330,7 +336,7 @@ static bool open_peer(struct run_virtual *run, uint32_t i, json_t **error)
                                       .world = run->world,
                                       .who = (uint16_t)(TRACE_PEER_BASE + i),
                                       .trace = run->config.trace,
-                                      .cuts = scenario_cuts(&run->scenario),
+                                      .cuts = scenario_cuts_peer(&run->scenario, i),
                                       .seed = run->scenario.seed,
                                       .stream_base = (UINT64_C(1) << 48) + ((uint64_t)i << 32),
                                       .connect_to = target->listen.addr},
@@ -434,17 +440,22 @@ static bool is_through(const struct run_virtual *run)
     return true;
 }
 
-static uint64_t progress_of(const struct run_virtual *run)
+/* Also when each guest was last seen to have made some. */
+static uint64_t progress_of(struct run_virtual *run)
 {
     struct be_counters back;
     uint64_t progress = run->through + run->ended + run->listening + run->faults.count;
 
     run_virtual_count_back(run, &back);
     progress += back.requests + back.replies + back.sent_bytes + back.received_bytes;
-    for (uint32_t i = 0; i < run->guest_count; i++)
-        progress += !run->guests[i].front
-                        ? 0
-                        : workload_progress(run_front_workloads(run->guests[i].front));
+    for (uint32_t i = 0; i < run->guest_count; i++) {
+        struct guest *guest = &run->guests[i];
+        uint64_t own = guest->front ? workload_progress(run_front_workloads(guest->front)) : 0;
+        if (own != guest->moved)
+            guest->moved_ns = vclock_now_ns(run->clock);
+        guest->moved = own;
+        progress += own;
+    }
     for (uint32_t i = 0; i < run->scenario.peer_count; i++)
         if (run->peers[i])
             progress += peer_virtual_counters(run->peers[i])->bytes_in +
@@ -463,7 +474,10 @@ static bool is_waited_for(const struct run_virtual *run)
         if (!guest->front)
             continue;
         workload_waits(run_front_workloads(guest->front), text, sizeof(text), NULL);
-        busy = text[0] || guest->phase == WORKLOAD_IDLE || guest->phase >= WORKLOAD_DRAIN;
+        /* who comes again when its backend has died for good waits for the end of its time */
+        bool waits_for_time = guest->until_ns != 0 && !guest->backend->domain;
+        busy = text[0] || (guest->phase == WORKLOAD_IDLE && !waits_for_time) ||
+               guest->phase >= WORKLOAD_DRAIN;
     }
     return busy;
 }

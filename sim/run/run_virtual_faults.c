@@ -4,10 +4,10 @@
  *
  * A killed domain is closed between two events of the clock: hypervisor and kernel give back what
  * it held, and nothing of it happens any more. What its sockets had sent is still delivered. A new
- * one of its domid is a new process: a guest does what is left of the scenario (the rest of the
- * duration, without warm-up once it had measured), its bounded workloads from the start. Invariant:
- * `away` counts those that are to come again or to go on; while there are any, nobody waits in
- * vain.
+ * one of its domid is a new process: a guest goes on in its measured phase, whose clock did not
+ * stop, with its bounded workloads from the start; if it died while others measured and it did not
+ * yet, the phase began with that. Invariant: `away` counts those that are to come again or to go
+ * on; while there are any, nobody waits in vain.
  */
 #include <stdlib.h>
 
@@ -59,13 +59,17 @@ static void keep_results(struct guest *guest)
         guest->past = calloc(scenario->workload_count, sizeof(guest->past[0]));
     assert(guest->past);
     for (uint32_t i = 0; i < scenario->workload_count; i++)
-        if (workload_result(run_front_workloads(guest->front), i, &one))
+        if (run_virtual_result(guest, i, &one))
             run_virtual_merge(&guest->past[i], &one);
 }
 
 static void kill_guest(struct guest *guest)
 {
+    const struct run_virtual *run = guest->run;
+
     keep_results(guest);
+    if (guest->measure_ns == 0 && run->measuring > 0)
+        guest->measure_ns = vclock_now_ns(run->clock);
     (void)domain_virtual_kill(guest->domain); /* it has no sockets */
     run_front_destroy(guest->front);
     guest->domain = NULL;
@@ -93,20 +97,10 @@ static void give_up(struct guest *guest)
 
 /* ---- coming again ---- */
 
-static void open_rest(struct guest *guest)
+/* When a guest's measured phase is over, if that is a matter of time; 0: it has not begun. */
+static uint64_t until_ns(const struct guest *guest)
 {
-    struct run_virtual *run = guest->run;
-    uint64_t end_ns = guest->measure_ns + run->scenario.duration_ns;
-    uint64_t now_ns = vclock_now_ns(run->clock);
-
-    if (guest->measure_ns == 0)
-        return; /* from the beginning */
-    if (!guest->rest)
-        guest->rest = malloc(sizeof(*guest->rest));
-    assert(guest->rest);
-    *guest->rest = run->scenario;
-    guest->rest->warmup_ns = 0;
-    guest->rest->duration_ns = end_ns > now_ns ? end_ns - now_ns : 1;
+    return guest->measure_ns > 0 ? guest->measure_ns + guest->run->scenario.duration_ns : 0;
 }
 
 static void guest_returns(void *self, uint64_t arg)
@@ -116,7 +110,8 @@ static void guest_returns(void *self, uint64_t arg)
     (void)arg;
     guest->run->away--;
     trace(guest->run, guest->is.domid, TRACE_FAULT_RETURN, 0);
-    open_rest(guest);
+    guest->until_ns = until_ns(guest);
+    guest->phase = WORKLOAD_IDLE;
     run_virtual_open_guest(guest);
 }
 
@@ -149,6 +144,12 @@ static void later(struct run_virtual *run, uint64_t for_ns, const struct vclock_
 
 /* ---- faults ---- */
 
+static uint64_t away_ns(const struct run_virtual *run, const struct scenario_fault *fault)
+{
+    return fault->kind == SCENARIO_FAULT_KILL ? RUN_VIRTUAL_NEVER
+                                              : vclock_now_ns(run->clock) + fault->for_ns;
+}
+
 static void pause_domain(struct run_virtual *run, const struct scenario_domain *is,
                          struct domain_virtual *domain, uint64_t for_ns)
 {
@@ -157,13 +158,23 @@ static void pause_domain(struct run_virtual *run, const struct scenario_domain *
     later(run, for_ns, &(struct vclock_event){goes_on, run, is->domid});
 }
 
+/* Its time is, and nothing else holds it: it is to end in peace. */
+static bool is_over(const struct guest *guest)
+{
+    const struct run_virtual *run = guest->run;
+
+    return guest->measure_ns > 0 && vclock_now_ns(run->clock) >= until_ns(guest) &&
+           !scenario_bounds(&run->scenario, guest->is.host);
+}
+
 static void fault_guest(struct guest *guest, const struct scenario_fault *fault)
 {
     struct run_virtual *run = guest->run;
 
-    if (!guest->domain || guest->through)
+    if (!guest->domain || guest->through || is_over(guest))
         return;
     uint32_t past = note(run, fault->kind, guest->is.name);
+    guest->away_ns = away_ns(run, fault);
     switch (fault->kind) {
     case SCENARIO_FAULT_KILL:
         trace(run, guest->is.domid, TRACE_FAULT_KILL, 0);
@@ -191,7 +202,8 @@ static void backend_lost(const struct backend *backend, uint32_t past, bool retu
         if (guest->through || guest->backend != backend)
             continue;
         fault_log_waits(&run->faults, &guest->waits, returns ? past : FAULT_LOG_NONE);
-        if (!returns && guest->front && guest->phase == WORKLOAD_IDLE) {
+        /* one that did waits for its time */
+        if (!returns && guest->front && guest->phase == WORKLOAD_IDLE && guest->until_ns == 0) {
             run_front_interrupt(guest->front);
             domain_virtual_kick(guest->domain);
         }
@@ -205,6 +217,7 @@ static void fault_backend(struct backend *backend, const struct scenario_fault *
     if (!backend->domain || run->through == run->guest_count)
         return;
     uint32_t past = note(run, fault->kind, backend->is.name);
+    backend->away_ns = away_ns(run, fault);
     switch (fault->kind) {
     case SCENARIO_FAULT_KILL:
         trace(run, backend->is.domid, TRACE_FAULT_KILL, 0);
@@ -267,9 +280,7 @@ void run_virtual_plan(struct run_virtual *run)
 
 void run_virtual_faults_free(struct run_virtual *run)
 {
-    for (uint32_t i = 0; i < run->guest_count; i++) {
-        free(run->guests[i].rest);
+    for (uint32_t i = 0; i < run->guest_count; i++)
         free(run->guests[i].past);
-    }
     fault_log_fini(&run->faults);
 }

@@ -15,6 +15,8 @@
 #include "sim/run/run_virtual.h"
 #include "sim/run/scenario_domains.h"
 
+#define RUN_VIRTUAL_NEVER UINT64_MAX /* "for good", of who is away */
+
 /* Without progress, and with nothing to come from the network, it is a stall after so long. */
 #define RUN_VIRTUAL_PATIENCE_NS UINT64_C(1000000000)
 
@@ -25,6 +27,7 @@ struct backend {
     struct run_back *back;
     struct net *kernel; /* with its links; else NULL */
     uint32_t guests;    /* how many are its own */
+    uint64_t away_ns;   /* until when it is dead or stands still, as of its last fault */
     struct metrics_counters from, to;
 };
 
@@ -41,10 +44,14 @@ struct guest {
     struct backend *backend;
     struct domain_virtual *domain; /* NULL, as is `front`: killed */
     struct run_front *front;
-    struct scenario *rest;        /* of one that was restarted: what is left to do; or NULL */
     struct workload_result *past; /* by workload: of those that were killed; or NULL */
-    uint64_t measure_ns;          /* when it began to measure, for the first time */
+    uint64_t measure_ns;          /* when its measured phase began, */
+    uint64_t life_ns;             /* and when it last began to measure, in this life */
+    uint64_t ended_ns;            /* when that phase ended */
+    uint64_t until_ns;            /* of one that came again: as in workload_env; or 0 */
     uint32_t waits;               /* for its device, since what: fault_log.h's */
+    uint64_t away_ns;             /* as a backend's */
+    uint64_t moved, moved_ns;     /* its progress as of the last look, and when it was another */
     enum workload_phase phase;
     bool listening, ended, through;
     struct metrics_counters from, to;
@@ -90,6 +97,7 @@ void run_virtual_up(void *guest);               /* its device is */
 void run_virtual_faults_free(struct run_virtual *run);
 
 /* run_virtual_report.c */
+bool run_virtual_result(const struct guest *guest, uint32_t index, struct workload_result *one);
 void run_virtual_merge(struct workload_result *sum, const struct workload_result *one);
 void run_virtual_look_front(struct guest *guest, struct metrics_counters *all);
 void run_virtual_look_back(const struct backend *backend, struct metrics_counters *all);

@@ -133,6 +133,20 @@ static json_t *hosts(struct run_virtual *run)
 
 /* ---- workloads, of all guests that have them ---- */
 
+/* What this life of the guest did; how long, counts from when its first one began to measure, since
+ * what that did is added to it. */
+bool run_virtual_result(const struct guest *guest, uint32_t index, struct workload_result *one)
+{
+    bool is = guest->front && workload_result(run_front_workloads(guest->front), index, one);
+
+    if (is && guest->until_ns > 0 && one->duration_ns > 0)
+        one->duration_ns += guest->life_ns - guest->measure_ns;
+    else if (is && guest->until_ns > 0 && guest->ended) /* it did not come to measuring */
+        one->duration_ns = (guest->ended_ns < guest->until_ns ? guest->ended_ns : guest->until_ns) -
+                           guest->measure_ns;
+    return is;
+}
+
 /* The longest of the times, the first of the errors, the sum of all else; the histograms are those
  * of all guests anyhow. */
 void run_virtual_merge(struct workload_result *sum, const struct workload_result *one)
@@ -174,7 +188,7 @@ static json_t *workload(const struct run_virtual *run, uint32_t index)
         const struct guest *guest = &run->guests[i];
         if (guest->past)
             run_virtual_merge(&sum, &guest->past[index]);
-        if (guest->front && workload_result(run_front_workloads(guest->front), index, &one))
+        if (run_virtual_result(guest, index, &one))
             run_virtual_merge(&sum, &one);
     }
     if (run->scenario.hosts[spec->host].count > 1)

@@ -5,7 +5,8 @@
  * and of the data ring of the socket that is waited for, and of each end what became of the last
  * notification to it. What can be read off is said: that the peer of an index has not acted on it,
  * say. Why is not known here: it was not told, or did not look when it was; the notification beside
- * it tells which.
+ * it tells which. Who is dead or stands still is named, and suspected of nothing; nor is one to
+ * whom nothing is old, in a run that went on to its timeout.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -14,7 +15,11 @@
 
 #include "sim/run/run_virtual_private.h"
 
-enum { GUESTS_TOLD = 4, TEXT_BYTES = 8192 };
+enum {
+    GUESTS_TOLD = 4,
+    TEXT_BYTES = 8192,
+    OLD_NS = 10000000, /* a notification that is not taken by then is late on any model */
+};
 
 struct text {
     char *at;
@@ -60,6 +65,28 @@ static void add_signal(struct text *text, const struct run_virtual *run, uint16_
     add(text, last.waiting ? ", and is not taken\n" : "\n");
 }
 
+static bool is_away(const struct run_virtual *run, uint64_t away_ns)
+{
+    return away_ns > vclock_now_ns(run->clock);
+}
+
+/* Whether this end of a guest's ring may have missed something: not if it cannot look, nor if a run
+ * that goes on was cut off when things had just happened. */
+static bool is_suspect(const struct run_virtual *run, const struct guest *guest, bool front,
+                       uint32_t port)
+{
+    uint64_t now_ns = vclock_now_ns(run->clock);
+    uint16_t domid = front ? guest->is.domid : guest->is.backend;
+    struct hv_virtual_signal last;
+
+    if (is_away(run, front ? guest->away_ns : guest->backend->away_ns))
+        return false;
+    if (run->status != RUN_VIRTUAL_TIMEOUT || now_ns - guest->moved_ns >= OLD_NS)
+        return true;
+    return port != 0 && hv_virtual_last_signal(run->machine, domid, port, &last) &&
+           now_ns - last.sent_ns >= OLD_NS;
+}
+
 static void add_likely(struct text *text, uint64_t count, const char *what)
 {
     if (count > 0)
@@ -91,15 +118,17 @@ static void add_command_ring(struct text *text, const struct run_virtual *run,
     add(text, "   %-8s its other end: req_cons %u rsp_prod %u req_prod %u req_event %u; ",
         guest->backend->is.name, back.req_cons, back.rsp_prod, back.req_prod, back.req_event);
     add_signal(text, run, guest->is.backend, back.port);
-    add_likely(text, back.req_prod - back.req_cons,
+    bool front_suspect = is_suspect(run, guest, true, front.port);
+    bool back_suspect = is_suspect(run, guest, false, back.port);
+    add_likely(text, back_suspect ? back.req_prod - back.req_cons : 0,
                is_crossed(back.req_prod, back.req_event, back.req_cons)
                    ? "requests in the ring: the backend was not told of them, or did not look"
                    : "requests in the ring, which the backend did not ask to be told of");
-    add_likely(text, front.rsp_prod - front.rsp_cons,
+    add_likely(text, front_suspect ? front.rsp_prod - front.rsp_cons : 0,
                is_crossed(front.rsp_prod, front.rsp_event, front.rsp_cons)
                    ? "responses in the ring: the guest was not told of them, or did not look"
                    : "responses in the ring, which the guest did not ask to be told of");
-    add_likely(text, back.unanswered,
+    add_likely(text, back_suspect ? back.unanswered : 0,
                "requests taken by the backend and not answered: it waits for what they ask for, or "
                "has forgotten them");
 }
@@ -124,6 +153,7 @@ static void add_data_ring(struct text *text, const struct run_virtual *run,
 
     if (!fe_data(run_front_core(guest->front), sock, &data))
         return;
+    uint32_t port = fe_port(run_front_core(guest->front), sock);
     struct direction in = direction(&data, &data.in), out = direction(&data, &data.out);
     bool open = be_look_sock(run_back_core(guest->backend->back, guest->is.domid), sock, &back);
     add(text,
@@ -131,7 +161,7 @@ static void add_data_ring(struct text *text, const struct run_virtual *run,
         "error %d; ",
         guest->is.name, out.prod, out.cons, (int32_t)out.error, in.prod, in.cons,
         (int32_t)in.error);
-    add_signal(text, run, guest->is.domid, fe_port(run_front_core(guest->front), sock));
+    add_signal(text, run, guest->is.domid, port);
     add(text, "   %-8s its other end: %s; ", guest->backend->is.name,
         !open                          ? "not open any more"
         : back.writing && back.reading ? "reads and writes its socket"
@@ -140,13 +170,15 @@ static void add_data_ring(struct text *text, const struct run_virtual *run,
                                        : "neither reads nor writes its socket");
     add_signal(text, run, guest->is.backend, back.port);
     uint32_t room = data.out.size - (out.prod - out.cons);
-    add_likely(text, data.wants_room && room >= data.out.size / 2 ? room : 0,
+    bool front_suspect = is_suspect(run, guest, true, port);
+    bool back_suspect = open && is_suspect(run, guest, false, back.port);
+    add_likely(text, front_suspect && data.wants_room && room >= data.out.size / 2 ? room : 0,
                "bytes of room: the guest was not told of it, or did not look");
-    add_likely(text, data.wants_bytes ? in.prod - in.cons : 0,
+    add_likely(text, front_suspect && data.wants_bytes ? in.prod - in.cons : 0,
                "bytes to read: the guest was not told of them, or did not look");
-    add_likely(text, open && !back.writing ? out.prod - out.cons : 0,
+    add_likely(text, back_suspect && !back.writing ? out.prod - out.cons : 0,
                "bytes to write: the backend was not told of them, or did not look");
-    add_likely(text, open && !back.reading ? data.in.size - (in.prod - in.cons) : 0,
+    add_likely(text, back_suspect && !back.reading ? data.in.size - (in.prod - in.cons) : 0,
                "bytes of room to read into: the backend was not told of it, or did not look");
 }
 
@@ -193,6 +225,34 @@ static void add_guests(struct text *text, const struct run_virtual *run)
             add(text, "   %-8s waits for devices to close\n", run->backends[i].is.name);
 }
 
+static void add_away(struct text *text, const char *name, bool dead, uint64_t away_ns)
+{
+    add(text, "   %-8s %s", name, dead ? "is dead" : "stands still");
+    if (away_ns == RUN_VIRTUAL_NEVER)
+        add(text, " for good\n");
+    else
+        add(text, " until " SECONDS "\n", SECONDS_OF(away_ns));
+}
+
+/* Who is dead or stands still; not who is through. */
+static void add_aways(struct text *text, const struct run_virtual *run)
+{
+    uint32_t away = 0;
+
+    for (uint32_t i = 0; i < run->backend_count; i++) {
+        const struct backend *backend = &run->backends[i];
+        if (is_away(run, backend->away_ns))
+            add_away(text, backend->is.name, !backend->domain, backend->away_ns);
+    }
+    for (uint32_t i = 0; i < run->guest_count; i++) {
+        const struct guest *guest = &run->guests[i];
+        if (!guest->through && is_away(run, guest->away_ns) && away++ < GUESTS_TOLD)
+            add_away(text, guest->is.name, !guest->domain, guest->away_ns);
+    }
+    if (away > GUESTS_TOLD)
+        add(text, "   and %u more guests are away\n", away - GUESTS_TOLD);
+}
+
 static void add_reason(struct text *text, const struct run_virtual *run)
 {
     uint64_t now_ns = vclock_now_ns(run->clock), next_ns = vclock_next_ns(run->clock);
@@ -215,6 +275,7 @@ char *run_virtual_stall(const struct run_virtual *run)
     assert(memory);
     memory[0] = '\0';
     add_reason(&text, run);
+    add_aways(&text, run);
     add_guests(&text, run);
     for (uint32_t i = 0; i < run->scenario.peer_count; i++) {
         const struct peer_counters *peer =

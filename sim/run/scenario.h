@@ -212,6 +212,14 @@ struct net_link scenario_link_preset(void);
 /* Whether its faults cut connections: then what goes with a device is lost, and no failure. */
 bool scenario_cuts(const struct scenario *scenario);
 
+/* Whether they may cut those of this host's guests, or of this peer; of others nothing is lost. */
+bool scenario_cuts_host(const struct scenario *scenario, uint32_t host);
+bool scenario_cuts_peer(const struct scenario *scenario, uint32_t peer);
+
+/* Whether a guest of this host has a workload that ends by having done so much, not by `duration`.
+ */
+bool scenario_bounds(const struct scenario *scenario, uint32_t host);
+
 /* A loaded scenario as a JSON object in the shape of the file, every default filled in, units in
  * the names (duration_ns, request_bytes), null for what is absent by choice (cpu, rate, bytes,
  * operations, arrivals, accepts). Owned by the caller; NULL without memory. */

@@ -20,6 +20,32 @@ bool scenario_cuts(const struct scenario *scenario)
     return false;
 }
 
+bool scenario_cuts_host(const struct scenario *scenario, uint32_t host)
+{
+    for (uint32_t i = 0; i < scenario->fault_count; i++) {
+        const struct scenario_fault *fault = &scenario->faults[i];
+        bool struck = fault->host == host || fault->host == scenario->hosts[host].backend ||
+                      fault->host == SCENARIO_HOSTS_MAX;
+        if (fault->kind != SCENARIO_FAULT_PAUSE && struck)
+            return true;
+    }
+    return false;
+}
+
+bool scenario_cuts_peer(const struct scenario *scenario, uint32_t peer)
+{
+    bool client = scenario->peers[peer].kind == SCENARIO_PEER_CLIENT;
+
+    for (uint32_t i = 0; i < scenario->workload_count; i++) {
+        const struct scenario_workload *workload = &scenario->workloads[i];
+        bool theirs = client ? scenario->peers[peer].workload == i
+                             : workload->kind != SCENARIO_SERVE && workload->peer == peer;
+        if (theirs && scenario_cuts_host(scenario, workload->host))
+            return true;
+    }
+    return false;
+}
+
 static bool has_key(const struct scenario_map *map, const char *key)
 {
     return scenario_yaml_find(map->yaml, map->node, key) != 0;
@@ -123,7 +149,7 @@ static void check_times(struct scenario_draft *draft, uint32_t index)
     diag_hint(map->yaml->diags, "the next one would find it still away");
 }
 
-/* Whether a workload of this host, or of any behind a backend, ends by doing so much. */
+/* Whether a workload ends by doing so much. */
 static bool is_bounded(const struct scenario_workload *workload)
 {
     switch (workload->kind) {
@@ -131,6 +157,16 @@ static bool is_bounded(const struct scenario_workload *workload)
     case SCENARIO_REQUEST_RESPONSE:
     case SCENARIO_CONNECT_CLOSE: return workload->operations != 0;
     case SCENARIO_SERVE: return false; /* another rule's */
+    }
+    return false;
+}
+
+bool scenario_bounds(const struct scenario *scenario, uint32_t host)
+{
+    for (uint32_t i = 0; i < scenario->workload_count; i++) {
+        const struct scenario_workload *workload = &scenario->workloads[i];
+        if (workload->host == host && (is_bounded(workload) || workload->accepts != 0))
+            return true;
     }
     return false;
 }

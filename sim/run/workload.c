@@ -118,7 +118,7 @@ struct workload_set *workload_create(const struct workload_env *env)
     if (!set)
         return NULL;
     set->env = *env;
-    set->resumes = scenario_cuts(scenario);
+    set->resumes = scenario_cuts_host(scenario, env->host);
     set->out_buffer = malloc(buffer_bytes(scenario));
     set->in_buffer = malloc(buffer_bytes(scenario));
     set->by_slot = calloc(env->max_sockets, sizeof(struct conn *));
@@ -440,11 +440,17 @@ static bool bounded_through(const struct workload_set *set, bool *unbounded)
     return true;
 }
 
+static uint64_t over_ns(const struct workload_set *set)
+{
+    return set->env.until_ns != 0 ? set->env.until_ns
+                                  : set->measure_ns + set->env.scenario->duration_ns;
+}
+
 static bool measured_enough(const struct workload_set *set)
 {
     bool unbounded;
     bool through = bounded_through(set, &unbounded);
-    bool over = set->now_ns >= set->measure_ns + set->env.scenario->duration_ns;
+    bool over = set->now_ns >= over_ns(set);
 
     return set->interrupted || (through && (!unbounded || over));
 }
@@ -453,7 +459,8 @@ static bool warmed_up(const struct workload_set *set)
 {
     bool unbounded;
 
-    return set->interrupted || set->now_ns >= set->start_ns + set->env.scenario->warmup_ns ||
+    return set->interrupted || set->env.until_ns != 0 ||
+           set->now_ns >= set->start_ns + set->env.scenario->warmup_ns ||
            (bounded_through(set, &unbounded) && !unbounded);
 }
 
@@ -469,22 +476,32 @@ static uint64_t begin_arrivals(struct workload_set *set)
     return due_ns;
 }
 
+/* For its device, but not for ever: nothing would be owed without it. */
+static bool waits_until(const struct workload_set *set)
+{
+    bool unbounded;
+
+    return set->phase == WORKLOAD_IDLE && set->env.until_ns != 0 &&
+           bounded_through(set, &unbounded);
+}
+
 static uint64_t phase_ends_ns(const struct workload_set *set)
 {
-    uint64_t over_ns = set->measure_ns + set->env.scenario->duration_ns;
+    bool ends = set->phase == WORKLOAD_MEASURE || waits_until(set);
 
     if (set->phase == WORKLOAD_WARMUP)
         return set->start_ns + set->env.scenario->warmup_ns;
     if (set->phase == WORKLOAD_DRAIN && !set->cut && serves(set))
         return set->drain_ns + WORKLOAD_SERVE_GRACE_NS;
-    return set->phase == WORKLOAD_MEASURE && set->now_ns < over_ns ? over_ns : STEP_NEVER;
+    return ends && set->now_ns < over_ns(set) ? over_ns(set) : STEP_NEVER;
 }
 
 uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
 {
     set->now_ns = now_ns;
     uint64_t arrival_ns = begin_arrivals(set);
-    if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone))
+    bool late = waits_until(set) && now_ns >= over_ns(set);
+    if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone || late))
         tell(set, WORKLOAD_DONE, false);
     else if (set->phase == WORKLOAD_IDLE && set->start_due)
         start(set);

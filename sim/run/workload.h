@@ -8,10 +8,10 @@
  * Phases: WARMUP from the device's UP (or, if it is to wait for other guests, from workload_start),
  * MEASURE after the scenario's warm-up, DRAIN when all bounded
  * workloads have finished and the duration is over: what is still under way is ended in good order,
- * then DONE. Where the scenario has faults that cut connections, a device may be lost and come
- * again: what went with it is counted as lost, each socket once, and is begun again after UP: a
- * stream its round, a request, a listener. Streams take ids (guest << 48 | workload << 32 | socket
- * number over all repeats).
+ * then DONE. A guest that comes again goes on in the measured phase it was in. Where the scenario
+ * has faults that cut connections, a device may be lost and come again: what went with it is
+ * counted as lost, each socket once, and is begun again after UP: a stream its round, a request, a
+ * listener. Streams take ids (guest << 48 | workload << 32 | socket number over all repeats).
  */
 #ifndef XENSOCK_SIM_RUN_WORKLOAD_H
 #define XENSOCK_SIM_RUN_WORKLOAD_H
@@ -52,6 +52,9 @@ struct workload_env {
      * needed, the caller's to destroy. NULL: the set has its own. */
     struct workload_times *times;
     bool waits; /* for workload_start, behind UP */
+    /* Of a guest that was there before: when its measured phase is over, whether its device came up
+     * again or not; it has no warm-up. 0: of any other. */
+    uint64_t until_ns;
     void *self;
     /* Told at each change of phase, of IDLE when UP comes and it `waits`, and once with `listening`
      * when every serve listens. */

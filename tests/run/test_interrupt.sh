@@ -124,12 +124,18 @@ ended "$run" 130 10
 nothing_left
 [ ! -e result/result.json ] || holds result/result.json "$partial"
 
-# SIGTERM is no other.
+# SIGTERM is no other, for the whole group either.
 begun
 within 10 is_busy
 kill -TERM "$run"
 ended "$run" 130 10
 nothing_left
+begun
+within 10 is_busy
+kill -TERM -- "-$run"
+ended "$run" 130 10
+nothing_left
+holds result/result.json "$partial" 'e == []' 'm["throughput.put"]["value"] > 0'
 
 # lost WORD...: this part is killed; the run ends by itself and names it.
 lost()
@@ -152,6 +158,32 @@ lost backend
 lost frontend
 lost peer drain
 lost peer echo
+
+# told WORD...: somebody sends this part SIGTERM; the run ends in good order, with what was measured,
+# says whose end it was, and blames nobody.
+told()
+{
+    local name=${*: -1}
+    begun
+    within 10 is_busy
+    kill -TERM "$(part "$run" "$@")"
+    ended "$run" 1 10
+    nothing_left
+    holds result/result.json "$partial" 'e == ["E0603"]' 'm["throughput.put"]["value"] > 0' \
+        "r['errors'][0]['message'] == '$name was told to end early by signal 15 (Terminated)'" \
+        'c["backend.sent_bytes"] > 0' 'c["peer.drain.bytes_in"] > 0'
+}
+told backend
+told frontend
+told peer echo
+
+# Before it can have listened to signals it just dies of it; that is no other, either.
+begun
+within 10 has_frontend
+kill -TERM "$(part "$run" frontend)"
+ended "$run" 1 10
+nothing_left
+holds result/result.json "$partial" 'e == ["E0603"]'
 
 # The launcher itself is killed: its parts see it, and go; only its directory stays.
 begun

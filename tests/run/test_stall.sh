@@ -26,11 +26,13 @@ workload:
   - {name: bulk, kind: stream, connect_to: sink, direction: up, sockets: 2, bytes: 1MiB, write_size: 64KiB}
 EOF
 
-# plant NAME FILE EXPRESSION: the command NAME/xensock has the defect.
+# plant NAME FILE EXPRESSION: the command NAME/xensock has the defect. (Compilers may keep
+# files where a run does: not where the test looks for what is left.)
 plant()
 {
     mkdir "$1"
-    "$SOURCE/tests/plants/build.sh" "$build" xensock xensock "$2" "$3" "$1/xensock" >build.log 2>&1 ||
+    env -u XDG_RUNTIME_DIR "$SOURCE/tests/plants/build.sh" "$build" xensock xensock "$2" "$3" \
+        "$1/xensock" >build.log 2>&1 ||
         fail "$1 does not build"
 }
 

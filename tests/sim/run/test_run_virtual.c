@@ -402,6 +402,57 @@ static void test_what_is_waited_for(void **state)
     assert_false(is_told(up, "waits for bytes or their end"));
 }
 
+/* Whether one text is told at some moment of the run, and whether another ever is beside it. */
+static bool is_told_alone(const char *path, const char *expected, const char *beside)
+{
+    struct world *world = new_world(1000, 700);
+    bool told = false, both = false;
+
+    begin(world, path, (const char *[4]){NULL});
+    while (run_virtual_go(world->run, 1) == RUN_VIRTUAL_GOING) {
+        char *text = run_virtual_stall(world->run);
+        bool now = strstr(text, expected) != NULL;
+        told |= now;
+        both |= now && strstr(text, beside) != NULL;
+        free(text);
+    }
+    free_world(world);
+    return told && !both;
+}
+
+static void test_who_is_away_is_named_and_not_suspected(void **state)
+{
+    const char *const faults = SCENARIO("run-virtual-faults");
+
+    (void)state;
+    assert_true(is_told(faults, "64 bytes to write: the backend was not told of them"));
+    assert_true(is_told(faults, "64 bytes to read: the guest was not told of them"));
+    assert_true(is_told_alone(faults, "   dom0     stands still until 0.000", "the backend was"));
+    assert_true(is_told_alone(faults, "   web      stands still until 0.000", "the guest was"));
+    assert_true(is_told_alone(faults, "   dom0     is dead until 0.000", "stands still"));
+    assert_true(is_told_alone(faults, "   web      is dead until 0.001", "web      waits"));
+    assert_true(is_told(faults, "   dom0     is dead for good\n   web      waits: for its time"));
+}
+
+/* At the timeout of a run that goes on there is always something that has just happened. */
+static void test_what_has_just_happened_is_not_suspected(void **state)
+{
+    static const char *const timeouts[] = {"timeout=2ms", "timeout=3ms", "timeout=4ms",
+                                           "timeout=5ms", "timeout=6ms"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
+        struct world *world = new_world(1000, 700);
+        begin(world, SCENARIO("run-virtual"),
+              (const char *[4]){"workload.ask.operations=1000000", timeouts[i]});
+        assert_int_equal(end(world), RUN_VIRTUAL_TIMEOUT);
+        char *text = run_virtual_stall(world->run);
+        assert_null(strstr(text, "likely"));
+        free(text);
+        free_world(world);
+    }
+}
+
 /* ---- a guest that serves ---- */
 
 static void test_serve(void **state)
@@ -450,6 +501,8 @@ int main(void)
         cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_too_late),
         cmocka_unit_test(test_what_is_waited_for),
+        cmocka_unit_test(test_who_is_away_is_named_and_not_suspected),
+        cmocka_unit_test(test_what_has_just_happened_is_not_suspected),
         cmocka_unit_test(test_serve),
         cmocka_unit_test(test_a_connection_that_does_not_come),
     };

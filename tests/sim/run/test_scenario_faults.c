@@ -54,6 +54,24 @@ static void pauses_cut_nothing(void **state)
     assert_false(scenario_cuts(&scenario));
 }
 
+/* Who is struck, or whose backend is, and those that talk to them. */
+static void others_lose_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(load("far-faults.yaml"), 0);
+    assert_true(scenario_cuts(&scenario));
+    assert_false(scenario_cuts_host(&scenario, 2)); /* left: its backend stands still once */
+    assert_true(scenario_cuts_host(&scenario, 3));  /* right: its backend dies */
+    assert_true(scenario_cuts_host(&scenario, 4));  /* one of its guests does */
+    assert_false(scenario_cuts_peer(&scenario, 0));
+    assert_false(scenario_cuts_peer(&scenario, 1)); /* calls left */
+    assert_true(scenario_cuts_peer(&scenario, 2));  /* two hosts talk to it */
+    assert_true(scenario_cuts_peer(&scenario, 3));
+    scenario.faults[0].host = SCENARIO_HOSTS_MAX;
+    assert_true(scenario_cuts_host(&scenario, 2));
+    assert_true(scenario_cuts_peer(&scenario, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -61,6 +79,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(good, start, finish),
         cmocka_unit_test_setup_teardown(no_process, start, finish),
         cmocka_unit_test_setup_teardown(pauses_cut_nothing, start, finish),
+        cmocka_unit_test_setup_teardown(others_lose_nothing, start, finish),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
