@@ -5,8 +5,8 @@
 # shellcheck disable=SC1091,SC2154
 . "$(dirname "$0")/common.sh"
 
-# many MODE DURATION TIMES FAULT...: one socket that asks, one that streams; the fault again and
-# again.
+# many MODE DURATION TIMES FAULT LEAST: one socket that asks, one that streams; the fault again and
+# again, and so many of them happen: in real time one may find its host still dead, and does not.
 many()
 {
     cat >many.yaml <<EOF
@@ -26,7 +26,7 @@ faults:
 EOF
     expect 0 "$XENSOCK" run --out result many.yaml
     nothing_left
-    right result/result.json "len(f) == $3" 'm["operations.ask"]["value"] > 0'
+    right result/result.json "$3 >= len(f) >= $5" 'm["operations.ask"]["value"] > 0'
 }
 
 # recovered TIMES: nearly all; the last may find the end of the run before it is over.
@@ -36,23 +36,23 @@ recovered()
 }
 
 # each moment is another one: the period is none of anything's
-many virtual 3100ms 1000 'kind: restart, where: dom0, every: 3013us, for: 101us'
+many virtual 3100ms 1000 'kind: restart, where: dom0, every: 3013us, for: 101us' 1000
 recovered 990
 holds result/result.json 'm["resumed.ask"]["value"] >= 990' 'm["lost.put"]["value"] >= 990'
-many virtual 3100ms 1000 'kind: restart, where: web, every: 3013us, for: 101us'
+many virtual 3100ms 1000 'kind: restart, where: web, every: 3013us, for: 101us' 1000
 recovered 990
 
 ulimit -n 60
-many emulated 3s 60 'kind: restart, where: dom0, every: 43ms, for: 3ms'
+many emulated 3s 90 'kind: restart, where: dom0, every: 31ms, for: 3ms' 60
 recovered 54
 holds result/result.json 'm["resumed.ask"]["value"] >= 54'
-many emulated 3s 60 'kind: restart, where: web, every: 43ms, for: 3ms'
+many emulated 3s 90 'kind: restart, where: web, every: 31ms, for: 3ms' 60
 recovered 54
 
 # One that stands still for a while: all is delayed and nothing lost, so both ends count alike.
 for where in web dom0; do
     for mode in virtual emulated; do
-        many $mode 1s 3 "kind: pause, where: $where, at: 100ms, every: 300ms, for: 200ms"
+        many $mode 1s 3 "kind: pause, where: $where, at: 100ms, every: 300ms, for: 200ms" 3
         holds result/result.json 'c["peer.echo.bytes_in"] == c["peer.echo.bytes_out"] > 0' \
             'm["latency.ask"]["max"] >= 190_000_000' '"lost.ask" not in m'
     done
