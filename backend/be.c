@@ -47,6 +47,8 @@ struct be *be_init(void *mem, const struct be_config *config)
     }
     be->published = XENBUS_INITIALISING;
     be->patience_ns = be->yields_ns = STEP_NEVER;
+    be->poll_ns = BE_POLL_NS;
+    be->rotation = 1;
     return be;
 }
 

@@ -25,7 +25,8 @@ struct be_config {
     uint32_t max_sockets;        /* quota, 1..65536 */
 };
 
-enum { BE_POLL_NS = 1000000 }; /* how long a POLL may hold the last room: see be_poll.c */
+/* How long a POLL may hold the last room, at first and at most: see be_poll.c. */
+enum { BE_POLL_NS = 1000000, BE_POLL_MAX_NS = 64 * BE_POLL_NS };
 
 /* Counts since be_init. */
 struct be_counters {

@@ -95,6 +95,7 @@ static int32_t handle_ACCEPT(struct be *be, const struct call *call, struct step
         return ret;
     sock->call = request_of(call);
     sock->parent = be_slot(be, listener);
+    be_poll_news(be, listener);
     be_poll_park(be, listener, out);
     be_sock_map(be, sock, call, out);
     return LATER;
@@ -115,6 +116,7 @@ static int32_t handle_POLL(struct be *be, const struct call *call, struct step_o
     poll->call = request_of(call);
     poll->listener = be_slot(be, listener);
     poll->yields_ns = STEP_NEVER;
+    be_poll_again(be, listener);
     be_poll_park(be, listener, out);
     be->live++;
     step_act(out, ACT_NET_POLL, be_poll_token(be, poll))->net.listener =

@@ -43,6 +43,7 @@ struct be_sock {
     uint32_t hash_next;    /* chain of its bucket, or of free slots */
     uint32_t parent;       /* ACCEPT: the listener's slot */
     uint32_t children;     /* listener: accepts and polls not answered yet */
+    uint64_t vain;         /* listener: the rotation when it was last polled in vain; 0: news */
     uint8_t ops;           /* of map, port bind, and their undoing */
     bool mapped, ported;   /* what there is to undo */
     bool closing;          /* to be closed as soon as nothing forbids it */
@@ -103,6 +104,8 @@ struct be {
     uint32_t live;      /* slots and polls not free */
     uint32_t parked;    /* accepts and polls not answered yet */
     uint64_t yields_ns; /* no poll yields before; STEP_NEVER: none does */
+    uint64_t poll_ns;   /* how long a poll may hold the last room */
+    uint64_t rotation;  /* polls in vain of which poll_ns comes, from 1; another: others count */
     uint32_t free_head;
     uint32_t sweep_next;
     bool sweeping;
@@ -147,6 +150,8 @@ void be_sock_childless(struct be *be, uint32_t listener, struct step_out *out);
 void be_sweep(struct be *be, struct step_out *out);
 
 /* be_poll.c */
+void be_poll_news(struct be *be, struct be_sock *listener);
+void be_poll_again(struct be *be, struct be_sock *listener);
 void be_poll_park(struct be *be, struct be_sock *listener, struct step_out *out);
 void be_poll_step(struct be *be, struct be_poll *poll, const struct ev *ev, struct step_out *out);
 void be_poll_close(struct be *be, struct be_poll *poll, int32_t result, struct step_out *out);

@@ -1,6 +1,7 @@
 /*
  * More listeners than requests may park: polls make room for each other, so that no listener waits
- * for one that nobody connects to, nor one with connections for many without.
+ * for one that nobody connects to, nor one with connections for many without; and where nothing
+ * happens they seldom do.
  * Source: protocol.md 7 (25); frontend/fe_ring.c, backend/be_poll.c.
  */
 #include "tests/support/pair.h"
@@ -182,6 +183,91 @@ static void idle_listeners_do_not_wait_for_busy_ones(void **state)
         assert_true(seen[i]);
 }
 
+/* Nothing happens until then. */
+static void idle_until(uint64_t until_ns)
+{
+    assert_true(until_ns < STEP_NEVER);
+    while (be_deadline_ns(pair.be) <= until_ns) {
+        pair.now_ns = be_deadline_ns(pair.be);
+        pair_run(&pair);
+    }
+    pair.now_ns = until_ns;
+}
+
+/* Each listener's turn comes within its bound, and as soon as there have been no news for. */
+static void turns_come_while_nothing_happens(void **state)
+{
+    enum { TURNS = (LISTENERS + ROOM - 1) / ROOM };
+    uint64_t since_ns[LISTENERS], token, news_ns = pair.now_ns, waited_ns = 0;
+
+    (void)state;
+    poll_all(LISTENERS);
+    for (uint32_t i = 0; i < LISTENERS; i++)
+        since_ns[i] = pair.now_ns;
+    while (pair.now_ns < news_ns + 10000 * (uint64_t)BE_POLL_NS) {
+        for (uint32_t i = 0; i < LISTENERS; i++) {
+            uint64_t wait_ns = pair.now_ns - since_ns[i];
+            assert_true(wait_ns <= TURNS * (uint64_t)BE_POLL_MAX_NS);
+            assert_true(wait_ns <= TURNS * (uint64_t)BE_POLL_NS * 2 + since_ns[i] - news_ns);
+            waited_ns = wait_ns > waited_ns ? wait_ns : waited_ns;
+            if (waits(i, &token))
+                since_ns[i] = be_deadline_ns(pair.be);
+        }
+        idle_until(be_deadline_ns(pair.be));
+    }
+    assert_true(waited_ns > (TURNS - 2) * (uint64_t)BE_POLL_MAX_NS); /* so the bound was tried */
+}
+
+/* Where nothing happens for long, a round of all the room each BE_POLL_MAX_NS is all there is. */
+static void idle_listeners_cost_little(void **state)
+{
+    enum { ROUNDS = 100 };
+
+    (void)state;
+    poll_all(LISTENERS);
+    idle_until(pair.now_ns + 1000 * (uint64_t)BE_POLL_NS);
+    uint64_t requests = be_counters(pair.be)->requests;
+    idle_until(pair.now_ns + ROUNDS * (uint64_t)BE_POLL_MAX_NS);
+    assert_int_equal(be_counters(pair.be)->requests - requests, ROUNDS * ROOM);
+}
+
+/* How often polls yield in the next 10 ms. */
+static uint64_t yields_soon(void)
+{
+    uint64_t yields = be_counters(pair.be)->poll_yields;
+
+    idle_until(pair.now_ns + 10 * (uint64_t)BE_POLL_NS);
+    return be_counters(pair.be)->poll_yields - yields;
+}
+
+/* Whatever is new hurries those that wait already: what was found, a listener not polled before,
+ * an accept. */
+static void news_hurry_idle_listeners(void **state)
+{
+    uint64_t token;
+
+    (void)state;
+    poll_all(LISTENERS - 1);
+    for (uint32_t news = 0; news < 3; news++) {
+        idle_until(pair.now_ns + 1000 * (uint64_t)BE_POLL_NS);
+        do
+            idle_until(be_deadline_ns(pair.be));
+        while (news == 0 && !waits(3, &token));
+        assert_true(yields_soon() == 0);
+        if (news == 0)
+            assert_true(net_mem_complete(pair.net, EV_NET_POLL, token, 0, NULL));
+        else if (news == 1)
+            assert_int_equal(pair_poll_begin(&pair, listeners[LISTENERS - 1]), 0);
+        else
+            assert_true(pair_accept_begin(&pair, listeners[5]) >= 0);
+        pair_run(&pair);
+        while (news == 1 ? !waits(LISTENERS - 1, &token)
+                         : news == 2 && pair_pending_count(&pair, EV_NET_ACCEPT) == 0)
+            idle_until(be_deadline_ns(pair.be)); /* until there is room for it */
+        assert_true(yields_soon() >= 4 * (ROOM - 1));
+    }
+}
+
 /* Released while its poll comes back to be asked again: told once, and gone. */
 static void poll_of_a_released_listener_ends(void **state)
 {
@@ -207,6 +293,9 @@ int main(void)
         TEST(polls_keep_their_time),
         TEST(busy_listener_does_not_wait_for_idle_ones),
         TEST(idle_listeners_do_not_wait_for_busy_ones),
+        TEST(turns_come_while_nothing_happens),
+        TEST(idle_listeners_cost_little),
+        TEST(news_hurry_idle_listeners),
         TEST(poll_of_a_released_listener_ends),
     };
 
