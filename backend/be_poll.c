@@ -69,9 +69,11 @@ void be_poll_step(struct be *be, struct be_poll *poll, const struct ev *ev, stru
 
     assert(step_generation(ev->token) == poll->generation);
     if (ev->kind == EV_NET_POLL) {
-        if (!poll->closing)
+        /* what it found before it could yield is told: the guest would ask others first */
+        bool told = !poll->closing || (poll->result == -ERR_INTR && ev->ret == 0);
+        if (told)
             be_poll_news(be, &be->socks[poll->listener]);
-        be_reply(be, &poll->call, poll->closing ? poll->result : ev->ret);
+        be_reply(be, &poll->call, told ? ev->ret : poll->result);
         be_sock_childless(be, poll->listener, out);
     }
     if (over) {

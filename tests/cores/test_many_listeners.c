@@ -268,6 +268,24 @@ static void news_hurry_idle_listeners(void **state)
     }
 }
 
+/* Two have connections by the time that their polls yield: both are told, though the step that
+ * tells one lets the other yield. */
+static void poll_that_finds_while_it_yields_tells(void **state)
+{
+    uint64_t tokens[2];
+
+    (void)state;
+    poll_all(LISTENERS);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_true(waits(i, &tokens[i]));
+    pair.now_ns += BE_POLL_NS;
+    for (uint32_t i = 0; i < 2; i++)
+        assert_true(net_mem_complete(pair.net, EV_NET_POLL, tokens[i], 0, NULL));
+    pair_run(&pair);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(pair_done(&pair, CALL_POLL, listeners[i]), 0);
+}
+
 /* Released while its poll comes back to be asked again: told once, and gone. */
 static void poll_of_a_released_listener_ends(void **state)
 {
@@ -296,6 +314,7 @@ int main(void)
         TEST(turns_come_while_nothing_happens),
         TEST(idle_listeners_cost_little),
         TEST(news_hurry_idle_listeners),
+        TEST(poll_that_finds_while_it_yields_tells),
         TEST(poll_of_a_released_listener_ends),
     };
 
