@@ -4,6 +4,7 @@
 #endif
 #include "tools/launch.h"
 
+#include "sim/run/fault_words.h"
 #include "sim/run/peer_fault.h"
 #include "sim/run/report.h"
 #include "sim/run/units.h"
@@ -289,7 +290,20 @@ static void take_fault(struct launch *launch, const struct launch_part *part, co
     snprintf(message, sizeof(message), "%s: fault of %s: %s", part->domain.name, of.name,
              text ? text : "");
     fault_log_last(&launch->faults, after, sizeof(after));
-    peer_fault_note(launch->outcome->errors, message, after);
+    peer_fault_note(launch->outcome->errors, PEER_FAULT_CODE, message, after);
+}
+
+/* A domain's own fault, of one of its devices; it may have many. */
+static void take_own_fault(struct launch *launch, const struct launch_part *part,
+                           const json_t *object)
+{
+    const char *text = json_string_value(json_object_get(object, "message"));
+    char message[FAULT_WORDS_BYTES + SCENARIO_DOMAIN_NAME_BYTES + 2];
+    char after[SCENARIO_DOMAIN_NAME_BYTES + 64];
+
+    snprintf(message, sizeof(message), "%s: %s", part->name, text ? text : "");
+    fault_log_last(&launch->faults, after, sizeof(after));
+    peer_fault_note(launch->outcome->errors, FAULT_WORDS_CODE, message, after);
 }
 
 /* A peer that cannot start has an address it cannot listen on; the verdict knows where it stands.
@@ -304,6 +318,10 @@ static void take_error(struct launch *launch, struct launch_part *part, const js
     }
     if (code && strcmp(code, PEER_FAULT_CODE) == 0) {
         take_fault(launch, part, object);
+        return;
+    }
+    if (code && strcmp(code, FAULT_WORDS_CODE) == 0) {
+        take_own_fault(launch, part, object);
         return;
     }
     launch_error(launch, code ? code : "E0606", "%s: %s", part->name,

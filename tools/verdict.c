@@ -281,10 +281,11 @@ static void add_errors(struct verdict *verdict)
         }
         const char *code = json_string_value(json_object_get(error, "code"));
         bool broken = strcmp(code, PEER_FAULT_CODE) == 0;
-        json_t *words = broken ? peer_fault_words(error) : json_object_get(error, "message");
+        bool noted = json_object_get(error, "times") != NULL;
+        json_t *words =
+            noted ? peer_fault_words(error) : json_incref(json_object_get(error, "message"));
         record_add_error(verdict->result, code, json_string_value(words));
-        if (broken)
-            json_decref(words);
+        json_decref(words);
         /* a core called its peer broken: both are ours, so one of them is */
         if (verdict->code == CMD_OK)
             verdict->code = broken ? CMD_BROKEN : CMD_FAILED;

@@ -23,7 +23,7 @@ static void once_more(json_t *error)
                         json_integer(json_integer_value(json_object_get(error, "times")) + 1));
 }
 
-void peer_fault_note(json_t *errors, const char *message, const char *after)
+void peer_fault_note(json_t *errors, const char *code, const char *message, const char *after)
 {
     uint32_t count = 0;
     size_t index;
@@ -31,9 +31,9 @@ void peer_fault_note(json_t *errors, const char *message, const char *after)
 
     json_array_foreach(errors, index, error)
     {
-        const char *code = json_string_value(json_object_get(error, "code"));
+        const char *other = json_string_value(json_object_get(error, "code"));
         const char *noted = json_string_value(json_object_get(error, "message"));
-        if (!code || strcmp(code, PEER_FAULT_CODE) != 0)
+        if (!other || strcmp(other, code) != 0)
             continue;
         if (count == PEER_FAULT_MAX || (noted && strcmp(noted, message) == 0)) {
             once_more(error);
@@ -42,9 +42,9 @@ void peer_fault_note(json_t *errors, const char *message, const char *after)
         count++;
     }
     /* the one behind the last is all the others' */
-    json_array_append_new(errors, json_pack("{s:s, s:s, s:i, s:s}", "code", PEER_FAULT_CODE,
-                                            "message", count < PEER_FAULT_MAX ? message : "",
-                                            "times", 1, "after", after));
+    json_array_append_new(errors, json_pack("{s:s, s:s, s:i, s:s}", "code", code, "message",
+                                            count < PEER_FAULT_MAX ? message : "", "times", 1,
+                                            "after", after));
 }
 
 json_t *peer_fault_words(const json_t *error)

@@ -27,10 +27,9 @@ static void report_error(struct run_virtual *run, const char *of, const struct s
     peer_fault_text(text, fault, dialect_find(run->scenario.protocol.dialect));
     snprintf(message, sizeof(message), "%s: fault of %s: %s", by->name, of, text);
     if (!fault_words(own, fault, by->domid, of))
-        peer_fault_note(run->errors, message, after);
+        peer_fault_note(run->errors, PEER_FAULT_CODE, message, after);
     else
-        json_array_append_new(run->errors,
-                              json_pack("{s:s, s:s}", "code", FAULT_WORDS_CODE, "message", own));
+        peer_fault_note(run->errors, FAULT_WORDS_CODE, own, after);
 }
 
 static void report_guest(void *self, uint16_t front, const struct act_fault *fault)

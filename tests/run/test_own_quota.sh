@@ -87,5 +87,7 @@ YAML
 expect 5 "$XENSOCK" run two.yaml
 grep -q 'E0608.*: domain 1 cannot watch its device with web\.[0-9]*: the domain itself has used up its watches' \
     err.log out.log || fail "the backend's quota is not told"
+[ "$(grep -c E0608 out.log)" = 9 ] || fail "the backend's quota is told of each of its devices"
+grep -qE 'E0608.*: and [0-9]+ more of other words' out.log || fail "the other devices are not counted"
 ! grep -q 'fault of' err.log out.log || fail "a guest is blamed"
 nothing_left

@@ -1,6 +1,6 @@
 /*
  * Faults of peers in the errors of a run: one line for the same words, few lines of different ones,
- * the rest counted, other errors left alone; nodes of the store by name.
+ * the rest counted, each code for itself, other errors left alone; nodes of the store by name.
  */
 #include "sim/run/peer_fault.h"
 
@@ -25,11 +25,11 @@ static void test_the_same_words_stand_once(void **state)
     json_t *errors = json_pack("[{s:s, s:s}]", "code", "E0603", "message", "web: no");
 
     (void)state;
-    peer_fault_note(errors, "web: no", "");
-    peer_fault_note(errors, "web: yes", "kill of dom0 at 2 ms");
-    peer_fault_note(errors, "web: no", "kill of dom0 at 2 ms");
-    peer_fault_note(errors, "web: oh", "restart of dom0 at 3 ms");
-    peer_fault_note(errors, "web: yes", "restart of dom0 at 3 ms");
+    peer_fault_note(errors, PEER_FAULT_CODE, "web: no", "");
+    peer_fault_note(errors, PEER_FAULT_CODE, "web: yes", "kill of dom0 at 2 ms");
+    peer_fault_note(errors, PEER_FAULT_CODE, "web: no", "kill of dom0 at 2 ms");
+    peer_fault_note(errors, PEER_FAULT_CODE, "web: oh", "restart of dom0 at 3 ms");
+    peer_fault_note(errors, PEER_FAULT_CODE, "web: yes", "restart of dom0 at 3 ms");
     assert_int_equal(json_array_size(errors), 4);
     assert_words(errors, 1, "web: no, 2 times");
     assert_words(errors, 2, "web: yes, 2 times, first after the kill of dom0 at 2 ms");
@@ -45,12 +45,34 @@ static void test_others_are_only_counted(void **state)
     (void)state;
     for (int i = 0; i < PEER_FAULT_MAX + 3; i++) {
         snprintf(message, sizeof(message), "web.%d: no", i);
-        peer_fault_note(errors, message, "");
+        peer_fault_note(errors, PEER_FAULT_CODE, message, "");
     }
-    peer_fault_note(errors, "web.0: no", "");
+    peer_fault_note(errors, PEER_FAULT_CODE, "web.0: no", "");
     assert_int_equal(json_array_size(errors), PEER_FAULT_MAX + 1);
     assert_words(errors, 0, "web.0: no, 2 times");
     assert_words(errors, PEER_FAULT_MAX, "and 3 more of other words");
+    json_decref(errors);
+}
+
+/* Each code has lines of its own, which do not use up another's. */
+static void test_codes_are_counted_apart(void **state)
+{
+    json_t *errors = json_array();
+    char message[24];
+
+    (void)state;
+    peer_fault_note(errors, "E0608", "web: no", "");
+    peer_fault_note(errors, PEER_FAULT_CODE, "web: no", "");
+    for (int i = 0; i < PEER_FAULT_MAX + 2; i++) {
+        snprintf(message, sizeof(message), "web.%d: no", i);
+        peer_fault_note(errors, "E0608", message, "");
+    }
+    peer_fault_note(errors, PEER_FAULT_CODE, "web: oh", "");
+    assert_int_equal(json_array_size(errors), 1 + PEER_FAULT_MAX + 2);
+    assert_words(errors, 0, "web: no");
+    assert_words(errors, 1, "web: no");
+    assert_words(errors, PEER_FAULT_MAX + 1, "and 3 more of other words");
+    assert_words(errors, PEER_FAULT_MAX + 2, "web: oh");
     json_decref(errors);
 }
 
@@ -77,6 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_same_words_stand_once),
         cmocka_unit_test(test_others_are_only_counted),
+        cmocka_unit_test(test_codes_are_counted_apart),
         cmocka_unit_test(test_nodes_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
