@@ -29,6 +29,23 @@ static void on_signal(uv_signal_t *handle, int number)
         process->asked(process->self, "interrupt");
 }
 
+#ifdef __linux__
+static void wake_no_more(void)
+{
+    prctl(PR_SET_PDEATHSIG, 0);
+}
+#endif
+
+/* One that stands still when the launcher dies (a fault of the scenario) would for ever. Not who
+ * exits: the signal would undo the stop by which a leak checker looks at it. */
+static void wake_at_launchers_end(void)
+{
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGCONT);
+    atexit(wake_no_more);
+#endif
+}
+
 static void on_said(void *self, json_t *object)
 {
     struct process *process = self;
@@ -52,10 +69,7 @@ void process_start(struct process *process, int control_fd)
     signal(SIGPIPE, SIG_IGN);
     if (control_fd < 0)
         return;
-#ifdef __linux__
-    /* one that stands still when the launcher dies (a fault of the scenario) would for ever */
-    prctl(PR_SET_PDEATHSIG, SIGCONT);
-#endif
+    wake_at_launchers_end();
     signal(SIGINT, SIG_IGN);
     process->control = control_uv_open(process->loop, control_fd, on_said, process);
 }
