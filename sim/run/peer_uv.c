@@ -138,9 +138,12 @@ static void close_conn(struct conn *conn)
         uv_close((uv_handle_t *)&conn->tcp, on_conn_closed);
 }
 
-/* The connection came to its end: `status` is UV_EOF or what broke it. */
+/* The connection came to its end: `status` is UV_EOF or what broke it. Of a reset both directions
+ * may tell. */
 static void end(struct conn *conn, int status)
 {
+    if (uv_is_closing((uv_handle_t *)&conn->tcp))
+        return;
     peer_stream_end(&conn->stream, status != UV_EOF);
     close_conn(conn);
 }
