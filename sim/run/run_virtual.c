@@ -470,7 +470,7 @@ static bool is_waited_for(const struct run_virtual *run)
 
     for (uint32_t i = 0; i < run->guest_count && !busy; i++) {
         const struct guest *guest = &run->guests[i];
-        if (!guest->front)
+        if (!guest->front || guest->through)
             continue;
         workload_waits(run_front_workloads(guest->front), text, sizeof(text), NULL);
         /* who comes again when its backend has died for good waits for the end of its time */

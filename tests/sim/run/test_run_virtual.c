@@ -489,6 +489,18 @@ static void test_a_connection_that_does_not_come(void **state)
     free_world(world);
 }
 
+/* Who is through is not waited for while another waits for its time, however long that is. */
+static void test_one_is_through_long_before_another(void **state)
+{
+    struct world *world = new_world(1000, 700);
+
+    (void)state;
+    begin(world, SCENARIO("run-virtual-idle"), (const char *[4]){NULL});
+    assert_int_equal(end(world), RUN_VIRTUAL_DONE);
+    assert_in_range(run_virtual_now_ns(world->run), 3000000000, 3100000000);
+    free_world(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_what_has_just_happened_is_not_suspected),
         cmocka_unit_test(test_serve),
         cmocka_unit_test(test_a_connection_that_does_not_come),
+        cmocka_unit_test(test_one_is_through_long_before_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
