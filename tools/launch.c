@@ -44,17 +44,22 @@ static void say_all(struct launch *launch, uint32_t kinds, const char *what)
     }
 }
 
-static void on_kill_time(uv_timer_t *timer)
+/* Parts of these kinds have had their time to end. */
+static void kill_left(struct launch *launch, uint32_t kinds)
 {
-    struct launch *launch = timer->data;
-
     for (uint32_t i = 0; i < launch->part_count; i++) {
         struct launch_part *part = &launch->parts[i];
-        if (part->exited)
+        if (!(part->kind & kinds) || part->exited)
             continue;
         launch_error(launch, "E0604", "%s had not ended and was killed", part->name);
+        part->killed = true;
         uv_process_kill(&part->process, SIGKILL);
     }
+}
+
+static void on_kill_time(uv_timer_t *timer)
+{
+    kill_left(timer->data, LAUNCH_ALL);
 }
 
 void launch_quit(struct launch *launch)
@@ -230,10 +235,16 @@ static bool all(const struct launch *launch, uint32_t kinds,
     return true;
 }
 
-/* Without a hypervisor each domain ends by itself; then so do the peers. */
+static void on_domains_kill_time(uv_timer_t *timer)
+{
+    kill_left(timer->data, LAUNCH_BACKEND | LAUNCH_FRONTEND);
+}
+
+/* Without a hypervisor each domain ends by itself; then the peers, who need none, are told to. */
 void launch_expect_end(struct launch *launch)
 {
-    uv_timer_start(&launch->timer, on_kill_time, GRACE_MS, 0);
+    uv_timer_start(&launch->timer, on_domains_kill_time, GRACE_MS, 0);
+    launch_advance(launch);
 }
 
 static bool has_exited(const struct launch_part *part)

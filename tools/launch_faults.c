@@ -5,8 +5,9 @@
  * A killed process is spawned again when its time has come and the old one was waited for. A new
  * guest goes on in its measured phase, as in virtual time (run_virtual_faults.c). Whoever is
  * told to quit must run, so what stands still goes on before.
- * Invariant: nothing happens any more when the measured phase is over or the run ends early, but
- * who is away comes again; who is not needed by then is not waited for.
+ * Invariant: nothing happens any more when the measured phase is over, the hypervisor was killed or
+ * the run ends early. In the first case who is away comes again; who is not needed by then is not
+ * waited for.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -17,7 +18,7 @@
 
 static bool happens_no_more(const struct launch *launch)
 {
-    return launch->quitting || launch->interrupted || launch->measured;
+    return launch->quitting || launch->interrupted || launch->measured || launch->hypervisor_killed;
 }
 
 static uint32_t note(struct launch *launch, enum scenario_fault_kind kind, const char *where)

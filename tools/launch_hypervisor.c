@@ -183,9 +183,19 @@ void launch_stop_hypervisor(struct launch *launch)
     rmdir(launch->runtime);
 }
 
+/* All domains are to notice: whoever stands still must run for that, who is away does not come
+ * again, and one that still joins, and so would wait for another hypervisor, ends with this one. */
 void launch_kill_hypervisor(struct launch *launch)
 {
     launch->hypervisor_killed = true;
     kill(launch->hypervisor_pid, SIGKILL);
+    launch_end_faults(launch);
+    for (uint32_t i = 0; i < launch->part_count; i++) {
+        struct launch_part *part = &launch->parts[i];
+        if (part->kind == LAUNCH_PEER || part->ready || part->exited)
+            continue;
+        part->killed = true;
+        uv_process_kill(&part->process, SIGKILL);
+    }
     launch_expect_end(launch);
 }
