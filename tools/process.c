@@ -6,6 +6,7 @@
 
 #include "tools/profile.h"
 
+#include <poll.h>
 #include <sched.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -35,6 +36,19 @@ static void wake_no_more(void)
     prctl(PR_SET_PDEATHSIG, 0);
 }
 #endif
+
+/* While it joins, the launcher's end is its own: it waits for a hypervisor that is gone with the
+ * launcher, and no loop tells it. */
+static void end_with_launcher(int control_fd)
+{
+    struct pollfd control = {.fd = control_fd};
+
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+    if (poll(&control, 1, 0) > 0 && (control.revents & POLLHUP))
+        _Exit(CMD_FAILED); /* too late for the signal */
+}
 
 /* One that stands still when the launcher dies (a fault of the scenario) would for ever. Not who
  * exits: the signal would undo the stop by which a leak checker looks at it. */
@@ -69,7 +83,7 @@ void process_start(struct process *process, int control_fd)
     signal(SIGPIPE, SIG_IGN);
     if (control_fd < 0)
         return;
-    wake_at_launchers_end();
+    end_with_launcher(control_fd);
     signal(SIGINT, SIG_IGN);
     process->control = control_uv_open(process->loop, control_fd, on_said, process);
 }
@@ -78,6 +92,8 @@ void process_signals(struct process *process)
 {
     const int numbers[2] = {SIGINT, SIGTERM};
 
+    if (process->control)
+        wake_at_launchers_end();
     for (int i = 0; i < 2; i++) {
         uv_signal_init(process->loop, &process->signals[i]);
         process->signals[i].data = process;
@@ -89,7 +105,7 @@ void process_signals(struct process *process)
 
 uint32_t process_patience_ms(const struct process *process)
 {
-    return process->control ? 1000 : 10000;
+    return process->control ? 30000 : 10000;
 }
 
 void process_stop(struct process *process)

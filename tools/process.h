@@ -33,13 +33,15 @@ struct process {
 
 /* Fill in `process` (name, self, asked and loop are set by the caller) and start listening to
  * `control_fd` unless it is negative. SIGPIPE is ignored from now on; so is SIGINT of a controlled
- * process. Until process_signals, other signals do what they do by default. */
+ * process. Until process_signals, other signals do what they do by default, and a controlled
+ * process that waits dies with its launcher. */
 void process_start(struct process *process, int control_fd);
 
 /* Start listening to signals: the loop is about to run. */
 void process_signals(struct process *process);
 
-/* How long to wait for the hypervisor, in ms: by hand it may be started later. */
+/* How long to wait for the hypervisor, in ms: by hand it may be started later; a launcher's may
+ * have many guests to attend to. */
 uint32_t process_patience_ms(const struct process *process);
 
 /* Close the handles; the loop must turn once more. */
