@@ -3,11 +3,24 @@
 
 #include "ringlib/cmdring.h"
 #include "ringlib/dialect.h"
+#include "sim/hv/store.h"
 #include "sim/run/model.h"
 #include "sim/run/scenario_keys.h"
 #include "sim/run/units.h"
 
 #include <string.h>
+
+/* What a backend needs of xenstore: its own, and for each guest. Any but domain 0 has quotas of
+ * these (backend/bus.c, be_device.c, and hypervisor_device_add for the nodes). */
+enum {
+    WATCHES_OWN = 1,
+    WATCHES_EACH = 1,
+    NODES_OWN = 1,
+    NODES_EACH = 6,
+    GUESTS_IN_QUOTA = (STORE_WATCHES_MAX + 1 - WATCHES_OWN) / WATCHES_EACH,
+};
+
+_Static_assert(GUESTS_IN_QUOTA *NODES_EACH + NODES_OWN <= STORE_NODES_MAX, "watches run out first");
 
 /* The place of a key's value if the file has it, else that of the mapping. */
 static struct diag_place value_place(const struct scenario_map *map, const char *key)
@@ -115,6 +128,36 @@ static void check_hosts(struct scenario_draft *draft)
                    scenario->hosts[i].name, guests, SCENARIO_PROCESSES_MAX);
         diag_hint(draft->yaml.diags, "lower 'count', or use mode 'virtual'");
     }
+}
+
+/* A backend's guests are known when all hosts are. */
+static void check_quota(struct scenario_draft *draft, uint32_t backend)
+{
+    const struct scenario *scenario = draft->scenario;
+    uint32_t guests = 0;
+
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        const struct scenario_host *host = &scenario->hosts[i];
+        if (host->role != SCENARIO_FRONTEND || host->backend != backend)
+            continue;
+        bool fitted = guests <= GUESTS_IN_QUOTA;
+        guests += host->count;
+        if (!fitted || guests <= GUESTS_IN_QUOTA)
+            continue;
+        diag_error(draft->yaml.diags, DIAG_QUOTA, value_place(&draft->hosts[i], "count"),
+                   "with host '%s' backend '%s' has %u guests; it is not domain 0, and xenstore's "
+                   "quota of watches lets it have %u",
+                   host->name, scenario->hosts[backend].name, guests, GUESTS_IN_QUOTA);
+        diag_hint(draft->yaml.diags, "lower 'count', or give some to '%s', which is domain 0",
+                  scenario->hosts[scenario->backend].name);
+    }
+}
+
+static void check_quotas(struct scenario_draft *draft)
+{
+    for (uint32_t i = 0; i < draft->scenario->host_count; i++)
+        if (i != draft->scenario->backend && draft->scenario->hosts[i].role == SCENARIO_BACKEND)
+            check_quota(draft, i);
 }
 
 /* Only by name: a model that is a file is read when it is used. */
@@ -519,6 +562,7 @@ void scenario_check(struct scenario_draft *draft)
     scenario->backend = host_first(draft, "backend");
     scenario->frontend = host_first(draft, "frontend");
     check_hosts(draft);
+    check_quotas(draft);
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         check_client(draft, i);
     for (uint32_t i = 0; i < scenario->peer_count; i++)

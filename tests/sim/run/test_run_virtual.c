@@ -65,12 +65,11 @@ static void free_world(struct world *world)
     free(world);
 }
 
-/* Begin a run of the scenario, changed by up to four overrides. */
-static void begin(struct world *world, const char *path, const char *const sets[4])
+/* The scenario, changed by up to four overrides. */
+static void load_scenario(struct world *world, const char *path, const char *const sets[4])
 {
     struct diag_list diags;
     uint32_t set_count = 0;
-    json_t *error;
 
     while (set_count < 4 && sets[set_count])
         set_count++;
@@ -80,12 +79,24 @@ static void begin(struct world *world, const char *path, const char *const sets[
         fail_msg("%s is faulty", path);
     }
     diag_fini(&diags);
+}
+
+static void create(struct world *world)
+{
+    json_t *error;
+
     world->run = run_virtual_create(&(struct run_virtual_config){.scenario = &world->scenario,
                                                                  .costs = &world->costs,
                                                                  .policy = &world->policy,
                                                                  .trace = &world->sink},
                                     &error);
     assert_non_null(world->run);
+}
+
+static void begin(struct world *world, const char *path, const char *const sets[4])
+{
+    load_scenario(world, path, sets);
+    create(world);
 }
 
 static void begin_asking(struct world *world)
@@ -501,6 +512,50 @@ static void test_one_is_through_long_before_another(void **state)
     free_world(world);
 }
 
+/* ---- quotas ---- */
+
+static void ignore(void *self, const struct trace_record *record)
+{
+    (void)self;
+    (void)record;
+}
+
+static void assert_used_up(const json_t *error)
+{
+    assert_string_equal(json_string_value(json_object_get(error, "code")), "E0608");
+    assert_non_null(strstr(json_string_value(json_object_get(error, "message")),
+                           "domain 1 cannot watch its device with many.128: the domain itself has "
+                           "used up its watches"));
+}
+
+/* As many as the scenario may say; more, which it may not, find a quota used up, and the backend is
+ * told of it once a guest, up to eight. */
+static void test_as_many_guests_as_quotas_allow(void **state)
+{
+    static const uint32_t mores[] = {0, 1, 12};
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct world *world = new_world(1000, 700);
+        load_scenario(world, SCENARIO("run-virtual-quota"), (const char *[4]){NULL});
+        world->scenario.hosts[3].count += mores[i];
+        world->sink = (struct trace_sink){ignore, NULL};
+        create(world);
+        assert_int_equal(end(world), i == 0 ? RUN_VIRTUAL_DONE : RUN_VIRTUAL_STALLED);
+        json_t *errors = run_virtual_errors(world->run), *reports = run_virtual_reports(world->run);
+        const json_t *last = json_array_get(errors, json_array_size(errors) - 1);
+        assert_int_equal(json_array_size(errors), mores[i] < 9 ? mores[i] : 9);
+        assert_int_equal(number(workload_of(reports, 0), "operations"), 128);
+        if (mores[i] > 0)
+            assert_used_up(json_array_get(errors, 0));
+        if (mores[i] > 8)
+            assert_int_equal(number(last, "times"), mores[i] - 8);
+        json_decref(errors);
+        json_decref(reports);
+        free_world(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_serve),
         cmocka_unit_test(test_a_connection_that_does_not_come),
         cmocka_unit_test(test_one_is_through_long_before_another),
+        cmocka_unit_test(test_as_many_guests_as_quotas_allow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
