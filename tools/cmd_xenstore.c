@@ -319,6 +319,16 @@ static int run(struct look *look, const char *action, const char *path, uint64_t
     return code;
 }
 
+/* A watch that ends before its first line would be no answer. */
+static bool take_count(const char *text, uint64_t *count)
+{
+    if (!cmd_number("--count", text, UINT32_MAX, count))
+        return false;
+    if (*count == 0)
+        fprintf(stderr, "xensock: error: --count takes a number from 1, not 0\n");
+    return *count > 0;
+}
+
 int cmd_xenstore(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -337,8 +347,7 @@ int cmd_xenstore(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'h')
             return cmd_help(help);
-        if (option == 'c' ? !cmd_number("--count", optarg, UINT32_MAX, &count)
-                          : !look_option(&look, option, optarg))
+        if (option == 'c' ? !take_count(optarg, &count) : !look_option(&look, option, optarg))
             return CMD_USAGE;
     }
     while (action < 3 && (optind == argc || strcmp(argv[optind], actions[action].name) != 0))

@@ -52,6 +52,7 @@ for line in 'ps' 'grants --runtime here word' 'ports' 'xenstore --runtime here' 
     [ ! -s out.log ] || fail "$line prints"
 done
 says 2 '--domain takes a number up to' ps --runtime here --domain 70000
+says 2 '--count takes a number from 1' xenstore watch --runtime here --count 0
 says 2 '--timeout takes a duration' ps --runtime here --timeout 0ms
 says 2 '--timeout takes a duration' ps --runtime here --timeout 61min
 says 2 '--timeout takes a duration' ps --runtime here --timeout 5
