@@ -73,6 +73,12 @@ static bool find_socket(struct look_client *client, const char *runtime, int32_t
                 runtime);
 }
 
+bool look_client_no_domain(struct look_client *client, const char *runtime, int32_t domid)
+{
+    return fail(client, LOOK_CLIENT_ABSENT, "no hypervisor in %s has a domain %" PRId32, runtime,
+                domid);
+}
+
 bool look_client_open(struct look_client *client, const char *runtime, int32_t domid,
                       uint32_t timeout_ms)
 {
@@ -88,8 +94,7 @@ bool look_client_open(struct look_client *client, const char *runtime, int32_t d
     if (errno == EAGAIN) /* its backlog is full */
         return fail(client, LOOK_CLIENT_LATE, "the hypervisor in %s accepts nobody", runtime);
     if (domid >= 0 && errno == ENOENT)
-        return fail(client, LOOK_CLIENT_ABSENT, "no hypervisor in %s has a domain %" PRId32,
-                    runtime, domid);
+        return look_client_no_domain(client, runtime, domid);
     return fail(client, LOOK_CLIENT_ABSENT, "no hypervisor serves in %s (%s: %s)", runtime,
                 address.sun_path, strerror(errno));
 }

@@ -45,6 +45,9 @@ struct look_client {
     char answer[LOOK_CLIENT_PAYLOAD_MAX + 1];
 };
 
+/* False, with the fault that this hypervisor has no such domain: however that was found out. */
+bool look_client_no_domain(struct look_client *client, const char *runtime, int32_t domid);
+
 /* Connect to the xenstore of the hypervisor in `runtime`: as a tool of domain 0 (`domid` -1), or as
  * domain `domid`, with its rights. Each answer may take `timeout_ms`. False with a fault. Undo,
  * also then: look_client_close. */

@@ -205,8 +205,7 @@ json_t *look_domains(struct look *look)
     if (look->domain < 0 || json_array_size(domains) > 0)
         return domains;
     json_decref(domains);
-    look->client.fault = LOOK_CLIENT_REFUSED;
-    snprintf(look->client.refusal, sizeof(look->client.refusal), "ENOENT");
+    look_client_no_domain(&look->client, look->runtime, look->domain);
     return NULL;
 }
 
