@@ -10,6 +10,7 @@
 #include "sim/run/record.h"
 #include "sim/run/report.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <xxhash.h>
@@ -126,14 +127,19 @@ static void add_peer(struct verdict *verdict, const char *name, const json_t *re
 }
 
 /* An address of the scenario cannot be listened on: a fault of what was asked for, with its place.
- */
+ * Of several ports from there on it is this one. */
 static void cannot_listen(struct verdict *verdict, struct diag_place place, const char *what,
-                          const char *reason)
+                          uint64_t port, const char *reason)
 {
-    diag_error(verdict->diags, DIAG_CANNOT_LISTEN, place, "%s cannot listen: %s", what, reason);
+    char on[32] = "";
+
+    if (port > 0)
+        snprintf(on, sizeof(on), " on port %" PRIu64, port);
+    diag_error(verdict->diags, DIAG_CANNOT_LISTEN, place, "%s cannot listen%s: %s", what, on,
+               reason);
     diag_hint(verdict->diags, "choose an address of this host and a free port");
-    breach(verdict, CMD_SCENARIO, "E0115", "%s:%u:%u: %s cannot listen: %s",
-           verdict->diags->names[place.source], place.line, place.column, what, reason);
+    breach(verdict, CMD_SCENARIO, "E0115", "%s:%u:%u: %s cannot listen%s: %s",
+           verdict->diags->names[place.source], place.line, place.column, what, on, reason);
 }
 
 /* Long as one list of what a workload's record has. */
@@ -176,6 +182,7 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
                (unsigned long long)number(workload, "mismatches"), error);
     if (number(workload, "bind_error") > 0)
         cannot_listen(verdict, spec->place, name,
+                      spec->listeners > 1 ? number(workload, "bind_port") : 0,
                       err_name((int32_t)number(workload, "bind_error")));
     else if (number(workload, "errors") > 0)
         breach(verdict, CMD_FAILED, "E0401", "%s: %llu failed: %s", name,
@@ -275,7 +282,7 @@ static void add_errors(struct verdict *verdict)
         const json_t *peer = json_object_get(error, "peer");
         if (peer) {
             const struct scenario_peer *of = &verdict->scenario->peers[json_integer_value(peer)];
-            cannot_listen(verdict, of->place, of->name,
+            cannot_listen(verdict, of->place, of->name, 0,
                           json_string_value(json_object_get(error, "code")));
             continue;
         }

@@ -18,21 +18,20 @@ json_t *report_hist_json(const struct metrics_hist *hist)
 json_t *report_workload(const char *name, const struct workload_result *result)
 {
     return json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:o?, s:o?, s:o?, s:I, s:s, "
-        "s:i, "
-        "s:I, s:I, s:I, s:I, s:I}",
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:s, s:o?, s:o?, s:o?, s:I, "
+        "s:s, s:i, s:I, s:I, s:I, s:I, s:I}",
         "name", name, "duration_ns", (json_int_t)result->duration_ns, "bytes",
         (json_int_t)result->bytes, "operations", (json_int_t)result->operations, "sent_bytes",
         (json_int_t)result->sent_bytes, "received_bytes", (json_int_t)result->received_bytes,
         "mismatches", (json_int_t)result->mismatches, "errors", (json_int_t)result->errors,
         "connections", (json_int_t)result->connections, "connected", (json_int_t)result->connected,
-        "bind_error", -result->bind_error, "error", result->first_error_text, "latency",
-        report_hist_json(result->latency), "service", report_hist_json(result->service), "released",
-        report_hist_json(result->released), "backlog", (json_int_t)result->backlog, "xxh128",
-        result->received_xxh128, "listeners", (int)result->listeners, "accepted_least",
-        (json_int_t)result->accepted_least, "accepted_most", (json_int_t)result->accepted_most,
-        "starved", (json_int_t)result->starved, "lost", (json_int_t)result->lost, "resumed",
-        (json_int_t)result->resumed);
+        "bind_error", -result->bind_error, "bind_port", (int)result->bind_port, "error",
+        result->first_error_text, "latency", report_hist_json(result->latency), "service",
+        report_hist_json(result->service), "released", report_hist_json(result->released),
+        "backlog", (json_int_t)result->backlog, "xxh128", result->received_xxh128, "listeners",
+        (int)result->listeners, "accepted_least", (json_int_t)result->accepted_least,
+        "accepted_most", (json_int_t)result->accepted_most, "starved", (json_int_t)result->starved,
+        "lost", (json_int_t)result->lost, "resumed", (json_int_t)result->resumed);
 }
 
 static const struct counter {

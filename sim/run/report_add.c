@@ -74,7 +74,7 @@ static void add_workload(json_t *sum, json_t *one, bool single)
     {
         if (strcmp(key, "duration_ns") == 0)
             add_largest(sum, key, number(one, key));
-        else if (strcmp(key, "bind_error") == 0 || json_is_string(value))
+        else if (strncmp(key, "bind_", 5) == 0 || json_is_string(value))
             add_first(sum, key, value);
         else if (json_is_object(value))
             add_hist(sum, key, value);

@@ -154,6 +154,7 @@ void run_virtual_merge(struct workload_result *sum, const struct workload_result
     if (sum->errors + sum->mismatches == 0) {
         sum->first_error = one->first_error;
         sum->bind_error = one->bind_error;
+        sum->bind_port = one->bind_port;
         memcpy(sum->first_error_text, one->first_error_text, sizeof(sum->first_error_text));
     }
     if (one->duration_ns > sum->duration_ns)

@@ -76,7 +76,8 @@ struct workload_result {
     uint64_t starved; /* over the whole run: how often a serve found no room to accept */
     uint64_t accepted_least, accepted_most;
     int32_t first_error; /* -ERR_*, 0 if none */
-    int32_t bind_error;  /* serve: why it could not bind or listen */
+    int32_t bind_error;  /* serve: why it could not bind or listen, */
+    uint32_t bind_port;  /* and on which port */
     char first_error_text[160];
     char received_xxh128[40]; /* of all received bytes, one socket and external peers only */
     const struct metrics_hist *latency; /* as in workload_times: of all guests that share them */

@@ -90,6 +90,7 @@ struct wl {
     uint32_t running; /* conns not through with their repeats */
     bool finished;    /* a bounded one did what it had to, or failed */
     int32_t first_error, bind_error;
+    uint32_t bind_port;
     char first_error_text[160];
     /* serve */
     struct listener *listeners; /* spec->listeners of them */

@@ -53,6 +53,7 @@ bool workload_result(const struct workload_set *set, uint32_t i, struct workload
         .connected = wl->connected,
         .first_error = wl->first_error,
         .bind_error = wl->bind_error,
+        .bind_port = wl->bind_port,
         .latency = wl->times->latency,
         .service = wl->times->service,
         .released = wl->times->released,

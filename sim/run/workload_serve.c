@@ -351,6 +351,18 @@ static void listener_lost(struct wl *wl, struct listener *listener)
     wl->set->live--;
 }
 
+/* It listens on fewer ports than it should: the first of those that could not be had is told. */
+static void not_listening(struct wl *wl, const struct listener *listener, const char *what,
+                          int32_t ret)
+{
+    if (wl->bind_error == 0) {
+        wl->bind_error = ret;
+        wl->bind_port =
+            call_addr_port(&wl->spec->listen.addr) + (uint32_t)(listener - wl->listeners);
+    }
+    fail(wl, what, ret);
+}
+
 static void bound(struct wl *wl, struct listener *listener, int32_t ret)
 {
     struct workload_set *set = wl->set;
@@ -368,9 +380,7 @@ static void bound(struct wl *wl, struct listener *listener, int32_t ret)
     }
     listener->live = false;
     set->live--;
-    if (wl->bind_error == 0)
-        wl->bind_error = ret;
-    fail(wl, "bind", ret);
+    not_listening(wl, listener, "bind", ret);
 }
 
 static void listens(struct wl *wl, struct listener *listener, int32_t ret)
@@ -380,9 +390,7 @@ static void listens(struct wl *wl, struct listener *listener, int32_t ret)
         return;
     }
     if (ret < 0) {
-        if (wl->bind_error == 0)
-            wl->bind_error = ret;
-        fail(wl, "listen on", ret);
+        not_listening(wl, listener, "listen on", ret);
         return;
     }
     wl->listening |= ++wl->listening_count == wl->spec->listeners;

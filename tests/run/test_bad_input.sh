@@ -169,13 +169,19 @@ expect 0 "$XENSOCK" check --quiet base.yaml
 
 # A port that somebody has: of a peer, by default place and by --set, and of a guest that listens.
 start holder python3 -c 'import socket, time
-one = socket.socket()
-one.bind(("127.0.0.1", 0))
-one.listen()
-print(one.getsockname()[1], flush=True)
+held = []
+for host in "127.0.0.1", "127.0.0.77":
+    held.append(socket.socket())
+    held[-1].bind((host, 0))
+    held[-1].listen()
+    print(held[-1].getsockname()[1], flush=True)
 time.sleep(60)'
-within 10 grep -qs . holder.log
-taken=127.0.0.1:$(cat holder.log)
+holds_both()
+{
+    [ "$(wc -l <holder.log)" = 2 ]
+}
+within 10 holds_both
+taken=127.0.0.1:$(head -n 1 holder.log)
 sed "s/{kind: sink}/{kind: sink, listen: \"$taken\"}/" base.yaml >taken.yaml
 expect 3 "$XENSOCK" run --out result taken.yaml
 said err.log "taken.yaml:8:33: error[E0115]: drain cannot listen: EADDRINUSE
@@ -190,6 +196,11 @@ sed "s/kind: stream/kind: serve/; s/connect_to: drain/listen: \"$taken\"/; /byte
     base.yaml >serve.yaml
 expect 3 "$XENSOCK" run --out result serve.yaml
 said err.log "serve.yaml:14:13: error[E0115]: bulk cannot listen: EADDRINUSE"
+# Of several ports it is the one that somebody has, at an address that nobody else uses.
+taken=$(sed -n 2p holder.log)
+sed "s/listen: .*/listen: \"127.0.0.77:$((taken - 2))\"\n    listeners: 4/" serve.yaml >several.yaml
+expect 3 "$XENSOCK" run --out result several.yaml
+said err.log "several.yaml:14:13: error[E0115]: bulk cannot listen on port $taken: EADDRINUSE"
 expect 3 "$XENSOCK" peer taken.yaml drain
 said err.log EADDRINUSE
 kill "$pid"

@@ -156,15 +156,16 @@ static void test_what_went_wrong_first(void **state)
 {
     const struct workload_result good = {.bytes = 1}, read = {.bytes = 0};
     const struct workload_result bad = {
-        .errors = 2, .bind_error = -ERR_ACCES, .first_error_text = "bind: EACCES"};
+        .errors = 2, .bind_error = -ERR_ACCES, .bind_port = 7, .first_error_text = "bind: EACCES"};
     const struct workload_result worse = {
-        .errors = 1, .bind_error = -ERR_NOMEM, .first_error_text = "bind: ENOMEM"};
+        .errors = 1, .bind_error = -ERR_NOMEM, .bind_port = 9, .first_error_text = "bind: ENOMEM"};
 
     add(*state, WEB, &good, &read, NULL);
     add(*state, WEB, &bad, &read, "grants_left");
     add(*state, WEB, &worse, &read, "ports_left");
     assert_int_equal(number(workload(*state, 0), "errors"), 3);
     assert_int_equal(number(workload(*state, 0), "bind_error"), ERR_ACCES);
+    assert_int_equal(number(workload(*state, 0), "bind_port"), 7);
     assert_string_equal(json_string_value(json_object_get(workload(*state, 0), "error")),
                         "bind: EACCES");
     const json_t *front = json_object_get(*state, "frontend");
