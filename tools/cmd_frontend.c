@@ -141,18 +141,23 @@ static void up(void *self)
 static void on_progress(uv_timer_t *timer)
 {
     struct frontend *frontend = timer->data;
+    const struct workload_set *workloads = run_front_workloads(frontend->front);
     uint64_t bytes = 0, operations = 0;
+    char waits_for[256];
 
+    workload_expects(workloads, waits_for, sizeof(waits_for));
+    if (!waits_for[0])
+        workload_waits(workloads, waits_for, sizeof(waits_for), NULL);
     for (uint32_t i = 0; i < frontend->scenario.workload_count; i++) {
         struct workload_result result;
-        workload_result(run_front_workloads(frontend->front), i, &result);
+        workload_result(workloads, i, &result);
         bytes += result.sent_bytes + result.received_bytes;
         operations += result.operations;
     }
     control_uv_say(frontend->process.control,
-                   json_pack("{s:s, s:I, s:I, s:i}", "event", "progress", "bytes",
+                   json_pack("{s:s, s:I, s:I, s:i, s:s}", "event", "progress", "bytes",
                              (json_int_t)bytes, "operations", (json_int_t)operations, "phase",
-                             (int)workload_phase(run_front_workloads(frontend->front))));
+                             (int)workload_phase(workloads), "waits_for", waits_for));
 }
 
 static void finish(struct frontend *frontend)

@@ -109,8 +109,13 @@ static void on_timeout(uv_timer_t *timer)
 {
     struct launch *launch = timer->data;
 
-    launch_error(launch, "E0501", "stalled: the run had not ended after %s (timeout)",
-                 units_format_duration(launch->scenario->timeout_ns).text);
+    char *who = launch_stall(launch);
+    json_array_append_new(
+        launch->outcome->errors,
+        json_pack("{s:s, s:o}", "code", "E0501", "message",
+                  json_sprintf("stalled: the run had not ended after %s (timeout)%s",
+                               units_format_duration(launch->scenario->timeout_ns).text, who)));
+    free(who);
     launch->outcome->code = CMD_BROKEN;
     interrupt(launch);
 }
@@ -158,6 +163,8 @@ static void progress(struct launch *launch, struct launch_part *part, const json
 
     part->bytes = (uint64_t)json_integer_value(json_object_get(object, "bytes"));
     part->operations = (uint64_t)json_integer_value(json_object_get(object, "operations"));
+    const char *waits_for = json_string_value(json_object_get(object, "waits_for"));
+    snprintf(part->waits_for, sizeof(part->waits_for), "%s", waits_for ? waits_for : "");
     if (!launch->options->progress || now_ns - launch->progress_ns < PROGRESS_NS)
         return;
     for (uint32_t i = 0; i < launch->part_count; i++) {

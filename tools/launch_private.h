@@ -1,5 +1,5 @@
 /* What launch.c (the course of a run), launch_parts.c (its processes), launch_hypervisor.c and
- * launch_faults.c (what happens to them) share. */
+ * launch_faults.c (what happens to them) and launch_stall.c (what they wait for) share. */
 #ifndef XENSOCK_TOOLS_LAUNCH_PRIVATE_H
 #define XENSOCK_TOOLS_LAUNCH_PRIVATE_H
 
@@ -36,6 +36,7 @@ struct launch_part {
     bool terminated;                      /* by a SIGTERM of somebody else's */
     bool up, listening, measuring, ended; /* a guest, see launch.h */
     uint64_t bytes, operations;           /* a guest's so far, for progress */
+    char waits_for[256];                  /* and what it said last that its workloads wait for */
     /* faults: */
     bool killed;                       /* on purpose */
     bool returning;                    /* and is to come again, when: */
@@ -106,6 +107,9 @@ void launch_close_faults(struct launch *launch);   /* their handles; they are in
 void launch_part_closed(struct launch_part *part); /* its process's handle has */
 void launch_part_up(struct launch_part *part);     /* its device is */
 uint64_t launch_until_ns(const struct launch_part *guest); /* its measured phase; 0: not begun */
+
+/* launch_stall.c */
+char *launch_stall(const struct launch *launch); /* who waits for what, a line each; to be freed */
 
 /* launch_parts.c */
 void launch_peers(struct launch *launch);

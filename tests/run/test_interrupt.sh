@@ -223,6 +223,8 @@ EOF
 start stalled "$XENSOCK" run --out result mute.yaml
 ended "$pid" 5 10
 grep -q 'error\[E0501\]: stalled' stalled.log || fail "the stall is not reported"
+grep -q '^   web      waits: ask: 1 of its sockets; socket 0 waits for ' stalled.log ||
+    fail "what is waited for is not told"
 holds result/result.json "$partial" '"E0501" in e' 'm["operations.ask"]["value"] == 0' \
     'm["throughput.put"]["value"] >= 0'
 kill "$mute"
