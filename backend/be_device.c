@@ -181,7 +181,26 @@ static void begin(struct be *be, struct step_out *out)
     phase_set(be, BE_WAITING, out);
     be->broken = false;
     be->doubting = false;
+    be->looked = false;
     publish(be, XENBUS_INITWAIT, out);
+}
+
+/* Operations under way, but for the one read that a front writing its state all the time keeps
+ * going. */
+static uint32_t under_way(const struct be *be)
+{
+    return be->ops - (be->reading_state ? 1u : 0u);
+}
+
+/* The front begins, and its state was read before, since we offered: another device may stand where
+ * ours stood, whose nodes we never wrote. (A guest that died and came again so quickly that the bus
+ * never saw its directory missing.) */
+static void offer_again(struct be *be, struct step_out *out)
+{
+    if (under_way(be) == 0)
+        publish(be, XENBUS_INITWAIT, out);
+    else
+        watched(be, out); /* `nodes` may be on their way still */
 }
 
 /* What the front's state means to us in each phase. */
@@ -200,7 +219,10 @@ static void other_changed(struct be *be, struct step_out *out)
             read_node(be, DIALECT_KEY_ORDER, out);
         } else if (other == XENBUS_CLOSING || other == XENBUS_CLOSED) {
             closing(be, out);
+        } else if (other == XENBUS_INITIALISING && be->looked) {
+            offer_again(be, out);
         }
+        be->looked = true;
         break;
     case BE_READING:
     case BE_ATTACHING:
@@ -253,13 +275,6 @@ static bool front_left(const struct be *be)
 {
     return be->impatient || (be->other != XENBUS_INITIALISED && be->other != XENBUS_CONNECTED &&
                              be->other != XENBUS_CLOSING);
-}
-
-/* Operations under way, but for the one read that a front writing its state all the time keeps
- * going. */
-static uint32_t under_way(const struct be *be)
-{
-    return be->ops - (be->reading_state ? 1u : 0u);
 }
 
 /* Ring and port go when no socket uses them any more. */

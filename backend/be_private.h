@@ -89,6 +89,7 @@ struct be {
     bool stopping, broken; /* EV_STOP came; the guest broke the protocol */
     bool reading_state, reread_state;
     bool doubting; /* a node is missing, an attach failed: its fault, unless it closed or died */
+    bool looked;   /* the front's state was read since we offered */
     enum dialect_key doubted; /* the node */
     bool unwatching;
     bool impatient;       /* the front is not waited for any more */

@@ -144,6 +144,19 @@ static void back_follows_a_front_that_gives_up(void **state)
     pair_close(&pair);
 }
 
+/* The toolstack may take a device away and put another in its place between two looks of ours: one
+ * whose nodes we never wrote, and whose guest waits for them. */
+static void back_offers_again_where_another_device_may_stand(void **state)
+{
+    (void)state;
+    pair_open(&pair, &(struct pair_config){.no_front = true});
+    pair_write(&pair, PAIR_BACK, "state", "1");
+    front_says("1");
+    assert_string_equal(node("/local/domain/0/backend/xensock/1/0/state"), "2");
+    assert_string_equal(pair.back_states, "22");
+    assert_int_equal(pair.back_fault_count, 0);
+}
+
 /* A front that does not wait for 2 after its 6, nor says 1, is served from the 3 it says. */
 static void back_begins_at_once_with_who_did_not_wait(void **state)
 {
@@ -354,6 +367,7 @@ int main(void)
         TEST(back_faults_name_what_was_read),
         TEST(front_faults_name_what_was_read),
         CLOSED(back_follows_a_front_that_gives_up),
+        CLOSED(back_offers_again_where_another_device_may_stand),
         TEST(back_begins_at_once_with_who_did_not_wait),
         CLOSED(doubt_ends_with_the_life_it_arose_in),
         TEST(impatience_ends_with_the_life_it_arose_in),
