@@ -50,8 +50,8 @@ static bool is_ready(const struct conn *conn)
 /* The socket idle for longest; one that was lost meanwhile is forgotten here. */
 static struct conn *first_idle(struct wl *wl)
 {
-    while (wl->idle && !is_ready(wl->idle))
-        wl->idle = wl->idle->next;
+    for (; wl->idle && !is_ready(wl->idle); wl->idle = wl->idle->next)
+        wl->idle->idle = false;
     return wl->idle;
 }
 

@@ -17,8 +17,16 @@ for _ in range(count):
 EOF
 }
 
-# loaded FILE DURATION: all kinds of workloads at the same time, without end; the port of the one
-# that listens is free. Faults are to be appended.
+# What is to be done in the last life of a guest, and takes half a second: so it ends only when all
+# who died are back, however slow the machine, and a fault that is due before finds it at work.
+once='kind: request-response, connect_to: echo, operations: 6, arrivals: {kind: fixed, rate: 10/s}'
+
+# Number of faults from which the devices came again: for the expressions of holds.
+# shellcheck disable=SC2034
+recovered='sum(one["recovery_ns"] is not None for one in f)'
+
+# loaded FILE DURATION: all kinds of workloads at the same time, without end, and some with one; the
+# port of the one that listens is free. Faults are to be appended.
 loaded()
 {
     cat >"$1" <<EOF
@@ -38,6 +46,9 @@ workload:
   - {name: put, kind: stream, connect_to: drain, sockets: 2}
   - {name: get, kind: stream, connect_to: spring, direction: down}
   - {name: ask, kind: request-response, connect_to: echo, sockets: 3}
+  - {name: once, $once}
+  - {name: up, kind: stream, connect_to: drain, bytes: 64KiB}
+  - {name: down, kind: stream, connect_to: spring, direction: down, bytes: 64KiB}
   - {name: answer, kind: serve, listen: "127.0.0.1:$(free_port)"}
 faults:
 EOF

@@ -6,7 +6,8 @@
 
 more=() # options
 
-# ends MODE DURATION FAULT...: it ends by itself, by its duration, in good order.
+# ends MODE DURATION FAULT...: it ends by itself, by its duration, in good order. Which faults happen
+# before that is the machine's in real time.
 ends()
 {
     local mode=$1 duration=$2
@@ -34,7 +35,7 @@ EOS
     printf '  - {%s}\n' "$@" >>ends.yaml
     expect 0 "$XENSOCK" run --out result "${more[@]}" ends.yaml
     nothing_left
-    right result/result.json "len(f) >= $#"
+    right result/result.json "len(f) >= $# or r['mode'] == 'emulated'"
 }
 
 # by NS: what had to be waited for beside the duration is little.

@@ -7,7 +7,8 @@
 seed=${1-20261122}
 echo "seed $seed"
 
-# dies HOST SEED: 50 times, to be back soon.
+# dies HOST SEED EXPRESSION...: up to 50 times, to be back soon: a fault that finds its host dead does
+# not happen, and how often one does is the machine's.
 dies()
 {
     loaded load.yaml 2400ms
@@ -16,15 +17,15 @@ dies()
     done
     expect 0 "$XENSOCK" run --out result load.yaml
     nothing_left
-    right result/result.json 'len(f) >= 40' \
-        'sum(one["recovery_ns"] is not None for one in f) >= 30' \
-        'm["operations.ask"]["value"] > 0' 'm["bytes.put"]["value"] > 0' \
-        'm["bytes.get"]["value"] > 0'
+    right result/result.json '0 < len(f) <= 50' 'm["operations.once"]["value"] == 6' \
+        'm["bytes.up"]["value"] >= 64 << 10' 'm["bytes.down"]["value"] >= 64 << 10' "${@:3}"
 }
 
-dies web "$seed"
-dies dom0 $((seed + 1))
-holds result/result.json 'm["resumed.ask"]["value"] >= 30' 'm["lost.ask"]["value"] >= 60'
+# the last life had all to do
+dies web "$seed" 'f[-1]["recovery_ns"] is not None'
+# the guest lived on: each of its sockets failed once a device
+dies dom0 $((seed + 1)) "m['resumed.ask']['value'] >= $recovered > 0" \
+    '0 < m["lost.ask"]["value"] <= 3 * (m["resumed.ask"]["value"] + 1)'
 
 # The hypervisor, in a process of its own: whoever has lost it says so and ends.
 for at in $(moments $((seed + 2)) 25 0 1 4); do
@@ -59,6 +60,7 @@ for at in $(moments $((seed + 4)) 25 0 1 9); do
     within 2 nobody
 done
 sed -i '/pause/d; /faults:/d' load.yaml
-sed -i 's/^duration: .*/duration: 20ms/' load.yaml
+# to the end of all that the client sends, however long it takes
+sed -i 's/^duration: .*/duration: 20ms/; s/kind: serve,/kind: serve, accepts: 6,/' load.yaml
 expect 0 "$XENSOCK" run --runtime "$work/stale" --out result load.yaml
 nothing_left
