@@ -30,7 +30,9 @@ struct net_ops {
     void (*poll)(struct net *net, uint64_t token, uint64_t listener);
     void (*read)(struct net *net, uint64_t token, const struct shared_iov *iov, uint32_t count);
     void (*write)(struct net *net, uint64_t token, const struct shared_iov *iov, uint32_t count);
+    void (*shutdown)(struct net *net, uint64_t token);
     void (*close)(struct net *net, uint64_t token);
+    void (*reset)(struct net *net, uint64_t token);
     bool (*next)(struct net *net, struct ev *ev);
     void (*destroy)(struct net *net);
 };
@@ -95,6 +97,13 @@ static inline void net_write(struct net *net, uint64_t token, const struct share
     net->ops->write(net, token, iov, count);
 }
 
+/* End the own direction of a connected socket: the other side reads the end of the stream after the
+ * last byte. Once per socket, no completion; a write in flight or afterwards gives -ERR_PIPE. */
+static inline void net_shutdown(struct net *net, uint64_t token)
+{
+    net->ops->shutdown(net, token);
+}
+
 /* Cancel whatever is in flight under `token` (it completes with -ERR_CANCELED, unless its result
  * was already there), then close what the token names, if anything. EV_NET_CLOSE, ret 0, comes
  * after all of that. A listener's pending accepts and polls carry their own tokens: close those
@@ -102,6 +111,14 @@ static inline void net_write(struct net *net, uint64_t token, const struct share
 static inline void net_close(struct net *net, uint64_t token)
 {
     net->ops->close(net, token);
+}
+
+/* Close as net_close does, but a connected socket with a reset: what is in flight is lost; of the
+ * other side's reads one fails with -ERR_CONNRESET, after the bytes it has received, and the rest
+ * give 0; of its writes one fails so and the rest with -ERR_PIPE. EV_NET_CLOSE. */
+static inline void net_reset(struct net *net, uint64_t token)
+{
+    net->ops->reset(net, token);
 }
 
 /* Take the next completion; false when there is none now. */

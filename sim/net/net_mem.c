@@ -25,7 +25,7 @@ struct mem_op {
 
 struct mem_socket {
     uint64_t token;
-    bool open;
+    bool open, shut, reset;
     unsigned char *written;
     size_t bytes;
     UT_hash_handle hh;
@@ -100,6 +100,7 @@ static void open_socket(struct net_mem *mem, uint64_t token)
     }
     assert(!socket->open);
     socket->open = true;
+    socket->shut = socket->reset = false;
     socket->bytes = 0;
     mem->base.counters.sockets_now++;
 }
@@ -237,6 +238,14 @@ static void mem_write(struct net *net, uint64_t token, const struct shared_iov *
     submit_transfer(mem_of(net), EV_NET_WRITE, token, iov, count);
 }
 
+static void mem_shutdown(struct net *net, uint64_t token)
+{
+    struct mem_socket *socket = find_socket(mem_of(net), token);
+
+    assert(socket != NULL && socket->open && !socket->shut);
+    socket->shut = true;
+}
+
 static void mem_close(struct net *net, uint64_t token)
 {
     struct net_mem *mem = mem_of(net);
@@ -255,6 +264,13 @@ static void mem_close(struct net *net, uint64_t token)
         mem->base.counters.closes++;
     }
     finish(mem, submit(mem, EV_NET_CLOSE, token), 0);
+}
+
+static void mem_reset(struct net *net, uint64_t token)
+{
+    if (is_open(mem_of(net), token))
+        find_socket(mem_of(net), token)->reset = true;
+    mem_close(net, token);
 }
 
 static bool mem_next(struct net *net, struct ev *ev)
@@ -302,7 +318,9 @@ static const struct net_ops mem_ops = {
     .poll = mem_poll,
     .read = mem_read,
     .write = mem_write,
+    .shutdown = mem_shutdown,
     .close = mem_close,
+    .reset = mem_reset,
     .next = mem_next,
     .destroy = mem_destroy,
 };
@@ -365,6 +383,15 @@ const unsigned char *net_mem_written(struct net *net, uint64_t token, uint64_t *
 
     *bytes = socket == NULL ? 0 : socket->bytes;
     return socket == NULL ? NULL : socket->written;
+}
+
+enum net_mem_end net_mem_end(struct net *net, uint64_t token)
+{
+    const struct mem_socket *socket = find_socket(mem_of(net), token);
+
+    if (socket == NULL || (socket->open && !socket->shut))
+        return NET_MEM_OPEN;
+    return socket->reset ? NET_MEM_RESET : socket->open ? NET_MEM_SHUT : NET_MEM_CLOSED;
 }
 
 uint32_t net_mem_sockets(const struct net *net)

@@ -36,6 +36,11 @@ uint32_t net_mem_settle(struct net *net);
  * Owned by `net`, valid until the next write completes. NULL and 0 bytes if it never was open. */
 const unsigned char *net_mem_written(struct net *net, uint64_t token, uint64_t *bytes);
 
+/* How far a socket has ended, by net_shutdown, net_close or net_reset; one that never was open is
+ * as one that has not. */
+enum net_mem_end { NET_MEM_OPEN, NET_MEM_SHUT, NET_MEM_CLOSED, NET_MEM_RESET };
+enum net_mem_end net_mem_end(struct net *net, uint64_t token);
+
 /* Open sockets, for leak checks. */
 uint32_t net_mem_sockets(const struct net *net);
 

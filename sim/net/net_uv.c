@@ -1,7 +1,7 @@
 /*
  * Real TCP sockets on a libuv loop: own non-blocking descriptors watched through uv_poll_t, since
  * uv_tcp_t of libuv 1.44 reports a busy port only at listen, reads into one buffer and accepts
- * before it is asked. Never looks at a byte, never decides whom to connect to.
+ * before it is asked. Never decides whom to connect to; bytes: net_uv_stream.c.
  *
  * Every operation is tried first and waits for the loop on EAGAIN; a transfer shorter than asked
  * counts as EAGAIN for the next one. Watching is lazy, because each change of a mask costs libuv
@@ -20,88 +20,18 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
-
-#include "sim/net/net_uv.h"
-
-#include "ringlib/err.h"
-#include "sim/net/net_host.h"
+#include "sim/net/net_uv_private.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
-#include <uthash.h>
 #include <utlist.h>
 
-static_assert(sizeof(struct shared_iov) == sizeof(struct iovec), "spans are passed as iovecs");
-static_assert(offsetof(struct shared_iov, base) == offsetof(struct iovec, iov_base), "base");
-static_assert(offsetof(struct shared_iov, length) == offsetof(struct iovec, iov_len), "length");
-
-struct tcp;
-
-struct completion {
-    struct completion *prev, *next; /* in net_uv.done; prev is NULL while not queued */
-    struct tcp *tcp;
-    enum ev_kind kind;
-    int32_t ret;
-};
-
-enum direction { IN, OUT };
-
-static const int interest[] = {[IN] = UV_READABLE, [OUT] = UV_WRITABLE};
-
-struct transfer {
-    struct completion done;
-    struct iovec iov[2];
-    int count;
-    size_t wanted_bytes;
-    bool posted;
-    bool dry; /* the last one was short: the next would only meet EAGAIN */
-};
-
-struct tcp {
-    struct net_uv *net;
-    uint64_t token;
-    uv_poll_t poll;
-    int fd;   /* -1: none, and then `poll` is not in use */
-    int mask; /* what `poll` watches */
-    bool connecting;
-    bool close_owed;              /* EV_NET_CLOSE is due once the handle is closed */
-    uint32_t holds;               /* 1 while named or closing, 1 a queued completion */
-    struct completion opened;     /* CONNECT, BIND, ACCEPT or POLL */
-    struct completion listened;   /* LISTEN */
-    struct completion closed;     /* CLOSE */
-    struct transfer transfers[2]; /* by enum direction */
-    struct tcp *listener;         /* of a pending ACCEPT or POLL, and then */
-    struct tcp *prev, *next;      /* in one of the listener's two lists: */
-    struct tcp *accepts, *polls;  /* in order of submission */
-    UT_hash_handle hh;
-};
-
-static_assert(sizeof(struct tcp) <= 1024, "private memory of a socket");
-
-struct net_uv {
-    struct net base; /* first: struct net * is struct net_uv * */
-    uv_loop_t *loop;
-    void (*wake)(void *self);
-    void *self;
-    struct tcp *named;       /* by token */
-    struct completion *done; /* in order of completion */
-    uint32_t handles;        /* uv handles not closed yet */
-    bool destroyed;
-};
-
-static struct net_uv *uv_of(struct net *net)
-{
-    return (struct net_uv *)(void *)net;
-}
-
-static struct tcp *tcp_find(struct net_uv *net, uint64_t token)
+struct tcp *net_uv_find(struct net_uv *net, uint64_t token)
 {
     struct tcp *tcp;
 
@@ -130,7 +60,7 @@ static struct tcp *tcp_alloc(struct net_uv *net, uint64_t token, enum ev_kind op
 
 static struct tcp *tcp_name(struct net_uv *net, uint64_t token, enum ev_kind opened_by)
 {
-    assert(tcp_find(net, token) == NULL);
+    assert(net_uv_find(net, token) == NULL);
 
     struct tcp *tcp = tcp_alloc(net, token, opened_by);
 
@@ -144,7 +74,7 @@ static void tcp_drop(struct tcp *tcp)
         free(tcp);
 }
 
-static void complete(struct completion *done, int32_t ret)
+void net_uv_complete(struct completion *done, int32_t ret)
 {
     assert(done->prev == NULL);
     done->ret = ret;
@@ -167,7 +97,7 @@ static void on_closed(uv_handle_t *handle)
     net->base.counters.sockets_now--;
     net->base.counters.closes++;
     if (tcp->close_owed && !net->destroyed) {
-        complete(&tcp->closed, 0);
+        net_uv_complete(&tcp->closed, 0);
         net->wake(net->self);
     }
     tcp_drop(tcp);
@@ -187,7 +117,7 @@ static void tcp_forget(struct tcp *tcp)
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
-static void tcp_watch(struct tcp *tcp, int mask)
+void net_uv_watch(struct tcp *tcp, int mask)
 {
     if (mask == tcp->mask)
         return;
@@ -238,14 +168,14 @@ static void tcp_opened(struct tcp *tcp, int32_t ret)
 
     counters->connects += ret == 0 && tcp->opened.kind == EV_NET_CONNECT;
     counters->accepts += ret == 0 && tcp->opened.kind == EV_NET_ACCEPT;
-    complete(&tcp->opened, ret);
+    net_uv_complete(&tcp->opened, ret);
     if (ret < 0)
         tcp_forget(tcp);
 }
 
 static void tcp_connect(struct net *net, uint64_t token, const struct call_addr *addr)
 {
-    struct tcp *tcp = tcp_name(uv_of(net), token, EV_NET_CONNECT);
+    struct tcp *tcp = tcp_name(net_uv_of(net), token, EV_NET_CONNECT);
     union net_host_addr host;
     socklen_t length = net_host_addr(&host, addr);
     int32_t ret = tcp_open(tcp, addr);
@@ -255,7 +185,7 @@ static void tcp_connect(struct net *net, uint64_t token, const struct call_addr 
     /* an interrupted connect goes on in the background like any other */
     if (ret == -ERR_INPROGRESS || ret == -ERR_INTR) {
         tcp->connecting = true;
-        tcp_watch(tcp, UV_WRITABLE);
+        net_uv_watch(tcp, UV_WRITABLE);
     } else {
         tcp_opened(tcp, ret);
     }
@@ -269,13 +199,13 @@ static void connect_event(struct tcp *tcp)
     if (getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &number, &length) < 0)
         number = errno;
     tcp->connecting = false;
-    tcp_watch(tcp, 0);
+    net_uv_watch(tcp, 0);
     tcp_opened(tcp, -net_host_error(number));
 }
 
 static void tcp_bind(struct net *net, uint64_t token, const struct call_addr *addr)
 {
-    struct tcp *tcp = tcp_name(uv_of(net), token, EV_NET_BIND);
+    struct tcp *tcp = tcp_name(net_uv_of(net), token, EV_NET_BIND);
     union net_host_addr host;
     socklen_t length = net_host_addr(&host, addr);
     int32_t ret = tcp_open(tcp, addr);
@@ -289,13 +219,13 @@ static void tcp_bind(struct net *net, uint64_t token, const struct call_addr *ad
 
 static void tcp_listen(struct net *net, uint64_t token, uint32_t backlog)
 {
-    struct tcp *tcp = tcp_find(uv_of(net), token);
+    struct tcp *tcp = net_uv_find(net_uv_of(net), token);
     int32_t ret = 0;
 
     assert(tcp != NULL && tcp->fd >= 0);
     if (listen(tcp->fd, backlog > INT_MAX ? INT_MAX : (int)backlog) < 0)
         ret = -net_host_error(errno);
-    complete(&tcp->listened, ret);
+    net_uv_complete(&tcp->listened, ret);
 }
 
 /* The list of its listener that a pending ACCEPT or POLL waits in. */
@@ -309,9 +239,9 @@ static struct tcp **waiting_list(struct tcp *tcp)
 static struct tcp *start_waiting(struct net *net, uint64_t token, uint64_t listener,
                                  enum ev_kind kind)
 {
-    struct tcp *tcp = tcp_name(uv_of(net), token, kind);
+    struct tcp *tcp = tcp_name(net_uv_of(net), token, kind);
 
-    tcp->listener = tcp_find(uv_of(net), listener);
+    tcp->listener = net_uv_find(net_uv_of(net), listener);
     assert(tcp->listener != NULL && tcp->listener->fd >= 0);
 
     struct tcp **list = waiting_list(tcp);
@@ -349,7 +279,7 @@ static void accept_pending(struct tcp *listener)
         int32_t ret = accept_one(listener, tcp);
 
         if (ret == -ERR_AGAIN) {
-            tcp_watch(listener, UV_READABLE);
+            net_uv_watch(listener, UV_READABLE);
             return;
         }
         stop_waiting(tcp);
@@ -370,7 +300,7 @@ static void tcp_poll(struct net *net, uint64_t token, uint64_t listener)
 {
     struct tcp *tcp = start_waiting(net, token, listener, EV_NET_POLL);
 
-    tcp_watch(tcp->listener, UV_READABLE);
+    net_uv_watch(tcp->listener, UV_READABLE);
 }
 
 /* An event that serves accepts says nothing of what is left for polls: the next one does. */
@@ -384,99 +314,8 @@ static void listener_event(struct tcp *listener)
     }
     DL_FOREACH_SAFE (listener->polls, tcp, next) {
         stop_waiting(tcp);
-        complete(&tcp->opened, 0);
+        net_uv_complete(&tcp->opened, 0);
         tcp_forget(tcp);
-    }
-}
-
-/* Returns bytes or -errno of the host. */
-static ssize_t transfer_once(struct tcp *tcp, enum direction direction)
-{
-    struct transfer *transfer = &tcp->transfers[direction];
-    const struct msghdr message = {.msg_iov = transfer->iov, .msg_iovlen = (size_t)transfer->count};
-    ssize_t bytes;
-
-    do
-        bytes = direction == IN ? readv(tcp->fd, transfer->iov, transfer->count)
-                                : sendmsg(tcp->fd, &message, MSG_NOSIGNAL);
-    while (bytes < 0 && errno == EINTR);
-    return bytes < 0 ? -errno : bytes;
-}
-
-static void count_transfer(struct net_counters *counters, enum direction direction, size_t bytes)
-{
-    *(direction == IN ? &counters->reads : &counters->writes) += bytes > 0;
-    *(direction == IN ? &counters->read_bytes : &counters->written_bytes) += bytes;
-}
-
-static void transfer_wait(struct tcp *tcp, enum direction direction)
-{
-    struct net_counters *counters = &tcp->net->base.counters;
-
-    *(direction == IN ? &counters->read_waits : &counters->write_waits) += 1;
-    tcp_watch(tcp, tcp->mask | interest[direction]);
-}
-
-static void transfer_done(struct transfer *transfer, int32_t ret)
-{
-    transfer->posted = false;
-    complete(&transfer->done, ret);
-}
-
-static void transfer_try(struct tcp *tcp, enum direction direction)
-{
-    struct transfer *transfer = &tcp->transfers[direction];
-    ssize_t bytes = transfer_once(tcp, direction);
-
-    if (bytes == -EAGAIN) {
-        transfer_wait(tcp, direction);
-    } else if (bytes < 0) {
-        transfer_done(transfer, -net_host_error((int)-bytes));
-    } else {
-        transfer->dry = (size_t)bytes < transfer->wanted_bytes;
-        count_transfer(&tcp->net->base.counters, direction, (size_t)bytes);
-        transfer_done(transfer, (int32_t)bytes);
-    }
-}
-
-static void transfer_post(struct tcp *tcp, enum direction direction, const struct shared_iov *iov,
-                          uint32_t count)
-{
-    assert(tcp != NULL && tcp->fd >= 0 && !tcp->connecting);
-
-    struct transfer *transfer = &tcp->transfers[direction];
-
-    assert(!transfer->posted && transfer->done.prev == NULL);
-    memcpy(transfer->iov, iov, count * sizeof(*iov));
-    transfer->count = (int)count;
-    transfer->wanted_bytes = iov[0].length + (count > 1 ? iov[1].length : 0);
-    assert(transfer->wanted_bytes <= INT32_MAX);
-    transfer->posted = true;
-    if (transfer->dry)
-        transfer_wait(tcp, direction);
-    else
-        transfer_try(tcp, direction);
-}
-
-static void tcp_read(struct net *net, uint64_t token, const struct shared_iov *iov, uint32_t count)
-{
-    transfer_post(tcp_find(uv_of(net), token), IN, iov, count);
-}
-
-static void tcp_write(struct net *net, uint64_t token, const struct shared_iov *iov, uint32_t count)
-{
-    transfer_post(tcp_find(uv_of(net), token), OUT, iov, count);
-}
-
-/* Reading goes first: after a reset only the first of the two learns ECONNRESET. */
-static void transfer_event(struct tcp *tcp, int events)
-{
-    for (enum direction direction = IN; direction <= OUT; direction++) {
-        if (!(events & interest[direction]))
-            continue;
-        tcp->transfers[direction].dry = false;
-        if (tcp->transfers[direction].posted)
-            transfer_try(tcp, direction);
     }
 }
 
@@ -501,9 +340,9 @@ static void on_event(uv_poll_t *handle, int status, int events)
     if (tcp->connecting) {
         connect_event(tcp);
     } else {
-        tcp_watch(tcp, tcp->mask & (~events | wanted_mask(tcp)));
+        net_uv_watch(tcp, tcp->mask & (~events | wanted_mask(tcp)));
         listener_event(tcp);
-        transfer_event(tcp, events);
+        net_uv_transfer_event(tcp, events);
     }
     if (net->done != NULL)
         net->wake(net->self);
@@ -512,24 +351,24 @@ static void on_event(uv_poll_t *handle, int status, int events)
 static void cancel_pending(struct tcp *tcp)
 {
     if (tcp->connecting)
-        complete(&tcp->opened, -ERR_CANCELED);
+        net_uv_complete(&tcp->opened, -ERR_CANCELED);
     if (tcp->listener != NULL) {
         stop_waiting(tcp);
-        complete(&tcp->opened, -ERR_CANCELED);
+        net_uv_complete(&tcp->opened, -ERR_CANCELED);
     }
     for (enum direction direction = IN; direction <= OUT; direction++)
         if (tcp->transfers[direction].posted)
-            transfer_done(&tcp->transfers[direction], -ERR_CANCELED);
+            net_uv_transfer_done(&tcp->transfers[direction], -ERR_CANCELED);
 }
 
 /* Closing a token that names nothing (its CONNECT failed meanwhile) completes like any other. */
 static void tcp_close(struct net *net, uint64_t token)
 {
-    struct tcp *tcp = tcp_find(uv_of(net), token);
+    struct tcp *tcp = net_uv_find(net_uv_of(net), token);
 
     if (tcp == NULL) {
-        tcp = tcp_alloc(uv_of(net), token, EV_NET_CLOSE);
-        complete(&tcp->closed, 0);
+        tcp = tcp_alloc(net_uv_of(net), token, EV_NET_CLOSE);
+        net_uv_complete(&tcp->closed, 0);
         tcp_drop(tcp);
         return;
     }
@@ -538,13 +377,24 @@ static void tcp_close(struct net *net, uint64_t token)
     if (tcp->fd >= 0)
         tcp->close_owed = true;
     else
-        complete(&tcp->closed, 0);
+        net_uv_complete(&tcp->closed, 0);
     tcp_forget(tcp);
+}
+
+/* The kernel resets what is closed without patience. */
+static void tcp_reset(struct net *net, uint64_t token)
+{
+    const struct linger none = {.l_onoff = 1};
+    const struct tcp *tcp = net_uv_find(net_uv_of(net), token);
+
+    if (tcp != NULL && tcp->fd >= 0)
+        setsockopt(tcp->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    tcp_close(net, token);
 }
 
 static bool tcp_next(struct net *net, struct ev *ev)
 {
-    struct net_uv *uv = uv_of(net);
+    struct net_uv *uv = net_uv_of(net);
     struct completion *done = uv->done;
 
     if (done == NULL)
@@ -558,7 +408,7 @@ static bool tcp_next(struct net *net, struct ev *ev)
 
 static void tcp_destroy(struct net *net)
 {
-    struct net_uv *uv = uv_of(net);
+    struct net_uv *uv = net_uv_of(net);
     struct tcp *tcp, *next;
     struct ev ignored;
 
@@ -577,9 +427,11 @@ static const struct net_ops tcp_ops = {
     .listen = tcp_listen,
     .accept = tcp_accept,
     .poll = tcp_poll,
-    .read = tcp_read,
-    .write = tcp_write,
+    .read = net_uv_read,
+    .write = net_uv_write,
+    .shutdown = net_uv_shutdown,
     .close = tcp_close,
+    .reset = tcp_reset,
     .next = tcp_next,
     .destroy = tcp_destroy,
 };

@@ -239,7 +239,7 @@ static void virtual_close(struct net *net, uint64_t token)
     close_token(net_virtual_host_of(net), token, false);
 }
 
-void net_virtual_reset(struct net *net, uint64_t token)
+static void virtual_reset(struct net *net, uint64_t token)
 {
     close_token(net_virtual_host_of(net), token, true);
 }
@@ -296,7 +296,9 @@ static const struct net_ops virtual_ops = {
     .poll = net_virtual_listen_poll,
     .read = net_virtual_stream_read,
     .write = net_virtual_stream_write,
+    .shutdown = net_virtual_stream_shutdown,
     .close = virtual_close,
+    .reset = virtual_reset,
     .next = virtual_next,
     .destroy = virtual_destroy,
 };

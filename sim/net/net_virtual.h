@@ -53,15 +53,6 @@ void net_virtual_reborn(struct net *host, struct vcpu *vcpu);
 void net_virtual_set_link(struct net *a, struct net *b, const struct net_link *link);
 const struct net_link *net_virtual_link(const struct net *a, const struct net *b);
 
-/* End the own direction of a connected socket: the other side reads the end of the stream after the
- * last byte. No completion. Once per socket; writing afterwards gives -ERR_PIPE. */
-void net_virtual_shutdown(struct net *host, uint64_t token);
-
-/* Close as net_close does, but with a reset: what is in flight is lost; of the other side's reads
- * one fails with -ERR_CONNRESET, after the bytes it has received, and the rest give 0; of its
- * writes one fails so and the rest with -ERR_PIPE. EV_NET_CLOSE. */
-void net_virtual_reset(struct net *host, uint64_t token);
-
 /* Where a bound or listening socket of a host is; asserts that it is one. */
 struct call_addr net_virtual_address(const struct net *host, uint64_t token);
 

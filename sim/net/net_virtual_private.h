@@ -230,6 +230,7 @@ void net_virtual_stream_read(struct net *net, uint64_t token, const struct share
                              uint32_t count);
 void net_virtual_stream_write(struct net *net, uint64_t token, const struct shared_iov *iov,
                               uint32_t count);
+void net_virtual_stream_shutdown(struct net *net, uint64_t token);
 
 /* A side opens; it holds its conn. */
 void net_virtual_stream_open(struct virtual_side *side, struct virtual_host *host);

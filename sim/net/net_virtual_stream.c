@@ -368,7 +368,7 @@ void net_virtual_stream_close(struct virtual_side *side, uint64_t at_ns, bool ab
     net_virtual_stream_drop(side->conn);
 }
 
-void net_virtual_shutdown(struct net *net, uint64_t token)
+void net_virtual_stream_shutdown(struct net *net, uint64_t token)
 {
     struct virtual_host *host = net_virtual_host_of(net);
     struct virtual_socket *socket = net_virtual_find(host, token);

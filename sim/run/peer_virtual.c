@@ -168,7 +168,7 @@ static void send_next(struct conn *conn)
     }
     hold(&conn->out, 0);
     if (conn->peer->streams.kind == SCENARIO_PEER_SOURCE) {
-        net_virtual_shutdown(conn->peer->net, conn->token);
+        net_shutdown(conn->peer->net, conn->token);
         post_read(conn);
     }
 }

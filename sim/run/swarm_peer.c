@@ -34,7 +34,7 @@ static void leave(struct swarm *swarm, struct swarm_conn *conn, bool reset)
     conn->left |= reset || !conn->peer.ended;
     conn->peer.state = SWARM_CLOSING;
     if (reset)
-        net_virtual_reset(swarm->peer_net, CONN + conn->number);
+        net_reset(swarm->peer_net, CONN + conn->number);
     else
         net_close(swarm->peer_net, CONN + conn->number);
 }
@@ -42,7 +42,7 @@ static void leave(struct swarm *swarm, struct swarm_conn *conn, bool reset)
 static void shut(struct swarm *swarm, struct swarm_conn *conn)
 {
     conn->shut = true;
-    net_virtual_shutdown(swarm->peer_net, CONN + conn->number);
+    net_shutdown(swarm->peer_net, CONN + conn->number);
 }
 
 static void post_read(struct swarm *swarm, struct swarm_conn *conn)

@@ -190,7 +190,7 @@ int64_t vpeer_hear(struct vpeer *vpeer, uint64_t token, uint8_t *bytes, size_t s
 
 void vpeer_shut(struct vpeer *vpeer, uint64_t token)
 {
-    net_virtual_shutdown(vpeer->other, token);
+    net_shutdown(vpeer->other, token);
 }
 
 void vpeer_assert_ended(struct vpeer *vpeer, uint64_t token)

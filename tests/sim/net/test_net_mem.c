@@ -192,6 +192,25 @@ static void test_close_keeps_results_already_there(void **state)
     expect_done(net, EV_NET_CLOSE, SOCK, 0);
 }
 
+static void test_how_far_it_has_ended(void **state)
+{
+    struct net *net = *state;
+
+    connect_socket(net, SOCK);
+    connect_socket(net, OTHER);
+    assert_int_equal(net_mem_end(net, SOCK), NET_MEM_OPEN);
+    net_shutdown(net, SOCK);
+    assert_int_equal(net_mem_end(net, SOCK), NET_MEM_SHUT);
+    net_close(net, SOCK);
+    assert_int_equal(net_mem_end(net, SOCK), NET_MEM_CLOSED);
+    net_reset(net, OTHER);
+    assert_int_equal(net_mem_end(net, OTHER), NET_MEM_RESET);
+    expect_done(net, EV_NET_CLOSE, SOCK, 0);
+    expect_done(net, EV_NET_CLOSE, OTHER, 0);
+    connect_socket(net, OTHER);
+    assert_int_equal(net_mem_end(net, OTHER), NET_MEM_OPEN);
+}
+
 static void test_close_of_a_pending_connect(void **state)
 {
     struct net *net = *state;
@@ -239,6 +258,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_writes_read_memory_at_completion, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_cancels_then_completes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_keeps_results_already_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_how_far_it_has_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_of_a_pending_connect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_accept_and_poll, setup, teardown),
     };

@@ -5,6 +5,8 @@
 
 #include "tests/sim/net/uv_fixture.h"
 
+#include <errno.h>
+
 static void reset(int fd)
 {
     const struct linger linger = {.l_onoff = 1, .l_linger = 0};
@@ -128,6 +130,42 @@ static void test_end_of_stream(void **state)
     expect(f, EV_NET_READ, A, 0);
     net_read(f->net, A, &iov, 1);
     expect(f, EV_NET_READ, A, 0);
+}
+
+/* What the other side sends still comes after the end of the own direction. */
+static void test_shutdown_ends_one_direction(void **state)
+{
+    struct fixture *f = *state;
+    int peer = connect_peer(f, A);
+    char in[8];
+    const struct shared_iov iov = {in, sizeof(in)};
+
+    net_read(f->net, A, &iov, 1);
+    net_shutdown(f->net, A);
+    assert_int_equal(recv(peer, in, sizeof(in), 0), 0);
+    assert_int_equal(send(peer, "abc", 3, 0), 3);
+    expect(f, EV_NET_READ, A, 3);
+    net_write(f->net, A, &iov, 1);
+    expect(f, EV_NET_WRITE, A, -ERR_PIPE);
+    net_close(f->net, A);
+    expect(f, EV_NET_CLOSE, A, 0);
+    close(peer);
+}
+
+static void test_reset_tells_the_other_side(void **state)
+{
+    struct fixture *f = *state;
+    int peer = connect_peer(f, A);
+    char in[8];
+    const struct shared_iov iov = {in, sizeof(in)};
+
+    net_read(f->net, A, &iov, 1);
+    net_reset(f->net, A);
+    expect(f, EV_NET_READ, A, -ERR_CANCELED);
+    expect(f, EV_NET_CLOSE, A, 0);
+    assert_int_equal(recv(peer, in, sizeof(in), 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    close(peer);
 }
 
 static void test_reset_while_reading(void **state)
@@ -281,6 +319,8 @@ static const struct CMUnitTest tests[] = {
     UV_TEST(test_two_spans),
     UV_TEST(test_partial_writes),
     UV_TEST(test_end_of_stream),
+    UV_TEST(test_shutdown_ends_one_direction),
+    UV_TEST(test_reset_tells_the_other_side),
     UV_TEST(test_reset_while_reading),
     UV_TEST(test_reset_with_nothing_posted),
     UV_TEST(test_close_cancels_transfers_first),

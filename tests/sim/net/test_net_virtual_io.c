@@ -69,7 +69,7 @@ static void post_write(struct end *end)
     if (length > 0)
         net_write(end->host->net, end->token, iov, length > 1 ? 2 : 1);
     else
-        net_virtual_shutdown(end->host->net, end->token);
+        net_shutdown(end->host->net, end->token);
 }
 
 static void post_read(struct end *end)
@@ -288,7 +288,7 @@ static void test_half_close(struct host *first, uint64_t a, struct host *second,
     uint32_t sent;
 
     send_bytes(first, a, "last", 4);
-    net_virtual_shutdown(first->net, a);
+    net_shutdown(first->net, a);
     expect_write(first, a, -ERR_PIPE);
     expect_text(second, b, "last");
     expect_read(second, b, 0);
@@ -334,7 +334,7 @@ static void test_shutdown_ends_a_write_that_waits(void **state)
     expect_write(client, A, 1); /* the one before has not been acknowledged: it waits */
     start_write(client, A, "x", 1);
     expect_quiet(client);
-    net_virtual_shutdown(client->net, A);
+    net_shutdown(client->net, A);
     expect(client, EV_NET_WRITE, A, -ERR_PIPE);
 }
 
@@ -346,7 +346,7 @@ static void test_reset(struct host *first, uint64_t a, struct host *second, uint
     send_bytes(first, a, "there", 5);
     settle(first->world);
     send_bytes(first, a, "lost", 4);
-    net_virtual_reset(first->net, a);
+    net_reset(first->net, a);
     expect(first, EV_NET_CLOSE, a, 0);
     expect_quiet(second);
     expect_text(second, b, "there");
@@ -395,7 +395,7 @@ static void test_reset_ends_what_waits(void **state)
     start_read(server, B, in, sizeof(in));
     expect_quiet(server);
     run_until(world, SECOND);
-    net_virtual_reset(client->net, A);
+    net_reset(client->net, A);
     assert_int_equal(expect(server, EV_NET_READ, B, -ERR_CONNRESET), SECOND + 50 * US);
     assert_int_equal(expect(server, EV_NET_WRITE, B, -ERR_CONNRESET), SECOND + 50 * US);
     expect_queued(server, B, 65536, 0); /* what the client had got, and nobody reads */
@@ -514,7 +514,7 @@ static void test_trace_of_states(void **state)
     connect_pair(world);
     close_socket(client, A);
     expect_read(server, B, 0);
-    net_virtual_reset(server->net, B);
+    net_reset(server->net, B);
     settle(world);
     for (uint32_t i = 0; i < world->traced_count; i++) {
         const struct trace_record *record = &world->traced[i];

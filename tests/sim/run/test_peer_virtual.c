@@ -94,7 +94,7 @@ static void test_endless_source(void **state)
     vpeer_tell(vpeer, SCENARIO_PEER_SOURCE, PAYLOAD_DOWN, 0, 0);
     assert_int_equal(vpeer_hear(vpeer, 1, got, 3000000), 3000000);
     assert_int_equal(payload_check(payload_key(PEERS_SEED, PEERS_STREAM), 0, got, 3000000), -1);
-    net_virtual_reset(vpeer->other, 1);
+    net_reset(vpeer->other, 1);
     vpeer_settle(vpeer);
     assert_int_equal(vpeer_counters(vpeer)->open, 0);
     peers_assert_faults(vpeer_counters(vpeer), peers_no_faults);
@@ -117,7 +117,7 @@ static void test_reset(void **state)
 
     vpeer_tell(vpeer, SCENARIO_PEER_SINK, PAYLOAD_UP, 1000, 10);
     vpeer_settle(vpeer);
-    net_virtual_reset(vpeer->other, 1);
+    net_reset(vpeer->other, 1);
     vpeer_settle(vpeer);
     assert_int_equal(vpeer_counters(vpeer)->open, 0);
     assert_int_equal(vpeer_counters(vpeer)->bytes_in, 10);
