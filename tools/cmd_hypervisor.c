@@ -41,14 +41,20 @@ struct machine {
     uint32_t device_count, domain_count;
 };
 
+struct serving {
+    struct process process;
+    struct hypervisor_uv *host;
+};
+
 static void asked(void *self, const char *what)
 {
-    struct hypervisor_uv **host = self;
+    struct serving *serving = self;
 
     (void)what;
-    if (*host)
-        hypervisor_uv_stop(*host);
-    *host = NULL;
+    if (serving->host)
+        hypervisor_uv_stop(serving->host);
+    serving->host = NULL;
+    process_stop(&serving->process);
 }
 
 static void report(void *self, uint16_t domid, const char *reason)
@@ -108,31 +114,32 @@ static void say_serving(const struct machine *machine)
     printf(" in %s\n", machine->runtime);
 }
 
-static int run(const struct machine *machine)
+static int run(const struct machine *machine, int control_fd)
 {
     uv_loop_t *loop = uv_default_loop();
-    struct hypervisor_uv *host = NULL;
-    struct process process = {.name = "hypervisor", .loop = loop, .self = &host, .asked = asked};
+    struct serving serving = {.process = {.name = "hypervisor", .loop = loop, .asked = asked}};
+    const struct hypervisor_uv_config config = {.runtime = machine->runtime,
+                                                .domains = machine->domains,
+                                                .domain_count = machine->domain_count,
+                                                .devices = machine->devices,
+                                                .device_count = machine->device_count,
+                                                .report = report};
     char error[512];
 
-    process_start(&process, -1);
-    process_signals(&process);
-    host = hypervisor_uv_start(loop,
-                               &(struct hypervisor_uv_config){.runtime = machine->runtime,
-                                                              .domains = machine->domains,
-                                                              .domain_count = machine->domain_count,
-                                                              .devices = machine->devices,
-                                                              .device_count = machine->device_count,
-                                                              .report = report},
-                               error, sizeof(error));
-    int code = host ? CMD_OK : CMD_USAGE;
-    if (host)
-        say_serving(machine);
+    serving.process.self = &serving;
+    process_start(&serving.process, control_fd);
+    process_signals(&serving.process);
+    serving.host = hypervisor_uv_start(loop, &config, error, sizeof(error));
+    int code = serving.host ? CMD_OK : CMD_USAGE;
+    if (!serving.host)
+        process_error(&serving.process, "E0601", "%s", error);
+    else if (serving.process.control)
+        process_say_event(&serving.process, "ready");
     else
-        fprintf(stderr, "xensock hypervisor: error[E0601]: %s\n", error);
+        say_serving(machine);
     fflush(stdout);
-    uv_run(loop, UV_RUN_DEFAULT);
-    process_stop(&process);
+    if (!serving.host)
+        process_stop(&serving.process);
     uv_run(loop, UV_RUN_DEFAULT);
     uv_loop_close(loop);
     return code;
@@ -140,17 +147,23 @@ static int run(const struct machine *machine)
 
 int cmd_hypervisor(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"runtime", required_argument, NULL, 'r'}, {"guest", required_argument, NULL, 'g'},
-        {"backend", required_argument, NULL, 'b'}, {"device", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"runtime", required_argument, NULL, 'r'},
+                                            {"guest", required_argument, NULL, 'g'},
+                                            {"backend", required_argument, NULL, 'b'},
+                                            {"device", required_argument, NULL, 'd'},
+                                            {"control", required_argument, NULL, 'k'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     static struct machine machine;
     uint16_t guests[DEVICES_MAX] = {1}, guest, backend = 0;
     uint32_t guest_count = 0;
-    int option;
+    uint64_t control_fd;
+    int option, control = -1;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 'r')
+        if (option == 'k' && cmd_number("--control", optarg, 1u << 20, &control_fd))
+            control = (int)control_fd;
+        else if (option == 'r')
             machine.runtime = optarg;
         else if (option == 'g' && guest_count < DEVICES_MAX && cmd_domid("--guest", optarg, &guest))
             guests[guest_count++] = guest;
@@ -170,5 +183,5 @@ int cmd_hypervisor(int argc, char **argv)
     for (uint32_t i = 0; i < guest_count; i++)
         if (!add_device(&machine, guests[i], backend))
             return CMD_USAGE;
-    return run(&machine);
+    return run(&machine, control);
 }

@@ -15,9 +15,7 @@
 #include "sim/run/hypervisor_uv.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -114,17 +112,6 @@ static bool fork_hypervisor(struct launch *launch, char error[ERROR_BYTES])
 
 /* ---- either way ---- */
 
-/* A directory of the run's own under the user's runtime directory. */
-static bool own_runtime(struct launch *launch)
-{
-    const char *base = getenv("XDG_RUNTIME_DIR");
-
-    snprintf(launch->runtime, sizeof(launch->runtime), "%s/xensock-XXXXXX",
-             base && strlen(base) < 64 && access(base, W_OK) == 0 ? base : "/tmp");
-    launch->own_runtime = mkdtemp(launch->runtime) != NULL;
-    return launch->own_runtime;
-}
-
 static bool is_killed(const struct scenario *scenario)
 {
     for (uint32_t i = 0; i < scenario->fault_count; i++)
@@ -140,7 +127,8 @@ bool launch_start_hypervisor(struct launch *launch)
 
     if (launch->options->runtime)
         snprintf(launch->runtime, sizeof(launch->runtime), "%s", launch->options->runtime);
-    if (!launch->options->runtime && !own_runtime(launch)) {
+    launch->own_runtime = !launch->options->runtime && runtime_dir_make(launch->runtime);
+    if (!launch->options->runtime && !launch->own_runtime) {
         launch_error(launch, "E0601", "%s", error);
         return false;
     }
@@ -155,18 +143,6 @@ bool launch_start_hypervisor(struct launch *launch)
     return started;
 }
 
-/* What a killed hypervisor could not remove, in a directory that nobody else knows. */
-static void clear_runtime(const struct launch *launch)
-{
-    DIR *directory = opendir(launch->runtime);
-    const struct dirent *entry;
-
-    while (directory && (entry = readdir(directory)))
-        unlinkat(dirfd(directory), entry->d_name, 0); /* "." and ".." refuse */
-    if (directory)
-        closedir(directory);
-}
-
 void launch_stop_hypervisor(struct launch *launch)
 {
     if (launch->hypervisor)
@@ -177,10 +153,8 @@ void launch_stop_hypervisor(struct launch *launch)
     if (launch->hypervisor_pid > 0)
         waitpid(launch->hypervisor_pid, NULL, 0);
     launch->hypervisor_pid = launch->hypervisor_end = 0;
-    if (!launch->own_runtime)
-        return;
-    clear_runtime(launch);
-    rmdir(launch->runtime);
+    if (launch->own_runtime)
+        runtime_dir_remove(launch->runtime);
 }
 
 /* All domains are to notice: whoever stands still must run for that, who is away does not come

@@ -5,6 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "tools/child.h"
 #include "tools/launch_private.h"
 
 #include <assert.h>
@@ -152,42 +153,21 @@ static struct launch_part *add_part(struct launch *launch, enum launch_kind kind
     return part;
 }
 
-/* Long as one sequence with one undo: a descriptor pair, the child that gets one end, our control.
- */
 static void spawn(struct launch_part *part, struct args *args)
 {
     struct launch *launch = part->launch;
-    char program[4096];
-    size_t bytes = sizeof(program);
-    uv_os_sock_t ends[2];
+    int fd;
 
     arg(args, "--control");
     arg(args, "3");
-    if (uv_exepath(program, &bytes) < 0 || uv_socketpair(SOCK_STREAM, 0, ends, 0, 0) < 0) {
-        launch_error(launch, "E0606", "cannot start %s", part->name);
+    int ret = child_spawn(launch->loop, &part->process, args->list, on_part_exit, &fd);
+    if (ret < 0) {
+        launch_error(launch, "E0606", "cannot start %s: %s", part->name, uv_strerror(ret));
         launch_fail(launch, CMD_UNSUPPORTED);
         return;
     }
-    uv_stdio_container_t stdio[4] = {{.flags = UV_IGNORE},
-                                     {.flags = UV_INHERIT_FD, .data.fd = 2},
-                                     {.flags = UV_INHERIT_FD, .data.fd = 2},
-                                     {.flags = UV_INHERIT_FD, .data.fd = ends[1]}};
-    uv_process_options_t options = {.exit_cb = on_part_exit,
-                                    .file = program,
-                                    .args = args->list,
-                                    .stdio_count = 4,
-                                    .stdio = stdio};
-    int ret = uv_spawn(launch->loop, &part->process, &options);
-    close(ends[1]);
-    part->control = control_uv_open(launch->loop, ends[0], on_said, part);
+    part->control = control_uv_open(launch->loop, fd, on_said, part);
     part->exited = false;
-    if (ret < 0) {
-        launch_error(launch, "E0606", "cannot start %s: %s", part->name, uv_strerror(ret));
-        part->exited = true;
-        control_uv_close(part->control);
-        uv_close((uv_handle_t *)&part->process, NULL);
-        launch_fail(launch, CMD_UNSUPPORTED);
-    }
 }
 
 static void start_backend(struct launch_part *part)

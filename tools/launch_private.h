@@ -8,6 +8,7 @@
 #include "sim/run/record.h"
 #include "sim/run/scenario_domains.h"
 #include "tools/launch.h"
+#include "tools/runtime_dir.h"
 
 #include <uv.h>
 
@@ -69,7 +70,7 @@ struct launch {
     pid_t hypervisor_pid;
     int hypervisor_end; /* which ends when this closes */
     bool hypervisor_killed;
-    char runtime[128];
+    char runtime[RUNTIME_DIR_BYTES];
     bool own_runtime, quitting, ended;
     bool spawned, started, served, measuring, measured, asked; /* how far the guests have come */
     bool interrupted;                                          /* they were told to end */
