@@ -54,6 +54,7 @@ static void on_check(uv_check_t *check)
     bool more = exec_turn(domain->exec, now_ns);
     uint64_t due_ns = exec_deadline_ns(domain->exec);
 
+    uv_idle_stop(&handles->idle); /* before `turned`, which may kick */
     if (domain->config.turned) {
         uint64_t wanted_ns = domain->config.turned(domain->config.self, now_ns);
         due_ns = wanted_ns < due_ns ? wanted_ns : due_ns;
@@ -62,8 +63,6 @@ static void on_check(uv_check_t *check)
         return;
     if (more || exec_called(domain->exec))
         domain_uv_kick(domain);
-    else
-        uv_idle_stop(&domain->handles->idle);
     timer_uv_set(domain->timer, due_ns);
 }
 

@@ -1,0 +1,157 @@
+/*
+ * What the files of forward share: forward.c (pairs and their ends, completions, upcalls),
+ * forward_bytes.c (bytes both ways), forward_listen.c (listeners). Invariants stand in forward.c.
+ */
+#ifndef XENSOCK_SIM_RUN_FORWARD_PRIVATE_H
+#define XENSOCK_SIM_RUN_FORWARD_PRIVATE_H
+
+#include "sim/run/forward.h"
+#include "sim/run/socks.h"
+
+#include <utlist.h>
+
+enum { FORWARD_BACKLOG = 128 }; /* beside the guest */
+
+/* Tokens of the program's side: a rule's listener, or a pair. */
+static const uint64_t forward_listener_token = UINT64_C(1) << 63;
+
+/* What comes when the answer is sent. */
+enum talk_next {
+    TALK_MORE, /* the program says more */
+    TALK_WAIT, /* nothing: its target is on the way */
+    TALK_JOIN, /* the bytes */
+    TALK_END,  /* the end */
+};
+
+/* What a SOCKS program and we say before the bytes. */
+struct talk {
+    struct socks socks;
+    enum talk_next next;
+    uint32_t asked; /* the number of its name's question */
+};
+
+/* One direction. */
+struct flow {
+    unsigned char *bytes; /* FORWARD_FLOW_BYTES, while the pair is in use */
+    uint32_t from, to;
+    bool busy;  /* the program's side reads into it or writes from it */
+    bool ended; /* there is no more to come */
+};
+
+struct pair {
+    struct forward *forward;
+    struct pair *prev, *next; /* in `idle` or `held` */
+    uint32_t rule;
+    uint32_t number;
+    uint64_t sock;
+    bool named, socketed;  /* it has a token, a socket */
+    bool inside, outside;  /* the program's connection, the guest's socket is open */
+    bool closing, leaving; /* the token, the socket is on its way out */
+    bool counted, joined, held;
+    struct talk *talk; /* SOCKS, before its bytes */
+    uint64_t due_ns;   /* held: when the peer has been silent for too long */
+    struct flow up, down;
+};
+
+struct rule {
+    bool listening;
+    uint32_t accepts; /* that wait: at most 1, REMOTE ACCEPTS */
+    bool named;       /* LOCAL: its token is in use */
+    uint64_t sock;    /* REMOTE: the listener */
+    bool bound;       /* it exists */
+};
+
+struct forward {
+    struct forward_config config;
+    struct forward_counters counters;
+    struct rule rules[FORWARD_RULES_MAX];
+    struct pair *pairs;
+    uint32_t pair_count;
+    struct pair *idle, *held;
+    uint32_t in_use;
+    struct pair **by_slot; /* of the frontend's sockets */
+    uint32_t names_asked;
+    uint64_t now_ns, retry_ns;
+    bool lost; /* the device was there, and went */
+    bool stopped;
+};
+
+static inline uint64_t forward_token_of(const struct pair *pair)
+{
+    return pair->number;
+}
+
+/* ---- forward.c ---- */
+
+/* A call of the frontend: its turn; then what it was, without bytes or with, and what it gave. */
+struct step_out *forward_begin(struct forward *forward);
+int64_t forward_end(struct forward *forward, uint8_t call, uint64_t sock, int64_t ret);
+int64_t forward_end_io(struct pair *pair, uint8_t call, uint32_t bytes, int64_t ret);
+
+/* A pair for a rule, with nothing on either side; NULL: there is none left, or no memory. Give one
+ * back. */
+struct pair *forward_pair_take(struct forward *forward, uint32_t rule);
+void forward_pair_give(struct pair *pair);
+
+/* The pair has this socket from now on; both sides are there. */
+void forward_adopt(struct pair *pair, uint64_t sock);
+void forward_joined(struct pair *pair);
+
+/* End both sides, the program's in good order or with a reset. Broken: one side's error. */
+void forward_finish(struct pair *pair, bool reset);
+void forward_broken(struct pair *pair);
+
+/* The program has ended its direction, all of it is with the frontend, and the peer is silent from
+ * now on; no more. Give up: the one whose peer is silent for longest. */
+void forward_hold(struct pair *pair);
+void forward_unhold(struct pair *pair);
+void forward_give_up_held(struct forward *forward);
+
+/* Something was short: look for connections again in a while. */
+void forward_retry(struct forward *forward);
+
+/* ---- forward_bytes.c ---- */
+
+/* Carry what there is from the program to the socket, or back; more comes by itself. */
+void forward_pump_up(struct pair *pair);
+void forward_pump_down(struct pair *pair);
+
+/* Have the program's next bytes, behind those that are there; send it those of `down`. */
+void forward_read_program(struct pair *pair);
+void forward_write_program(struct pair *pair);
+
+/* The program's side completed a read or a write. */
+void forward_read_done(struct pair *pair, int32_t ret);
+void forward_write_done(struct pair *pair, int32_t ret);
+
+/* ---- forward_socks.c ---- */
+
+/* The talk begins and ends; the program has said more, what we said is sent, the target is reached
+ * or cannot be. */
+void forward_talk_begin(struct pair *pair);
+void forward_talk_end(struct pair *pair);
+void forward_talk(struct pair *pair);
+void forward_talk_said(struct pair *pair);
+void forward_talk_connected(struct pair *pair, int32_t ret);
+
+/* ---- forward_listen.c ---- */
+
+/* Begin to listen. */
+void forward_bind_local(struct forward *forward, uint32_t rule);
+void forward_bind_remote(struct forward *forward, uint32_t rule);
+
+/* Wait for connections, as far as there is room for them. */
+void forward_accept_local(struct forward *forward, uint32_t rule);
+void forward_accept_remote(struct forward *forward, uint32_t rule);
+
+/* The device went, or the forwarding ends. */
+void forward_unbind_remote(struct forward *forward, uint32_t rule);
+
+/* What a listener completed, beside the guest or at the frontend. */
+void forward_listener_completed(struct forward *forward, uint32_t rule, const struct ev *ev);
+void forward_listener_done(struct forward *forward, uint32_t rule, const struct act_done *done);
+
+/* The rule that listens at this socket of the frontend; rule_count: none. */
+uint32_t forward_rule_of_listener(const struct forward *forward, uint64_t sock);
+
+#endif

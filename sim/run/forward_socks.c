@@ -1,0 +1,148 @@
+/*
+ * The talk of a SOCKS program before its bytes: whom it wants to reach, and what it is answered.
+ * What is said lies in socks.c; whatever moves afterwards is a pair like any other. See forward.c.
+ */
+#include "ringlib/err.h"
+#include "sim/run/forward_private.h"
+
+#include <stdlib.h>
+
+/* Send the answer that lies in `reply`; what comes next begins when it is gone. */
+static void say(struct pair *pair, enum talk_next next)
+{
+    struct flow *down = &pair->down;
+
+    memcpy(down->bytes, pair->talk->socks.reply, pair->talk->socks.reply_bytes);
+    down->from = 0;
+    down->to = pair->talk->socks.reply_bytes;
+    pair->talk->next = next;
+    forward_write_program(pair);
+}
+
+static void say_no(struct pair *pair, int32_t error)
+{
+    socks_answer(&pair->talk->socks, error, NULL);
+    say(pair, TALK_END);
+}
+
+static void reach(struct pair *pair)
+{
+    struct forward *forward = pair->forward;
+    int64_t ret = forward_end(
+        forward, CALL_CONNECT, 0,
+        fe_connect(forward->config.fe, &pair->talk->socks.addr, forward_begin(forward)));
+
+    if (ret < 0)
+        say_no(pair, (int32_t)ret);
+    else
+        forward_adopt(pair, (uint64_t)ret);
+}
+
+static void ask_name(struct pair *pair)
+{
+    struct forward *forward = pair->forward;
+    struct talk *talk = pair->talk;
+
+    talk->asked = ++forward->names_asked;
+    forward->config.resolve(forward->config.self, (uint64_t)pair->number << 32 | talk->asked,
+                            talk->socks.name, talk->socks.port);
+}
+
+/* Whoever waits for its target is listened to, so that its end is noticed. */
+static void wait_for(struct pair *pair)
+{
+    pair->talk->next = TALK_WAIT;
+    if (!pair->up.busy && !pair->up.ended && pair->up.to < FORWARD_FLOW_BYTES)
+        forward_read_program(pair);
+}
+
+static void more(struct pair *pair)
+{
+    if (pair->up.ended)
+        forward_broken(pair);
+    else if (!pair->up.busy)
+        forward_read_program(pair);
+}
+
+void forward_talk(struct pair *pair)
+{
+    struct flow *up = &pair->up;
+    struct socks *socks = &pair->talk->socks;
+    uint32_t used;
+
+    if (pair->talk->next != TALK_MORE)
+        return; /* what the program says early waits */
+    enum socks_verdict verdict = socks_take(socks, up->bytes + up->from, up->to - up->from, &used);
+    up->from += used;
+    switch (verdict) {
+    case SOCKS_MORE: more(pair); return;
+    case SOCKS_ANSWER: say(pair, TALK_MORE); return;
+    case SOCKS_CONNECT:
+        wait_for(pair);
+        if (socks->name[0] != '\0')
+            ask_name(pair);
+        else
+            reach(pair);
+        return;
+    case SOCKS_BROKEN:
+        if (socks->reply_bytes > 0)
+            say(pair, TALK_END);
+        else
+            forward_finish(pair, true);
+        return;
+    }
+}
+
+void forward_talk_begin(struct pair *pair)
+{
+    pair->talk = calloc(1, sizeof(*pair->talk));
+    if (pair->talk)
+        forward_read_program(pair);
+    else
+        forward_broken(pair);
+}
+
+void forward_talk_end(struct pair *pair)
+{
+    free(pair->talk);
+    pair->talk = NULL;
+}
+
+void forward_talk_said(struct pair *pair)
+{
+    switch (pair->talk->next) {
+    case TALK_MORE: forward_talk(pair); return;
+    case TALK_WAIT: return;
+    case TALK_END: forward_finish(pair, false); return;
+    case TALK_JOIN:
+        forward_talk_end(pair);
+        pair->outside = true;
+        forward_joined(pair);
+        return;
+    }
+}
+
+void forward_talk_connected(struct pair *pair, int32_t ret)
+{
+    if (ret < 0) {
+        say_no(pair, ret);
+        return;
+    }
+    socks_answer(&pair->talk->socks, 0, NULL);
+    say(pair, TALK_JOIN);
+}
+
+void forward_resolved(struct forward *forward, uint64_t id, int32_t error,
+                      const struct call_addr *addr)
+{
+    struct pair *pair = &forward->pairs[(uint32_t)(id >> 32)];
+
+    if (!pair->talk || pair->talk->asked != (uint32_t)id || !pair->inside)
+        return; /* the program has gone meanwhile */
+    if (error < 0) {
+        say_no(pair, error);
+        return;
+    }
+    pair->talk->socks.addr = *addr;
+    reach(pair);
+}
