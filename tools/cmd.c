@@ -42,6 +42,15 @@ bool cmd_number(const char *option, const char *text, uint64_t max, uint64_t *nu
     return false;
 }
 
+bool cmd_count(const char *option, const char *text, uint64_t max, uint64_t *number)
+{
+    if (!cmd_number(option, text, max, number))
+        return false;
+    if (*number == 0)
+        fprintf(stderr, "xensock: error: %s takes a number from 1, not '%s'\n", option, text);
+    return *number > 0;
+}
+
 bool cmd_domid(const char *option, const char *text, uint16_t *domid)
 {
     uint64_t number;

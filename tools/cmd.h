@@ -23,6 +23,7 @@ enum cmd_exit {
 /* Each takes its own arguments, argv[0] being the subcommand's name, and returns an exit code. */
 int cmd_backend(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_forward(int argc, char **argv);
 int cmd_frontend(int argc, char **argv);
 int cmd_grants(int argc, char **argv);
 int cmd_hypervisor(int argc, char **argv);
@@ -32,6 +33,7 @@ int cmd_ports(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_shrink(int argc, char **argv);
+int cmd_socks(int argc, char **argv);
 int cmd_swarm(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_xenstore(int argc, char **argv);
@@ -42,9 +44,11 @@ int cmd_help(const char *text);
 /* Print a help text to stderr and return the code for a wrong command line. */
 int cmd_usage(const char *text);
 
-/* Read a domain id or any number up to `max`; false after saying what is wrong with `option`. */
+/* Read a domain id, any number up to `max`, or one from 1; false after saying what is wrong with
+ * `option`. */
 bool cmd_domid(const char *option, const char *text, uint16_t *domid);
 bool cmd_number(const char *option, const char *text, uint64_t max, uint64_t *number);
+bool cmd_count(const char *option, const char *text, uint64_t max, uint64_t *number);
 
 /* Read "coalesced" or "immediate", when a marked port is notified; false after saying so. */
 bool cmd_notify(const char *text, bool *immediate);

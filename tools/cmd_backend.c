@@ -11,6 +11,7 @@
 #include "sim/run/run_back.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
+#include "tools/resolve.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct backend {
     uint16_t domid;
     struct run_back *back;
     struct metrics_counters from, to;
+    const struct policy *policy;
     bool ending;
 };
 
@@ -136,6 +138,31 @@ static void asked(void *self, const char *what)
         finish(backend);
     else if (strcmp(what, "report") == 0 || strcmp(what, "interrupt") == 0)
         end(backend);
+}
+
+static void resolved(void *self, uint64_t id, int32_t error, const struct call_addr *addr)
+{
+    struct backend *backend = self;
+    char text[RESOLVE_TEXT_BYTES] = "";
+
+    if (addr)
+        resolve_text(text, addr);
+    control_uv_say(backend->process.control,
+                   json_pack("{s:s, s:I, s:i, s:s}", "event", "resolved", "id", (json_int_t)id,
+                             "error", (int)error, "address", text));
+}
+
+/* A forward's question: a name is looked up here, where the sockets are. */
+static void told(void *self, const char *what, const json_t *object)
+{
+    struct backend *backend = self;
+    const char *name = json_string_value(json_object_get(object, "name"));
+    const struct resolve resolve = {backend->policy, backend, resolved};
+
+    if (strcmp(what, "resolve") == 0 && name)
+        resolve_name(backend->process.loop, &resolve,
+                     (uint64_t)json_integer_value(json_object_get(object, "id")), name,
+                     (uint16_t)json_integer_value(json_object_get(object, "port")));
 }
 
 static void lost(void *self)
@@ -238,9 +265,8 @@ static bool take(struct backend_options *options, int option, const char *text)
     case 'r': options->runtime = text; return true;
     case 'd': return cmd_domid("--domid", text, &options->domid);
     case 'a': return cmd_allow(text, &rule) && policy_allow(&options->policy, &rule);
-    case 'o':
-        return cmd_number("--max-order", text, 6, &options->max_order) && options->max_order > 0;
-    case 's': return cmd_number("--max-sockets", text, 65536, &options->max_sockets);
+    case 'o': return cmd_count("--max-order", text, 6, &options->max_order);
+    case 's': return cmd_count("--max-sockets", text, 65536, &options->max_sockets);
     case 'n': return cmd_notify(text, &options->immediate);
     case 'c': options->pinned = true; return cmd_number("--cpu", text, 1023, &options->cpu);
     case 'p': return cmd_profile(text);
@@ -267,7 +293,7 @@ int cmd_backend(int argc, char **argv)
                                                  {"help", no_argument, NULL, 'h'},
                                                  {NULL, 0, NULL, 0}};
     static struct backend_options options = {.max_order = 6, .max_sockets = 4096, .control_fd = -1};
-    static struct backend backend = {.process = {.name = "backend", .asked = asked}};
+    static struct backend backend = {.process = {.name = "backend", .asked = asked, .told = told}};
     int option;
 
     policy_init(&options.policy);
@@ -281,5 +307,6 @@ int cmd_backend(int argc, char **argv)
         return cmd_usage(help);
     backend.process.loop = uv_default_loop();
     backend.process.self = &backend;
+    backend.policy = &options.policy;
     return run(&backend, &options);
 }

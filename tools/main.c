@@ -25,6 +25,8 @@ static const char help[] =
     "  grants              who shares pages with whom, and who maps them\n"
     "  ports               event channels\n"
     "  xenstore            nodes, values, permissions; what changes\n"
+    "  forward           programs that know nothing of the protocol, through it\n"
+    "  socks               the same for programs that speak SOCKS5\n"
     "  trace             show what happened in a virtual run, or where two of them part\n"
     "  swarm FILE        random calls and disturbances in virtual time, everything checked\n"
     "  shrink FILE       reduce a seed of the swarm that fails to the fewest events\n"
@@ -41,6 +43,8 @@ static const struct {
     {"hypervisor", cmd_hypervisor},
     {"backend", cmd_backend},
     {"frontend", cmd_frontend},
+    {"forward", cmd_forward},
+    {"socks", cmd_socks},
     {"peer", cmd_peer},
     {"trace", cmd_trace},
     {"payload", cmd_payload},

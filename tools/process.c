@@ -75,6 +75,8 @@ static void on_said(void *self, json_t *object)
         process_measured(process);
     else if (strcmp(what, "report") == 0)
         process->connections = (uint64_t)json_integer_value(json_object_get(object, "connections"));
+    if (process->told && object)
+        process->told(process->self, what, object);
     process->asked(process->self, what);
 }
 

@@ -23,6 +23,8 @@ struct process {
     /* Asked to end: by the launcher ("interrupt", "quit"), or without one by a signal
      * ("interrupt"). */
     void (*asked)(void *self, const char *what);
+    /* The same, with all that the launcher said; NULL: `asked` is enough. */
+    void (*told)(void *self, const char *what, const json_t *object);
     uint64_t connections; /* said with "report": how many there are to wait for */
     struct record_usage from, to;
     bool measured, measuring;

@@ -157,6 +157,17 @@ rejects 2 "--allow takes IP or IP/BITS, not '300.0.0.1'" run --allow 300.0.0.1 b
 rejects 2 "usage: xensock check" check
 rejects 2 "usage: xensock backend" backend
 rejects 2 "usage: xensock hypervisor" hypervisor
+rejects 2 "--max-order takes a number from 1, not '0'" backend --runtime . --max-order 0
+rejects 2 "--max-sockets takes a number from 1, not '0'" backend --runtime . --max-sockets 0
+rejects 2 "usage: xensock forward" forward
+rejects 2 "--order takes a number from 1, not '0'" forward -L 1:127.0.0.1:1 --order 0
+rejects 2 "--connections takes a number from 1, not '0'" forward -L 1:127.0.0.1:1 --connections 0
+rejects 2 "--hold takes a duration" forward -L 1:127.0.0.1:1 --hold soon
+rejects 2 "'1:127.0.0.1' of -L: it has not the form" forward -L 1:127.0.0.1
+rejects 2 "'70000:127.0.0.1:1' of -R: a port is 1 to 65535" forward -R 70000:127.0.0.1:1
+rejects 2 "'1::1' of -L: it names no host to forward to" forward -L 1::1
+rejects 2 "usage: xensock socks" socks
+rejects 2 "'one' of the door: a port is 1 to 65535" socks one
 rejects 2 "usage: xensock frontend" frontend base.yaml
 rejects 2 "has no built-in peer 'dran'" peer base.yaml dran
 rejects 2 "--bytes takes a size" payload --bytes 1MB1

@@ -1,0 +1,199 @@
+/*
+ * xensock forward: programs that know nothing of the protocol, through it.
+ *
+ * This process is the guest. Unless it joins a running testbed it starts a hypervisor and a backend
+ * first, as children that end with it. What joins connections to sockets is sim/run/forward.h.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "tools/forwarding.h"
+
+#include "backend/policy.h"
+#include "sim/run/units.h"
+
+#include <getopt.h>
+#include <signal.h>
+
+static const char help[] =
+    "usage: xensock forward [-L SPEC]... [-R SPEC]... [-D [HOST:]PORT]... [OPTION]...\n"
+    "\n"
+    "Starts a hypervisor, a backend and a guest, and carries the connections of any program "
+    "through\n"
+    "the protocol. SPEC is [listen-host:]port:host:port, as ssh has it; without a listen-host it "
+    "is\n"
+    "127.0.0.1. Runs until SIGINT; SIGUSR1 prints what was carried so far.\n"
+    "\n"
+    "  -L SPEC            listen beside the guest, connect to host:port through the backend\n"
+    "  -R SPEC            the guest listens on the backend's side; each connection is joined to\n"
+    "                     host:port beside the guest\n"
+    "  -D [HOST:]PORT     listen beside the guest for programs that speak SOCKS5: each says whom "
+    "to\n"
+    "                     connect to; names are looked up beside the backend\n"
+    "  --runtime DIR      join the testbed that runs there instead of starting one\n"
+    "  --domid N          then: which domain the guest is (default 1)\n"
+    "  --backend N        then: which domain its backend is (default 0)\n"
+    "  --allow IP[/BITS]  let the guest connect to and bind on these addresses too; loopback and\n"
+    "                     what a SPEC names are allowed anyway\n"
+    "  --order N          of the data rings, 1 to 6 (default 6: 256 KiB)\n"
+    "  --connections N    most connections at once, 1 to 16384 (default 3072); the next one waits\n"
+    "  --hold DURATION    how long a connection that the program has ended, and its peer has not,\n"
+    "                     may be silent (default 1s): the end itself cannot be sent\n"
+    "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
+    "\n"
+    "  xensock forward -L 8080:127.0.0.1:80\n"
+    "  xensock forward -R 2222:127.0.0.1:22 -L 5432:db.example:5432 --order 4\n";
+
+static const char socks_help[] =
+    "usage: xensock socks [OPTION]... [HOST:]PORT...\n"
+    "\n"
+    "A door beside the guest for programs that speak SOCKS5: each says whom to connect to, and is\n"
+    "carried there through the protocol. As 'xensock forward -D [HOST:]PORT', whose options it "
+    "has;\n"
+    "only loopback can be reached unless --allow says more.\n"
+    "\n"
+    "  xensock socks 1080\n"
+    "  xensock socks --allow 192.168.0.0/16 1080\n"
+    "  curl -x socks5h://127.0.0.1:1080 http://localhost:8000/\n";
+
+static int run(const struct forwarding_options *options)
+{
+    static struct forwarding forwarding;
+    struct process *process = &forwarding.process;
+
+    forwarding = (struct forwarding){
+        .options = options,
+        .process = {.name = "forward",
+                    .loop = uv_default_loop(),
+                    .self = &forwarding,
+                    .asked = forwarding_asked},
+        .hypervisor = {.forwarding = &forwarding,
+                       .name = "hypervisor",
+                       .ready = forwarding_start_backend},
+        .backend = {.forwarding = &forwarding, .name = "backend", .ready = forwarding_join}};
+    for (uint32_t i = 0; i < options->spec_count; i++)
+        forwarding.rules[i] = options->specs[i].rule;
+    process_start(process, -1);
+    process_signals(process);
+    uv_signal_init(process->loop, &forwarding.usr1);
+    forwarding.usr1.data = &forwarding;
+    uv_signal_start(&forwarding.usr1, forwarding_on_usr1, SIGUSR1);
+    if (options->runtime) {
+        snprintf(forwarding.runtime, sizeof(forwarding.runtime), "%s", options->runtime);
+        forwarding_join(&forwarding);
+    } else {
+        forwarding_start_parts(&forwarding);
+    }
+    uv_run(process->loop, UV_RUN_DEFAULT);
+    uv_loop_close(process->loop);
+    if (!options->runtime)
+        runtime_dir_remove(forwarding.runtime);
+    return forwarding.code;
+}
+
+static bool take_spec(struct forwarding_options *options, int option, const char *text)
+{
+    struct forward_spec *spec = &options->specs[options->spec_count];
+
+    if (options->spec_count == FORWARD_RULES_MAX) {
+        fprintf(stderr, "xensock forward: error: more than %d forwardings\n", FORWARD_RULES_MAX);
+        return false;
+    }
+    const char *name = option == 'L' ? "-L" : option == 'R' ? "-R" : "the door";
+    spec->rule.kind = option == 'R' ? FORWARD_REMOTE : FORWARD_LOCAL;
+    if (!(option == 'D' ? forward_spec_read_door(spec, name, text)
+                        : forward_spec_read(spec, name, text)))
+        return false;
+    options->spec_count++;
+    return true;
+}
+
+static bool take_allow(struct forwarding_options *options, const char *text)
+{
+    struct policy_rule rule;
+
+    if (options->allow_count == FORWARDING_ALLOW_MAX) {
+        fprintf(stderr, "xensock forward: error: more than %d times --allow\n",
+                FORWARDING_ALLOW_MAX);
+        return false;
+    }
+    options->allow[options->allow_count++] = text;
+    return cmd_allow(text, &rule);
+}
+
+static bool take_hold(struct forwarding_options *options, const char *text)
+{
+    if (units_parse_duration(text, &options->hold_ns) == UNITS_OK)
+        return true;
+    fprintf(stderr, "xensock forward: error: --hold takes a duration (%s), not '%s'\n",
+            UNITS_OF_DURATION, text);
+    return false;
+}
+
+static bool take(struct forwarding_options *options, int option, const char *text)
+{
+    switch (option) {
+    case 'L':
+    case 'R':
+    case 'D': return take_spec(options, option, text);
+    case 'r': options->runtime = text; return true;
+    case 'd': return cmd_domid("--domid", text, &options->domid);
+    case 'b': return cmd_domid("--backend", text, &options->backend);
+    case 'a': return take_allow(options, text);
+    case 'o': return cmd_count("--order", text, 6, &options->order);
+    case 'c': return cmd_count("--connections", text, 16384, &options->connections);
+    case 'h': return take_hold(options, text);
+    case 'n': return cmd_notify(text, &options->immediate);
+    }
+    return false;
+}
+
+/* The options both commands have, and `short_options`; an exit code, or -1: go on. */
+static int read_options(struct forwarding_options *options, int argc, char **argv,
+                        const char *short_options, const char *text)
+{
+    static const struct option long_options[] = {
+        {"runtime", required_argument, NULL, 'r'}, {"domid", required_argument, NULL, 'd'},
+        {"backend", required_argument, NULL, 'b'}, {"allow", required_argument, NULL, 'a'},
+        {"order", required_argument, NULL, 'o'},   {"connections", required_argument, NULL, 'c'},
+        {"hold", required_argument, NULL, 'h'},    {"notify", required_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'H'},          {NULL, 0, NULL, 0}};
+    int option;
+
+    *options = (struct forwarding_options){
+        .domid = 1, .order = 6, .connections = 3072, .hold_ns = UINT64_C(1000) * 1000 * 1000};
+    while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+        if (option == 'H')
+            return cmd_help(text);
+        if (!take(options, option, optarg))
+            return CMD_USAGE;
+    }
+    return -1;
+}
+
+int cmd_forward(int argc, char **argv)
+{
+    static struct forwarding_options options;
+    int code = read_options(&options, argc, argv, "L:R:D:", help);
+
+    if (code >= 0)
+        return code;
+    if (optind != argc || options.spec_count == 0)
+        return cmd_usage(help);
+    return run(&options);
+}
+
+int cmd_socks(int argc, char **argv)
+{
+    static struct forwarding_options options;
+    int code = read_options(&options, argc, argv, "", socks_help);
+
+    if (code >= 0)
+        return code;
+    if (optind == argc)
+        return cmd_usage(socks_help);
+    for (int i = optind; i < argc; i++)
+        if (!take_spec(&options, 'D', argv[i]))
+            return CMD_USAGE;
+    return run(&options);
+}
