@@ -367,7 +367,7 @@ int main(void)
         TEST(back_faults_name_what_was_read),
         TEST(front_faults_name_what_was_read),
         CLOSED(back_follows_a_front_that_gives_up),
-        CLOSED(back_offers_again_where_another_device_may_stand),
+        TEST(back_offers_again_where_another_device_may_stand),
         TEST(back_begins_at_once_with_who_did_not_wait),
         CLOSED(doubt_ends_with_the_life_it_arose_in),
         TEST(impatience_ends_with_the_life_it_arose_in),
