@@ -13,6 +13,7 @@ forward -L "$near:127.0.0.1:$server" -R "$far:127.0.0.1:$server"
 
 # 2,000 values of up to 4 KiB, some of them binary.
 "$XENSOCK" payload --seed 9 --bytes 1MiB >value
+{ cat value && echo; } >value_line
 python3 - <<'END'
 import random
 random.seed(9)
@@ -34,7 +35,10 @@ for port in "$near" "$far"; do
     grep -qx 'errors: 0, replies: 2000' out.log || fail "set: $(tail -n 1 out.log)"
     timeout 20 "${cli[@]}" <gets | cmp - expected || fail "other values come back"
     timeout 20 "${cli[@]}" -x SET big <value >out.log || fail "a big value cannot be set"
-    timeout 20 "${cli[@]}" GET big | head -c 1048576 | cmp - value || fail "it comes back otherwise"
+    # The client ends what it prints with a line's end, which is read too: a pipe closed before it
+    # would kill the client in the middle of saying so.
+    timeout 20 "${cli[@]}" GET big >got || fail "a big value cannot be got"
+    cmp got value_line || fail "it comes back otherwise"
 done
 forwarded
 interrupted "$redis"
