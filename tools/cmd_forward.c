@@ -39,6 +39,8 @@ static const char help[] =
     "  --connections N    most connections at once, 1 to 16384 (default 3072); the next one waits\n"
     "  --hold DURATION    how long a connection that the program has ended, and its peer has not,\n"
     "                     may be silent (default 1s): the end itself cannot be sent\n"
+    "  --bind-address IP  where a SOCKS program that asks to be connected to listens, on the\n"
+    "                     backend's side (default 127.0.0.1 and ::1); one IPv4, one IPv6\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "\n"
     "  xensock forward -L 8080:127.0.0.1:80\n"
@@ -130,6 +132,24 @@ static bool take_hold(struct forwarding_options *options, const char *text)
     return false;
 }
 
+static bool take_bind_address(struct forwarding_options *options, const char *text)
+{
+    uint8_t ip[16];
+    bool v6 = uv_inet_pton(AF_INET, text, ip) != 0;
+
+    if (v6 && uv_inet_pton(AF_INET6, text, ip) != 0) {
+        fprintf(stderr, "xensock forward: error: --bind-address takes an IP address, not '%s'\n",
+                text);
+        return false;
+    }
+    options->bind_address[v6] = text;
+    if (v6)
+        call_addr6(&options->bind_on[1], ip, FORWARD_BIND_LOW);
+    else
+        call_addr4(&options->bind_on[0], ip, FORWARD_BIND_LOW);
+    return true;
+}
+
 static bool take(struct forwarding_options *options, int option, const char *text)
 {
     switch (option) {
@@ -143,6 +163,7 @@ static bool take(struct forwarding_options *options, int option, const char *tex
     case 'o': return cmd_count("--order", text, 6, &options->order);
     case 'c': return cmd_count("--connections", text, 16384, &options->connections);
     case 'h': return take_hold(options, text);
+    case 'B': return take_bind_address(options, text);
     case 'n': return cmd_notify(text, &options->immediate);
     }
     return false;
@@ -152,16 +173,23 @@ static bool take(struct forwarding_options *options, int option, const char *tex
 static int read_options(struct forwarding_options *options, int argc, char **argv,
                         const char *short_options, const char *text)
 {
-    static const struct option long_options[] = {
-        {"runtime", required_argument, NULL, 'r'}, {"domid", required_argument, NULL, 'd'},
-        {"backend", required_argument, NULL, 'b'}, {"allow", required_argument, NULL, 'a'},
-        {"order", required_argument, NULL, 'o'},   {"connections", required_argument, NULL, 'c'},
-        {"hold", required_argument, NULL, 'h'},    {"notify", required_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'H'},          {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"runtime", required_argument, NULL, 'r'},
+                                                 {"domid", required_argument, NULL, 'd'},
+                                                 {"backend", required_argument, NULL, 'b'},
+                                                 {"allow", required_argument, NULL, 'a'},
+                                                 {"order", required_argument, NULL, 'o'},
+                                                 {"connections", required_argument, NULL, 'c'},
+                                                 {"hold", required_argument, NULL, 'h'},
+                                                 {"notify", required_argument, NULL, 'n'},
+                                                 {"bind-address", required_argument, NULL, 'B'},
+                                                 {"help", no_argument, NULL, 'H'},
+                                                 {NULL, 0, NULL, 0}};
     int option;
 
     *options = (struct forwarding_options){
         .domid = 1, .order = 6, .connections = 3072, .hold_ns = UINT64_C(1000) * 1000 * 1000};
+    call_addr4(&options->bind_on[0], (const uint8_t[]){127, 0, 0, 1}, FORWARD_BIND_LOW);
+    call_addr6(&options->bind_on[1], (const uint8_t[16]){[15] = 1}, FORWARD_BIND_LOW);
     while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
         if (option == 'H')
             return cmd_help(text);

@@ -13,6 +13,9 @@
 
 enum { FORWARDING_ALLOW_MAX = 30 };
 
+/* How long a SOCKS program that waits to be connected to may wait. */
+#define FORWARDING_BIND_WAIT_NS (UINT64_C(60) * 1000 * 1000 * 1000)
+
 struct forwarding_options {
     const char *runtime;
     uint16_t domid, backend;
@@ -20,6 +23,8 @@ struct forwarding_options {
     bool immediate;
     const char *allow[FORWARDING_ALLOW_MAX];
     uint32_t allow_count;
+    const char *bind_address[2]; /* IPv4, IPv6 */
+    struct call_addr bind_on[2];
     struct forward_spec specs[FORWARD_RULES_MAX];
     uint32_t spec_count;
 };

@@ -16,6 +16,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- ends ---- */
 
@@ -202,6 +203,14 @@ static bool open_core(struct forwarding *forwarding)
             .report = report});
 }
 
+/* Another one for each process: two that run at the same time do not try the same ones. */
+static uint16_t first_bind_port(void)
+{
+    uint32_t count = FORWARD_BIND_HIGH - FORWARD_BIND_LOW + 1;
+
+    return (uint16_t)(FORWARD_BIND_LOW + (uint32_t)getpid() * 61 % count);
+}
+
 /* The hypervisor and the backend are there, or will be: become the guest. */
 void forwarding_join(struct forwarding *forwarding)
 {
@@ -227,18 +236,21 @@ void forwarding_join(struct forwarding *forwarding)
     forwarding->net = net_uv_create(forwarding->process.loop, wake, forwarding);
     bool whole = forwarding->net && open_core(forwarding);
     assert(whole); /* little memory, at the start */
-    forwarding->forward =
-        forward_create(&(struct forward_config){.exec = domain_uv_exec(forwarding->domain),
-                                                .fe = forwarding->core.fe,
-                                                .device = forwarding->core.index,
-                                                .net = forwarding->net,
-                                                .rules = forwarding->rules,
-                                                .rule_count = options->spec_count,
-                                                .max_connections = (uint32_t)options->connections,
-                                                .hold_ns = options->hold_ns,
-                                                .self = forwarding,
-                                                .listening = listening,
-                                                .resolve = resolve});
+    forwarding->forward = forward_create(
+        &(struct forward_config){.exec = domain_uv_exec(forwarding->domain),
+                                 .fe = forwarding->core.fe,
+                                 .device = forwarding->core.index,
+                                 .net = forwarding->net,
+                                 .rules = forwarding->rules,
+                                 .rule_count = options->spec_count,
+                                 .max_connections = (uint32_t)options->connections,
+                                 .hold_ns = options->hold_ns,
+                                 .bind_on = {options->bind_on[0], options->bind_on[1]},
+                                 .bind_first = first_bind_port(),
+                                 .bind_wait_ns = FORWARDING_BIND_WAIT_NS,
+                                 .self = forwarding,
+                                 .listening = listening,
+                                 .resolve = resolve});
     assert(forwarding->forward);
     domain_uv_kick(forwarding->domain);
 }

@@ -140,7 +140,7 @@ void forwarding_start_backend(struct forwarding *forwarding)
     const struct forwarding_options *options = forwarding->options;
     static char texts[FORWARD_RULES_MAX][FORWARD_SPEC_TEXT];
     char sockets[16];
-    char *args[2 * (FORWARDING_ALLOW_MAX + FORWARD_RULES_MAX) + 16] = {
+    char *args[2 * (FORWARDING_ALLOW_MAX + FORWARD_RULES_MAX) + 20] = {
         "xensock", "backend", "--runtime", forwarding->runtime, "--max-sockets", sockets};
     uint32_t count = 6;
 
@@ -155,6 +155,12 @@ void forwarding_start_backend(struct forwarding *forwarding)
             continue;
         args[count++] = "--allow";
         args[count++] = texts[i];
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!options->bind_address[i])
+            continue;
+        args[count++] = "--allow";
+        args[count++] = (char *)(uintptr_t)options->bind_address[i];
     }
     if (options->immediate) {
         args[count++] = "--notify";

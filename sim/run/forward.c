@@ -23,7 +23,7 @@ enum {
 
 uint32_t forward_sockets(uint32_t max_connections, uint32_t rule_count)
 {
-    return max_connections + rule_count * (FORWARD_ACCEPTS + 1);
+    return max_connections + rule_count * (FORWARD_ACCEPTS + 1) + FORWARD_BINDS;
 }
 
 /* ---- calls of the frontend ---- */
@@ -104,9 +104,9 @@ static void count_in(struct pair *pair)
         forward_give_up_held(pair->forward);
 }
 
-static void give_if_over(struct pair *pair)
+void forward_give_if_over(struct pair *pair)
 {
-    if (pair->named || pair->socketed)
+    if (pair->named || pair->socketed || pair->listens)
         return;
     pair->forward->counters.now -= pair->counted ? 1u : 0u;
     pair->forward->counters.refused += pair->counted && !pair->joined ? 1u : 0u;
@@ -134,7 +134,7 @@ void forward_adopt(struct pair *pair, uint64_t sock)
     pair->forward->by_slot[step_slot(sock)] = pair;
 }
 
-static void disown(struct pair *pair)
+void forward_disown(struct pair *pair)
 {
     pair->forward->by_slot[step_slot(pair->sock)] = NULL;
     pair->socketed = pair->outside = false;
@@ -174,10 +174,12 @@ static void leave_guest(struct pair *pair, bool reset)
 void forward_finish(struct pair *pair, bool reset)
 {
     forward_unhold(pair);
+    forward_deadline(pair, 0);
+    forward_bind_end(pair);
     forward_talk_end(pair);
     leave_program(pair, reset);
     leave_guest(pair, reset);
-    give_if_over(pair);
+    forward_give_if_over(pair);
 }
 
 void forward_broken(struct pair *pair)
@@ -286,7 +288,7 @@ static void pair_completed(struct pair *pair, const struct ev *ev)
     case EV_NET_WRITE: forward_write_done(pair, ev->ret); return;
     case EV_NET_CLOSE:
         pair->named = pair->closing = false;
-        give_if_over(pair);
+        forward_give_if_over(pair);
         return;
     }
     assert(!"an operation of the program's side that is never asked for");
@@ -298,11 +300,15 @@ static void accepted(struct pair *pair, int32_t ret)
 {
     struct forward *forward = pair->forward;
 
+    if (rule_of(pair)->kind == FORWARD_SOCKS) {
+        forward_bind_accepted(pair, ret);
+        return;
+    }
     forward->rules[pair->rule].accepts--;
     if (ret < 0) {
         forward_retry(forward);
         if (!pair->leaving) {
-            disown(pair);
+            forward_disown(pair);
             forward_pair_give(pair);
         }
         return;
@@ -320,7 +326,7 @@ static void connected(struct pair *pair, int32_t ret)
     if (pair->leaving)
         return; /* DONE(RELEASE) follows */
     if (ret < 0)
-        disown(pair);
+        forward_disown(pair);
     if (pair->talk) {
         forward_talk_connected(pair, ret);
         return;
@@ -341,16 +347,18 @@ static void call_done(struct forward *forward, const struct act_done *done)
 
     if (rule < forward->config.rule_count) {
         forward_listener_done(forward, rule, done);
-    } else if (!pair || pair->sock != done->sock) {
+    } else if (pair && pair->listens && pair->listener == done->sock) {
+        forward_bind_done(pair, done);
+    } else if (!pair || !pair->socketed || pair->sock != done->sock) {
         return;
     } else if (done->call == CALL_ACCEPT) {
         accepted(pair, done->ret);
     } else if (done->call == CALL_CONNECT) {
         connected(pair, done->ret);
     } else if (done->call == CALL_RELEASE) {
-        disown(pair);
+        forward_disown(pair);
         pair->leaving = false;
-        give_if_over(pair);
+        forward_give_if_over(pair);
     }
 }
 
@@ -358,7 +366,7 @@ static void ready(struct forward *forward, uint64_t sock, bool readable)
 {
     struct pair *pair = forward->by_slot[step_slot(sock)];
 
-    if (!pair || pair->sock != sock)
+    if (!pair || !pair->socketed || pair->sock != sock)
         return;
     if (readable)
         forward_pump_down(pair);
@@ -375,6 +383,11 @@ static void device_up(struct forward *forward)
     accept_more(forward);
 }
 
+static bool has_part_of_guest(const struct pair *pair)
+{
+    return (pair->socketed && !pair->leaving) || (pair->listens && !pair->unlistening);
+}
+
 /* Every socket has failed: each connection ends with an error, and those to come until it is up
  * again do. */
 static void device_gone(struct forward *forward)
@@ -384,7 +397,7 @@ static void device_gone(struct forward *forward)
         if (forward->config.rules[i].kind == FORWARD_REMOTE)
             forward_unbind_remote(forward, i);
     for (uint32_t i = 0; i < forward->pair_count; i++)
-        if (forward->pairs[i].socketed && !forward->pairs[i].leaving && forward->pairs[i].named)
+        if (forward->pairs[i].named && has_part_of_guest(&forward->pairs[i]))
             forward_broken(&forward->pairs[i]);
     accept_more(forward);
 }
@@ -433,7 +446,10 @@ uint64_t forward_turned(struct forward *forward, uint64_t now_ns)
     }
     if (forward->held && forward->held->due_ns < due_ns)
         due_ns = forward->held->due_ns;
-    return forward->retry_ns != 0 && forward->retry_ns < due_ns ? forward->retry_ns : due_ns;
+    if (forward->retry_ns != 0 && forward->retry_ns < due_ns)
+        due_ns = forward->retry_ns;
+    uint64_t deadline_ns = forward_expire(forward);
+    return deadline_ns < due_ns ? deadline_ns : due_ns;
 }
 
 void forward_stop(struct forward *forward, bool reset)
@@ -470,6 +486,7 @@ struct forward *forward_create(const struct forward_config *config)
     if (!forward)
         return NULL;
     forward->config = *config;
+    forward->deadline_ns = STEP_NEVER;
     forward->pair_count = config->max_connections + config->rule_count * FORWARD_ACCEPTS;
     forward->pairs = calloc(forward->pair_count, sizeof(*forward->pairs));
     forward->by_slot = calloc(sockets, sizeof(struct pair *));

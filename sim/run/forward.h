@@ -23,6 +23,12 @@ enum {
     FORWARD_RULES_MAX = 64,
     FORWARD_FLOW_BYTES = 65536,
     FORWARD_ACCEPTS = 3, /* that wait on the backend's side, a rule: CONNECTs share the ring */
+    /* BINDs of SOCKS programs: so many at once, on these ports, of which so many are tried. The
+     * ports are above those that Linux gives to connections by itself. */
+    FORWARD_BINDS = 64,
+    FORWARD_BIND_LOW = 61000,
+    FORWARD_BIND_HIGH = 65535,
+    FORWARD_BIND_TRIES = 16,
 };
 
 enum forward_kind {
@@ -58,6 +64,11 @@ struct forward_config {
      * FORWARD_ACCEPTS a REMOTE one. The frontend has forward_sockets(...). */
     uint32_t max_connections;
     uint64_t hold_ns;
+    /* SOCKS BINDs: where they listen on the backend's side, for IPv4 and IPv6, the ports being
+     * FORWARD_BIND_LOW; which of the ports is tried first; how long somebody may be waited for. */
+    struct call_addr bind_on[2];
+    uint16_t bind_first;
+    uint64_t bind_wait_ns;
     void *self;
     /* A rule listens (0), or cannot (-ERR_*). May be NULL. */
     void (*listening)(void *self, uint32_t rule, int32_t ret);

@@ -1,6 +1,8 @@
 /*
  * What the files of forward share: forward.c (pairs and their ends, completions, upcalls),
- * forward_bytes.c (bytes both ways), forward_listen.c (listeners). Invariants stand in forward.c.
+ * forward_bytes.c (bytes both ways), forward_listen.c (listeners), forward_time.c (what lasts too
+ * long), forward_socks.c and forward_bind.c (programs that say what they want). Invariants stand in
+ * forward.c.
  */
 #ifndef XENSOCK_SIM_RUN_FORWARD_PRIVATE_H
 #define XENSOCK_SIM_RUN_FORWARD_PRIVATE_H
@@ -19,14 +21,24 @@ static const uint64_t forward_listener_token = UINT64_C(1) << 63;
 enum talk_next {
     TALK_MORE, /* the program says more */
     TALK_WAIT, /* nothing: its target is on the way */
+    TALK_BIND, /* nothing: somebody is to come to where it listens */
     TALK_JOIN, /* the bytes */
     TALK_END,  /* the end */
+};
+
+/* A BIND that is under way. */
+struct talk_bind {
+    uint32_t tries;        /* ports that were tried */
+    struct call_addr addr; /* where it listens, or is to */
+    bool over;             /* its second answer is known: */
+    int32_t ret;
 };
 
 /* What a SOCKS program and we say before the bytes. */
 struct talk {
     struct socks socks;
     enum talk_next next;
+    struct talk_bind bind;
     uint32_t asked; /* the number of its name's question */
 };
 
@@ -48,8 +60,11 @@ struct pair {
     bool inside, outside;  /* the program's connection, the guest's socket is open */
     bool closing, leaving; /* the token, the socket is on its way out */
     bool counted, joined, held;
-    struct talk *talk; /* SOCKS, before its bytes */
-    uint64_t due_ns;   /* held: when the peer has been silent for too long */
+    struct talk *talk;         /* SOCKS, before its bytes */
+    uint64_t listener;         /* of a BIND */
+    bool listens, unlistening; /* that exists, is on its way out */
+    uint64_t due_ns;           /* held: when the peer has been silent for too long */
+    uint64_t deadline_ns;      /* when what it does has lasted too long; 0: never */
     struct flow up, down;
 };
 
@@ -71,8 +86,11 @@ struct forward {
     uint32_t in_use;
     struct pair **by_slot; /* of the frontend's sockets */
     uint32_t names_asked;
+    uint32_t binds;      /* that have a listener */
+    uint32_t bind_ports; /* that were tried */
     uint64_t now_ns, retry_ns;
-    bool lost; /* the device was there, and went */
+    uint64_t deadline_ns; /* no pair's comes before; STEP_NEVER: none has one */
+    bool lost;            /* the device was there, and went */
     bool stopped;
 };
 
@@ -93,13 +111,17 @@ int64_t forward_end_io(struct pair *pair, uint8_t call, uint32_t bytes, int64_t 
 struct pair *forward_pair_take(struct forward *forward, uint32_t rule);
 void forward_pair_give(struct pair *pair);
 
-/* The pair has this socket from now on; both sides are there. */
+/* The pair has this socket from now on, or no socket any more; both sides are there. */
 void forward_adopt(struct pair *pair, uint64_t sock);
+void forward_disown(struct pair *pair);
 void forward_joined(struct pair *pair);
 
 /* End both sides, the program's in good order or with a reset. Broken: one side's error. */
 void forward_finish(struct pair *pair, bool reset);
 void forward_broken(struct pair *pair);
+
+/* Free it if nothing of it is left on either side. */
+void forward_give_if_over(struct pair *pair);
 
 /* The program has ended its direction, all of it is with the frontend, and the peer is silent from
  * now on; no more. Give up: the one whose peer is silent for longest. */
@@ -124,6 +146,14 @@ void forward_write_program(struct pair *pair);
 void forward_read_done(struct pair *pair, int32_t ret);
 void forward_write_done(struct pair *pair, int32_t ret);
 
+/* ---- forward_time.c ---- */
+
+/* What the pair does is to be over in so many ns; 0: it may last. */
+void forward_deadline(struct pair *pair, uint64_t in_ns);
+
+/* End what has lasted too long. When to look again, or STEP_NEVER. */
+uint64_t forward_expire(struct forward *forward);
+
 /* ---- forward_socks.c ---- */
 
 /* The talk begins and ends; the program has said more, what we said is sent, the target is reached
@@ -133,6 +163,25 @@ void forward_talk_end(struct pair *pair);
 void forward_talk(struct pair *pair);
 void forward_talk_said(struct pair *pair);
 void forward_talk_connected(struct pair *pair, int32_t ret);
+
+/* Tell it that it has what it asked for, at `addr` (NULL: nobody knows), and then do `next`; or
+ * what is wrong, and end. */
+void forward_say_yes(struct pair *pair, const struct call_addr *addr, enum talk_next next);
+void forward_say_no(struct pair *pair, int32_t error);
+
+/* ---- forward_bind.c ---- */
+
+/* A program wants to be connected to; nobody came in time; it ends, or is connected to. */
+void forward_bind(struct pair *pair);
+void forward_bind_expired(struct pair *pair);
+void forward_bind_end(struct pair *pair);
+
+/* What it was answered is sent. */
+void forward_bind_said(struct pair *pair);
+
+/* A call of its listener is over, or the accept of whoever came. */
+void forward_bind_done(struct pair *pair, const struct act_done *done);
+void forward_bind_accepted(struct pair *pair, int32_t ret);
 
 /* ---- forward_listen.c ---- */
 

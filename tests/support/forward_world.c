@@ -74,6 +74,8 @@ void world_create(const enum forward_kind *kinds, uint32_t count, uint32_t max_c
         world.rules[i] = (struct forward_rule){kinds[i], pair_addr((uint16_t)(7000 + i)),
                                                pair_addr((uint16_t)(8000 + i))};
     world.net = net_mem_create();
+    struct call_addr bind_on[2] = {pair_addr(FORWARD_BIND_LOW)};
+    call_addr6(&bind_on[1], (const uint8_t[16]){[15] = 1}, FORWARD_BIND_LOW);
     world.forward = forward_create(&(struct forward_config){.exec = world.pair.front,
                                                             .fe = world.pair.fe,
                                                             .net = world.net,
@@ -81,6 +83,9 @@ void world_create(const enum forward_kind *kinds, uint32_t count, uint32_t max_c
                                                             .rule_count = count,
                                                             .max_connections = max_connections,
                                                             .hold_ns = WORLD_HOLD_NS,
+                                                            .bind_on = {bind_on[0], bind_on[1]},
+                                                            .bind_first = WORLD_BIND_FIRST,
+                                                            .bind_wait_ns = WORLD_BIND_NS,
                                                             .listening = on_listening,
                                                             .resolve = on_resolve});
     assert_non_null(world.forward);

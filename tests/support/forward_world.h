@@ -8,7 +8,8 @@
 #include "sim/run/forward.h"
 #include "tests/support/pair.h"
 
-enum { WORLD_HOLD_NS = 1000, WORLD_RULES = 2, WORLD_ORDER = 1 };
+enum { WORLD_HOLD_NS = 1000, WORLD_RULES = 2, WORLD_ORDER = 1, WORLD_BIND_NS = 5000 };
+enum { WORLD_BIND_FIRST = FORWARD_BIND_HIGH - 2 };
 
 struct forward_world {
     struct pair pair;
