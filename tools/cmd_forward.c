@@ -39,6 +39,8 @@ static const char help[] =
     "  --connections N    most connections at once, 1 to 16384 (default 3072); the next one waits\n"
     "  --hold DURATION    how long a connection that the program has ended, and its peer has not,\n"
     "                     may be silent (default 1s): the end itself cannot be sent\n"
+    "  --connect-timeout DURATION\n"
+    "                     how long a target has to answer (default 10s)\n"
     "  --bind-address IP  where a SOCKS program that asks to be connected to listens, on the\n"
     "                     backend's side (default 127.0.0.1 and ::1); one IPv4, one IPv6\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
@@ -123,11 +125,11 @@ static bool take_allow(struct forwarding_options *options, const char *text)
     return cmd_allow(text, &rule);
 }
 
-static bool take_hold(struct forwarding_options *options, const char *text)
+static bool take_duration(const char *option, const char *text, uint64_t *duration_ns)
 {
-    if (units_parse_duration(text, &options->hold_ns) == UNITS_OK)
+    if (units_parse_duration(text, duration_ns) == UNITS_OK)
         return true;
-    fprintf(stderr, "xensock forward: error: --hold takes a duration (%s), not '%s'\n",
+    fprintf(stderr, "xensock forward: error: %s takes a duration (%s), not '%s'\n", option,
             UNITS_OF_DURATION, text);
     return false;
 }
@@ -150,6 +152,16 @@ static bool take_bind_address(struct forwarding_options *options, const char *te
     return true;
 }
 
+static bool take_connect_timeout(struct forwarding_options *options, const char *text)
+{
+    if (!take_duration("--connect-timeout", text, &options->connect_wait_ns))
+        return false;
+    if (options->connect_wait_ns > 0)
+        return true;
+    fprintf(stderr, "xensock forward: error: --connect-timeout 0 would leave no target any time\n");
+    return false;
+}
+
 static bool take(struct forwarding_options *options, int option, const char *text)
 {
     switch (option) {
@@ -162,7 +174,8 @@ static bool take(struct forwarding_options *options, int option, const char *tex
     case 'a': return take_allow(options, text);
     case 'o': return cmd_count("--order", text, 6, &options->order);
     case 'c': return cmd_count("--connections", text, 16384, &options->connections);
-    case 'h': return take_hold(options, text);
+    case 'h': return take_duration("--hold", text, &options->hold_ns);
+    case 't': return take_connect_timeout(options, text);
     case 'B': return take_bind_address(options, text);
     case 'n': return cmd_notify(text, &options->immediate);
     }
@@ -182,12 +195,16 @@ static int read_options(struct forwarding_options *options, int argc, char **arg
                                                  {"hold", required_argument, NULL, 'h'},
                                                  {"notify", required_argument, NULL, 'n'},
                                                  {"bind-address", required_argument, NULL, 'B'},
+                                                 {"connect-timeout", required_argument, NULL, 't'},
                                                  {"help", no_argument, NULL, 'H'},
                                                  {NULL, 0, NULL, 0}};
     int option;
 
-    *options = (struct forwarding_options){
-        .domid = 1, .order = 6, .connections = 3072, .hold_ns = UINT64_C(1000) * 1000 * 1000};
+    *options = (struct forwarding_options){.domid = 1,
+                                           .order = 6,
+                                           .connections = 3072,
+                                           .hold_ns = UINT64_C(1000) * 1000 * 1000,
+                                           .connect_wait_ns = UINT64_C(10) * 1000 * 1000 * 1000};
     call_addr4(&options->bind_on[0], (const uint8_t[]){127, 0, 0, 1}, FORWARD_BIND_LOW);
     call_addr6(&options->bind_on[1], (const uint8_t[16]){[15] = 1}, FORWARD_BIND_LOW);
     while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {

@@ -245,6 +245,7 @@ void forwarding_join(struct forwarding *forwarding)
                                  .rule_count = options->spec_count,
                                  .max_connections = (uint32_t)options->connections,
                                  .hold_ns = options->hold_ns,
+                                 .connect_wait_ns = options->connect_wait_ns,
                                  .bind_on = {options->bind_on[0], options->bind_on[1]},
                                  .bind_first = first_bind_port(),
                                  .bind_wait_ns = FORWARDING_BIND_WAIT_NS,

@@ -154,7 +154,7 @@ static void leave_program(struct pair *pair, bool reset)
         net_close(pair->forward->config.net, forward_token_of(pair));
 }
 
-static void leave_guest(struct pair *pair, bool reset)
+void forward_leave_guest(struct pair *pair, bool reset)
 {
     struct forward *forward = pair->forward;
 
@@ -174,11 +174,12 @@ static void leave_guest(struct pair *pair, bool reset)
 void forward_finish(struct pair *pair, bool reset)
 {
     forward_unhold(pair);
-    forward_deadline(pair, 0);
+    forward_time_end(pair);
+    forward_connect_drop(pair);
     forward_bind_end(pair);
     forward_talk_end(pair);
     leave_program(pair, reset);
-    leave_guest(pair, reset);
+    forward_leave_guest(pair, reset);
     forward_give_if_over(pair);
 }
 
@@ -227,17 +228,9 @@ void forward_joined(struct pair *pair)
 
 static void connect_guest(struct pair *pair)
 {
-    struct forward *forward = pair->forward;
-    const struct call_addr *target = &rule_of(pair)->target;
-    int64_t ret = forward_end(forward, CALL_CONNECT, 0,
-                              fe_connect(forward->config.fe, target, forward_begin(forward)));
-
-    if (ret < 0) {
-        forward_finish(pair, true);
-        return;
-    }
-    forward_adopt(pair, (uint64_t)ret);
     forward_pump_up(pair); /* its first bytes may wait for the target, no more than a buffer */
+    forward_time_begin(pair, TIME_CONNECT);
+    forward_connect(pair, &rule_of(pair)->target);
 }
 
 static void accept_done(struct pair *pair, int32_t ret)
@@ -273,6 +266,7 @@ static void program_connected(struct pair *pair, int32_t ret)
     if (pair->closing)
         return;
     pair->inside = ret == 0;
+    forward_time_end(pair);
     if (ret < 0)
         forward_finish(pair, true);
     else if (pair->outside)
@@ -317,27 +311,9 @@ static void accepted(struct pair *pair, int32_t ret)
     if (pair->leaving)
         return; /* DONE(RELEASE) follows */
     pair->outside = pair->named = true;
+    forward_time_begin(pair, TIME_CONNECT);
     net_connect(forward->config.net, forward_token_of(pair), &rule_of(pair)->target);
     forward_accept_remote(forward, pair->rule);
-}
-
-static void connected(struct pair *pair, int32_t ret)
-{
-    if (pair->leaving)
-        return; /* DONE(RELEASE) follows */
-    if (ret < 0)
-        forward_disown(pair);
-    if (pair->talk) {
-        forward_talk_connected(pair, ret);
-        return;
-    }
-    if (ret < 0) {
-        forward_finish(pair, true);
-        return;
-    }
-    pair->outside = true;
-    if (pair->inside)
-        forward_joined(pair);
 }
 
 static void call_done(struct forward *forward, const struct act_done *done)
@@ -354,11 +330,12 @@ static void call_done(struct forward *forward, const struct act_done *done)
     } else if (done->call == CALL_ACCEPT) {
         accepted(pair, done->ret);
     } else if (done->call == CALL_CONNECT) {
-        connected(pair, done->ret);
+        forward_connect_done(pair, done->ret);
     } else if (done->call == CALL_RELEASE) {
         forward_disown(pair);
         pair->leaving = false;
-        forward_give_if_over(pair);
+        if (!forward_connect_released(pair))
+            forward_give_if_over(pair);
     }
 }
 
@@ -376,7 +353,11 @@ static void ready(struct forward *forward, uint64_t sock, bool readable)
 
 static void device_up(struct forward *forward)
 {
+    struct fe_look look;
+
     forward->lost = false;
+    fe_look(forward->config.fe, &look);
+    forward->connects_max = look.slots - 1 - forward_accepts_kept(forward);
     for (uint32_t i = 0; i < forward->config.rule_count; i++)
         if (forward->config.rules[i].kind == FORWARD_REMOTE && !forward->stopped)
             forward_bind_remote(forward, i);
@@ -385,7 +366,8 @@ static void device_up(struct forward *forward)
 
 static bool has_part_of_guest(const struct pair *pair)
 {
-    return (pair->socketed && !pair->leaving) || (pair->listens && !pair->unlistening);
+    return pair->connect.state == CONNECT_QUEUED || (pair->socketed && !pair->leaving) ||
+           (pair->listens && !pair->unlistening);
 }
 
 /* Every socket has failed: each connection ends with an error, and those to come until it is up
@@ -448,8 +430,10 @@ uint64_t forward_turned(struct forward *forward, uint64_t now_ns)
         due_ns = forward->held->due_ns;
     if (forward->retry_ns != 0 && forward->retry_ns < due_ns)
         due_ns = forward->retry_ns;
-    uint64_t deadline_ns = forward_expire(forward);
-    return deadline_ns < due_ns ? deadline_ns : due_ns;
+    uint64_t expires_ns = forward_time_turned(forward);
+    uint64_t turned_ns = forward_connect_turned(forward);
+    due_ns = expires_ns < due_ns ? expires_ns : due_ns;
+    return turned_ns < due_ns ? turned_ns : due_ns;
 }
 
 void forward_stop(struct forward *forward, bool reset)
@@ -486,7 +470,7 @@ struct forward *forward_create(const struct forward_config *config)
     if (!forward)
         return NULL;
     forward->config = *config;
-    forward->deadline_ns = STEP_NEVER;
+    forward->connects_max = 1;
     forward->pair_count = config->max_connections + config->rule_count * FORWARD_ACCEPTS;
     forward->pairs = calloc(forward->pair_count, sizeof(*forward->pairs));
     forward->by_slot = calloc(sockets, sizeof(struct pair *));

@@ -10,8 +10,9 @@
  * silent for `hold_ns`, or the room is needed; while the program takes bytes, it is not silence.
  * Of a service, which as a rule has closed altogether, a fiftieth of that is enough.
  * Whatever breaks on one side ends the other at once: the program's with a reset, the socket with
- * what it has not sent yet. A target that cannot be reached is a reset, too.
- * Source: protocol.md 7 (24); RFC 9293 3.6.
+ * what it has not sent yet. A target that cannot be reached is a reset, too, and so is one that
+ * does not answer in time; until then those have at most half of the room for CONNECTs. Source:
+ * protocol.md 7 (24); RFC 9293 3.6.
  */
 #ifndef XENSOCK_SIM_RUN_FORWARD_H
 #define XENSOCK_SIM_RUN_FORWARD_H
@@ -64,6 +65,7 @@ struct forward_config {
      * FORWARD_ACCEPTS a REMOTE one. The frontend has forward_sockets(...). */
     uint32_t max_connections;
     uint64_t hold_ns;
+    uint64_t connect_wait_ns; /* for a target, also beside the guest, to answer; 0: ever */
     /* SOCKS BINDs: where they listen on the backend's side, for IPv4 and IPv6, the ports being
      * FORWARD_BIND_LOW; which of the ports is tried first; how long somebody may be waited for. */
     struct call_addr bind_on[2];

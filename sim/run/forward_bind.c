@@ -47,7 +47,7 @@ static void answer(struct pair *pair)
 /* Nobody else is to come, whatever has become of it. */
 static void over(struct pair *pair, int32_t ret)
 {
-    forward_deadline(pair, 0);
+    forward_time_end(pair);
     forward_bind_end(pair);
     if (!pair->talk || pair->talk->bind.over)
         return;
@@ -100,7 +100,7 @@ void forward_bind(struct pair *pair)
         over(pair, -ERR_MFILE);
         return;
     }
-    forward_deadline(pair, forward->config.bind_wait_ns);
+    forward_time_begin(pair, TIME_BIND);
     try_port(pair);
 }
 

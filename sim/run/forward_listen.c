@@ -81,20 +81,27 @@ void forward_bind_remote(struct forward *forward, uint32_t rule)
 
 /* Each that waits has a slot of the command ring, which nobody else has meanwhile: of several rules
  * each keeps one. */
-static uint32_t accepts_max(const struct forward *forward)
+static uint32_t remotes(const struct forward *forward)
 {
-    uint32_t remote = 0;
+    uint32_t count = 0;
 
     for (uint32_t i = 0; i < forward->config.rule_count; i++)
-        remote += forward->config.rules[i].kind == FORWARD_REMOTE ? 1u : 0u;
-    return remote == 1 ? FORWARD_ACCEPTS : 1;
+        count += forward->config.rules[i].kind == FORWARD_REMOTE ? 1u : 0u;
+    return count;
+}
+
+uint32_t forward_accepts_kept(const struct forward *forward)
+{
+    uint32_t count = remotes(forward);
+
+    return count == 1 ? FORWARD_ACCEPTS : count < 6 ? count : 6;
 }
 
 /* As many as may wait, or as there is room for. */
 void forward_accept_remote(struct forward *forward, uint32_t rule)
 {
     struct rule *own = &forward->rules[rule];
-    uint32_t most = accepts_max(forward);
+    uint32_t most = remotes(forward) == 1 ? FORWARD_ACCEPTS : 1;
 
     while (own->listening && own->accepts < most && !forward->stopped && has_room(forward, own)) {
         struct pair *pair = forward_pair_take(forward, rule);

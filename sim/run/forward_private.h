@@ -26,6 +26,29 @@ enum talk_next {
     TALK_END,  /* the end */
 };
 
+/* What is limited in time. */
+enum time_kind {
+    TIME_CONNECT, /* its target, or the name of that, does not answer */
+    TIME_BIND,    /* nobody comes */
+    TIME_KINDS
+};
+
+/* Where a CONNECT through the backend stands. */
+enum connect_state {
+    CONNECT_NONE,
+    CONNECT_QUEUED, /* waits here */
+    CONNECT_ASKED,  /* by the frontend's call */
+    CONNECT_YIELDS, /* has been answered, and is asked for again when its socket is released */
+};
+
+struct pair_connect {
+    enum connect_state state;
+    bool slow, yields; /* to be YIELDS */
+    uint8_t turns;     /* that it had, and were too short */
+    struct call_addr target;
+    uint64_t turn_over_ns;
+};
+
 /* A BIND that is under way. */
 struct talk_bind {
     uint32_t tries;        /* ports that were tried */
@@ -52,7 +75,7 @@ struct flow {
 
 struct pair {
     struct forward *forward;
-    struct pair *prev, *next; /* in `idle` or `held` */
+    struct pair *prev, *next; /* in one of the lists below */
     uint32_t rule;
     uint32_t number;
     uint64_t sock;
@@ -60,11 +83,15 @@ struct pair {
     bool inside, outside;  /* the program's connection, the guest's socket is open */
     bool closing, leaving; /* the token, the socket is on its way out */
     bool counted, joined, held;
+    struct pair_connect connect;
     struct talk *talk;         /* SOCKS, before its bytes */
     uint64_t listener;         /* of a BIND */
     bool listens, unlistening; /* that exists, is on its way out */
     uint64_t due_ns;           /* held: when the peer has been silent for too long */
-    uint64_t deadline_ns;      /* when what it does has lasted too long; 0: never */
+    struct pair *time_prev, *time_next;
+    bool timed; /* in the list of this kind */
+    enum time_kind time;
+    uint64_t time_over_ns;
     struct flow up, down;
 };
 
@@ -83,14 +110,16 @@ struct forward {
     struct pair *pairs;
     uint32_t pair_count;
     struct pair *idle, *held;
+    struct pair *connects_new, *connects_slow, *asked;
+    uint32_t asked_count, connects_max;
     uint32_t in_use;
     struct pair **by_slot; /* of the frontend's sockets */
     uint32_t names_asked;
     uint32_t binds;      /* that have a listener */
     uint32_t bind_ports; /* that were tried */
     uint64_t now_ns, retry_ns;
-    uint64_t deadline_ns; /* no pair's comes before; STEP_NEVER: none has one */
-    bool lost;            /* the device was there, and went */
+    struct pair *timed[TIME_KINDS]; /* who is due next first */
+    bool lost;                      /* the device was there, and went */
     bool stopped;
 };
 
@@ -120,6 +149,9 @@ void forward_joined(struct pair *pair);
 void forward_finish(struct pair *pair, bool reset);
 void forward_broken(struct pair *pair);
 
+/* Release the guest's socket, without what was not sent if it is a reset. */
+void forward_leave_guest(struct pair *pair, bool reset);
+
 /* Free it if nothing of it is left on either side. */
 void forward_give_if_over(struct pair *pair);
 
@@ -146,13 +178,30 @@ void forward_write_program(struct pair *pair);
 void forward_read_done(struct pair *pair, int32_t ret);
 void forward_write_done(struct pair *pair, int32_t ret);
 
+/* ---- forward_connect.c ---- */
+
+/* Connect the pair to a target; its CONNECT was answered; its socket is released (false: and it is
+ * not asked for again). */
+void forward_connect(struct pair *pair, const struct call_addr *target);
+void forward_connect_done(struct pair *pair, int32_t ret);
+bool forward_connect_released(struct pair *pair);
+
+/* What has become of it; it has lasted too long; the pair ends. */
+void forward_connect_over(struct pair *pair, int32_t ret);
+void forward_connect_expired(struct pair *pair);
+void forward_connect_drop(struct pair *pair);
+
+/* Turns that are over. When to look again, or STEP_NEVER. */
+uint64_t forward_connect_turned(struct forward *forward);
+
 /* ---- forward_time.c ---- */
 
-/* What the pair does is to be over in so many ns; 0: it may last. */
-void forward_deadline(struct pair *pair, uint64_t in_ns);
+/* Something begins that may not last for ever, in place of what did before; it is over in time. */
+void forward_time_begin(struct pair *pair, enum time_kind kind);
+void forward_time_end(struct pair *pair);
 
 /* End what has lasted too long. When to look again, or STEP_NEVER. */
-uint64_t forward_expire(struct forward *forward);
+uint64_t forward_time_turned(struct forward *forward);
 
 /* ---- forward_socks.c ---- */
 
@@ -192,6 +241,9 @@ void forward_bind_remote(struct forward *forward, uint32_t rule);
 /* Wait for connections, as far as there is room for them. */
 void forward_accept_local(struct forward *forward, uint32_t rule);
 void forward_accept_remote(struct forward *forward, uint32_t rule);
+
+/* How many ACCEPTs wait on the backend's side at most, all rules together. */
+uint32_t forward_accepts_kept(const struct forward *forward);
 
 /* The device went, or the forwarding ends. */
 void forward_unbind_remote(struct forward *forward, uint32_t rule);

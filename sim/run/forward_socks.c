@@ -31,19 +31,6 @@ void forward_say_no(struct pair *pair, int32_t error)
     say(pair, TALK_END);
 }
 
-static void reach(struct pair *pair)
-{
-    struct forward *forward = pair->forward;
-    int64_t ret = forward_end(
-        forward, CALL_CONNECT, 0,
-        fe_connect(forward->config.fe, &pair->talk->socks.addr, forward_begin(forward)));
-
-    if (ret < 0)
-        forward_say_no(pair, (int32_t)ret);
-    else
-        forward_adopt(pair, (uint64_t)ret);
-}
-
 static void ask_name(struct pair *pair)
 {
     struct forward *forward = pair->forward;
@@ -100,11 +87,12 @@ void forward_talk(struct pair *pair)
         return;
     case SOCKS_CONNECT:
         pair->talk->next = TALK_WAIT;
+        forward_time_begin(pair, TIME_CONNECT);
         listen_on(pair);
         if (socks->name[0] != '\0')
             ask_name(pair);
         else
-            reach(pair);
+            forward_connect(pair, &pair->talk->socks.addr);
         return;
     case SOCKS_BROKEN:
         if (socks->reply_bytes > 0)
@@ -147,6 +135,7 @@ void forward_talk_said(struct pair *pair)
 
 void forward_talk_connected(struct pair *pair, int32_t ret)
 {
+    pair->talk->asked = 0; /* a name that is found too late is nobody's */
     if (ret < 0)
         forward_say_no(pair, ret);
     else
@@ -161,9 +150,9 @@ void forward_resolved(struct forward *forward, uint64_t id, int32_t error,
     if (!pair->talk || pair->talk->asked != (uint32_t)id || !pair->inside)
         return; /* the program has gone meanwhile */
     if (error < 0) {
-        forward_say_no(pair, error);
+        forward_connect_over(pair, error);
         return;
     }
     pair->talk->socks.addr = *addr;
-    reach(pair);
+    forward_connect(pair, &pair->talk->socks.addr);
 }

@@ -138,17 +138,21 @@ def never_reads():
 
 
 def never_answers():
-    """A full backlog drops the SYN of whoever comes next."""
+    """A full backlog drops the SYN of whoever comes next, also of many; in the end they are told."""
     with listener(TARGET, backlog=0), contextlib.ExitStack() as stack:
         for _ in range(3):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", TARGET))
-        waiting = stack.enter_context(client(LISTEN))
-        waiting.sendall(b"nobody is to have this")
+        waiting = [stack.enter_context(client(LISTEN)) for _ in range(12)]
+        for one in waiting:
+            one.sendall(b"nobody is to have this")
         beside()
-        assert not select.select([waiting], [], [], 0)[0], "something came from nobody"
-        beside()
+        assert not select.select(waiting, [], [], 0)[0], "something came from nobody"
+        for _ in range(5):
+            beside()
+        for one in waiting:
+            assert rest(one) == (b"", not FAR), "the end is another"
 
 
 def ends_its_direction():

@@ -35,6 +35,8 @@ usage "--connections" --connections 16385 -L $good
 usage "--connections" --connections 0 -L $good
 usage "--hold takes a duration" --hold 1parsec -L $good
 usage "--notify" --notify never -L $good
+usage "--connect-timeout takes a duration" --connect-timeout 10 -L $good
+usage "--connect-timeout 0" --connect-timeout 0s -L $good
 usage "--bind-address takes an IP address" --bind-address localhost -L $good
 usage "--bind-address takes an IP address" --bind-address 10.0.0.0/8 -L $good
 usage "--domid" --domid x --runtime here -L $good

@@ -7,7 +7,7 @@ needs nc
 
 ports target beside near near_beside far far_beside
 hold=200ms
-forward --hold $hold -L "$near:127.0.0.1:$target" -L "$near_beside:127.0.0.1:$beside" \
+forward --hold $hold --connect-timeout 1500ms -L "$near:127.0.0.1:$target" -L "$near_beside:127.0.0.1:$beside" \
     -R "$far:127.0.0.1:$target" -R "$far_beside:127.0.0.1:$beside"
 
 near()

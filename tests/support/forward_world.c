@@ -52,7 +52,7 @@ void world_run(void)
         before = work_done();
         pair_run(&world.pair);
         world.due_ns = forward_turned(world.forward, world.pair.now_ns);
-    } while (before != work_done());
+    } while (before != work_done() || world.due_ns <= world.pair.now_ns);
 }
 
 void world_run_at(uint64_t now_ns)
@@ -83,6 +83,7 @@ void world_create(const enum forward_kind *kinds, uint32_t count, uint32_t max_c
                                                             .rule_count = count,
                                                             .max_connections = max_connections,
                                                             .hold_ns = WORLD_HOLD_NS,
+                                                            .connect_wait_ns = WORLD_CONNECT_NS,
                                                             .bind_on = {bind_on[0], bind_on[1]},
                                                             .bind_first = WORLD_BIND_FIRST,
                                                             .bind_wait_ns = WORLD_BIND_NS,

@@ -9,6 +9,7 @@
 #include "tests/support/pair.h"
 
 enum { WORLD_HOLD_NS = 1000, WORLD_RULES = 2, WORLD_ORDER = 1, WORLD_BIND_NS = 5000 };
+static const uint64_t WORLD_CONNECT_NS = UINT64_C(10) * 1000 * 1000 * 1000;
 enum { WORLD_BIND_FIRST = FORWARD_BIND_HIGH - 2 };
 
 struct forward_world {
