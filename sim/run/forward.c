@@ -357,7 +357,7 @@ static void device_up(struct forward *forward)
 
     forward->lost = false;
     fe_look(forward->config.fe, &look);
-    forward->connects_max = look.slots - 1 - forward_accepts_kept(forward);
+    forward->connects_max = forward_connect_room(forward, look.slots);
     for (uint32_t i = 0; i < forward->config.rule_count; i++)
         if (forward->config.rules[i].kind == FORWARD_REMOTE && !forward->stopped)
             forward_bind_remote(forward, i);

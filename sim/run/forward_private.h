@@ -101,6 +101,7 @@ struct rule {
     bool named;       /* LOCAL: its token is in use */
     uint64_t sock;    /* REMOTE: the listener */
     bool bound;       /* it exists */
+    bool polling;     /* it is to be told of the next one */
 };
 
 struct forward {
@@ -242,8 +243,8 @@ void forward_bind_remote(struct forward *forward, uint32_t rule);
 void forward_accept_local(struct forward *forward, uint32_t rule);
 void forward_accept_remote(struct forward *forward, uint32_t rule);
 
-/* How many ACCEPTs wait on the backend's side at most, all rules together. */
-uint32_t forward_accepts_kept(const struct forward *forward);
+/* How many CONNECTs a ring of so many slots has room for beside what the rules keep waiting. */
+uint32_t forward_connect_room(const struct forward *forward, uint32_t slots);
 
 /* The device went, or the forwarding ends. */
 void forward_unbind_remote(struct forward *forward, uint32_t rule);
