@@ -13,6 +13,9 @@
 
 enum { FORWARDING_ALLOW_MAX = 30 };
 
+/* How long a SOCKS program may take to say what it wants. */
+#define FORWARDING_TALK_WAIT_NS (UINT64_C(30) * 1000 * 1000 * 1000)
+
 /* How long a SOCKS program that waits to be connected to may wait. */
 #define FORWARDING_BIND_WAIT_NS (UINT64_C(60) * 1000 * 1000 * 1000)
 

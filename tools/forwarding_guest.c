@@ -246,6 +246,7 @@ void forwarding_join(struct forwarding *forwarding)
                                  .max_connections = (uint32_t)options->connections,
                                  .hold_ns = options->hold_ns,
                                  .connect_wait_ns = options->connect_wait_ns,
+                                 .talk_wait_ns = FORWARDING_TALK_WAIT_NS,
                                  .bind_on = {options->bind_on[0], options->bind_on[1]},
                                  .bind_first = first_bind_port(),
                                  .bind_wait_ns = FORWARDING_BIND_WAIT_NS,

@@ -66,6 +66,7 @@ struct forward_config {
     uint32_t max_connections;
     uint64_t hold_ns;
     uint64_t connect_wait_ns; /* for a target, also beside the guest, to answer; 0: ever */
+    uint64_t talk_wait_ns;    /* for a SOCKS program to say what it wants; 0: ever */
     /* SOCKS BINDs: where they listen on the backend's side, for IPv4 and IPv6, the ports being
      * FORWARD_BIND_LOW; which of the ports is tried first; how long somebody may be waited for. */
     struct call_addr bind_on[2];

@@ -28,6 +28,7 @@ enum talk_next {
 
 /* What is limited in time. */
 enum time_kind {
+    TIME_TALK,    /* a SOCKS program does not say what it wants */
     TIME_CONNECT, /* its target, or the name of that, does not answer */
     TIME_BIND,    /* nobody comes */
     TIME_KINDS

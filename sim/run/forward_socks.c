@@ -106,10 +106,12 @@ void forward_talk(struct pair *pair)
 void forward_talk_begin(struct pair *pair)
 {
     pair->talk = calloc(1, sizeof(*pair->talk));
-    if (pair->talk)
-        forward_read_program(pair);
-    else
+    if (!pair->talk) {
         forward_broken(pair);
+        return;
+    }
+    forward_time_begin(pair, TIME_TALK);
+    forward_read_program(pair);
 }
 
 void forward_talk_end(struct pair *pair)

@@ -9,6 +9,7 @@
 static uint64_t length_ns(const struct forward *forward, enum time_kind kind)
 {
     switch (kind) {
+    case TIME_TALK: return forward->config.talk_wait_ns;
     case TIME_CONNECT: return forward->config.connect_wait_ns;
     case TIME_BIND: return forward->config.bind_wait_ns;
     case TIME_KINDS: break;
@@ -42,6 +43,7 @@ static void over(struct pair *pair)
 
     forward_time_end(pair);
     switch (kind) {
+    case TIME_TALK: forward_finish(pair, false); return;
     case TIME_CONNECT: forward_connect_expired(pair); return;
     case TIME_BIND: forward_bind_expired(pair); return;
     case TIME_KINDS: return;

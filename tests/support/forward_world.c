@@ -84,6 +84,7 @@ void world_create(const enum forward_kind *kinds, uint32_t count, uint32_t max_c
                                                             .max_connections = max_connections,
                                                             .hold_ns = WORLD_HOLD_NS,
                                                             .connect_wait_ns = WORLD_CONNECT_NS,
+                                                            .talk_wait_ns = WORLD_TALK_NS,
                                                             .bind_on = {bind_on[0], bind_on[1]},
                                                             .bind_first = WORLD_BIND_FIRST,
                                                             .bind_wait_ns = WORLD_BIND_NS,
