@@ -72,6 +72,9 @@ void forwarding_stop(struct forwarding *forwarding, int code, bool reset);
 
 /* A signal, as struct process and libuv tell it: to end, to print what was carried. */
 void forwarding_asked(void *self, const char *what);
+
+/* Leave no file, whatever the parts do, who end by themselves. */
+void forwarding_clear(void *self);
 void forwarding_on_usr1(uv_signal_t *handle, int number);
 
 /* ---- forwarding_parts.c ---- */

@@ -79,14 +79,21 @@ void forwarding_on_usr1(uv_signal_t *handle, int number)
         print_counters(forwarding);
 }
 
+void forwarding_clear(void *self)
+{
+    const struct forwarding *forwarding = self;
+
+    if (!forwarding->options->runtime && forwarding->runtime[0] != '\0')
+        runtime_dir_remove(forwarding->runtime);
+}
+
 static void lost(void *self)
 {
     struct forwarding *forwarding = self;
 
     if (!forwarding->stopping)
         process_error(&forwarding->process, "E0602", "the hypervisor has gone away");
-    if (!forwarding->options->runtime)
-        runtime_dir_remove(forwarding->runtime);
+    forwarding_clear(forwarding);
     exit(CMD_FAILED); /* which closes every connection */
 }
 
