@@ -60,6 +60,18 @@ static const char socks_help[] =
     "  xensock socks --allow 192.168.0.0/16 1080\n"
     "  curl -x socks5h://127.0.0.1:1080 http://localhost:8000/\n";
 
+/* Each forwarding keeps a place for who comes next. */
+static bool has_places(const struct forwarding_options *options)
+{
+    if (options->connections >= options->spec_count)
+        return true;
+    fprintf(stderr,
+            "xensock forward: error: --connections %u are fewer than the %u forwardings, each of "
+            "which keeps a place for the next one\n",
+            (unsigned)options->connections, options->spec_count);
+    return false;
+}
+
 static int run(const struct forwarding_options *options)
 {
     static struct forwarding forwarding;
@@ -76,6 +88,8 @@ static int run(const struct forwarding_options *options)
                        .name = "hypervisor",
                        .ready = forwarding_start_backend},
         .backend = {.forwarding = &forwarding, .name = "backend", .ready = forwarding_join}};
+    if (!has_places(options))
+        return CMD_USAGE;
     for (uint32_t i = 0; i < options->spec_count; i++)
         forwarding.rules[i] = options->specs[i].rule;
     process_start(process, -1);

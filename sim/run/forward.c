@@ -82,14 +82,19 @@ void forward_pair_give(struct pair *pair)
     pair->forward->in_use--;
 }
 
+/* Where there is little room, another rule has it first each time. */
 static void accept_more(struct forward *forward)
 {
-    for (uint32_t i = 0; i < forward->config.rule_count; i++) {
-        if (forward->config.rules[i].kind != FORWARD_REMOTE)
-            forward_accept_local(forward, i);
+    uint32_t count = forward->config.rule_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t rule = (forward->first_rule + i) % count;
+        if (forward->config.rules[rule].kind != FORWARD_REMOTE)
+            forward_accept_local(forward, rule);
         else
-            forward_accept_remote(forward, i);
+            forward_accept_remote(forward, rule);
     }
+    forward->first_rule = (forward->first_rule + 1) % count;
 }
 
 static void count_in(struct pair *pair)
@@ -116,8 +121,10 @@ void forward_give_if_over(struct pair *pair)
 
 void forward_unhold(struct pair *pair)
 {
-    if (pair->held)
+    if (pair->held) {
         DL_DELETE(pair->forward->held, pair);
+        pair->forward->held_count--;
+    }
     pair->held = false;
 }
 
@@ -205,8 +212,9 @@ void forward_hold(struct pair *pair)
         DL_APPEND_ELEM(forward->held, at, pair);
     else
         DL_PREPEND(forward->held, pair);
-    if (pair->forward->counters.now >= pair->forward->config.max_connections)
-        accept_more(pair->forward); /* who comes now can have its room */
+    forward->held_count++;
+    if (forward->counters.now + forward->waiting >= forward->config.max_connections)
+        accept_more(forward); /* who comes now can have its room */
 }
 
 void forward_give_up_held(struct forward *forward)
@@ -239,6 +247,7 @@ static void accept_done(struct pair *pair, int32_t ret)
     uint32_t rule = pair->rule;
 
     forward->rules[rule].accepts--;
+    forward->waiting--;
     if (ret < 0) {
         pair->named = pair->closing; /* EV_NET_CLOSE follows */
         forward_retry(forward);
@@ -299,6 +308,7 @@ static void accepted(struct pair *pair, int32_t ret)
         return;
     }
     forward->rules[pair->rule].accepts--;
+    forward->waiting--;
     if (ret < 0) {
         forward_retry(forward);
         if (!pair->leaving) {

@@ -61,8 +61,9 @@ struct forward_config {
     struct net *net; /* the program's side; nobody else takes its completions */
     const struct forward_rule *rules;
     uint32_t rule_count; /* 1..FORWARD_RULES_MAX */
-    /* With so many no more are asked for; those that were may still come, one a LOCAL rule and
-     * FORWARD_ACCEPTS a REMOTE one. The frontend has forward_sockets(...). */
+    /* No fewer than rules: each keeps a place for who comes next (a REMOTE rule that is alone up to
+     * FORWARD_ACCEPTS, one of many none). More come only in place of one that is held. The frontend
+     * has forward_sockets(...). */
     uint32_t max_connections;
     uint64_t hold_ns;
     uint64_t connect_wait_ns; /* for a target, also beside the guest, to answer; 0: ever */

@@ -34,11 +34,12 @@ void forward_bind_local(struct forward *forward, uint32_t rule)
              &forward->config.rules[rule].listen);
 }
 
-/* Or will have, as soon as somebody comes: one that is held is given up for it then. */
-static bool has_room(const struct forward *forward, const struct rule *own)
+/* For those who are there and those who may come at any time, or as soon as somebody does: one that
+ * is held is given up for it then. */
+static bool has_room(const struct forward *forward)
 {
-    return forward->counters.now < forward->config.max_connections ||
-           (forward->held && own->accepts == 0);
+    return forward->counters.now + forward->waiting <
+           forward->config.max_connections + forward->held_count;
 }
 
 void forward_accept_local(struct forward *forward, uint32_t rule)
@@ -46,8 +47,7 @@ void forward_accept_local(struct forward *forward, uint32_t rule)
     struct rule *own = &forward->rules[rule];
     bool taken = fe_is_up(forward->config.fe) || forward->lost;
 
-    if (!own->listening || own->accepts > 0 || !taken || forward->stopped ||
-        !has_room(forward, own))
+    if (!own->listening || own->accepts > 0 || !taken || forward->stopped || !has_room(forward))
         return;
     struct pair *pair = forward_pair_take(forward, rule);
     if (!pair) {
@@ -55,6 +55,7 @@ void forward_accept_local(struct forward *forward, uint32_t rule)
         return;
     }
     own->accepts++;
+    forward->waiting++;
     pair->named = true;
     net_accept(forward->config.net, forward_token_of(pair), forward_listener_token | rule);
 }
@@ -121,6 +122,7 @@ static bool accept_one(struct forward *forward, uint32_t rule)
         return false;
     }
     own->accepts++;
+    forward->waiting++;
     forward_adopt(pair, (uint64_t)ret);
     return true;
 }
@@ -143,8 +145,7 @@ void forward_accept_remote(struct forward *forward, uint32_t rule)
     uint32_t most = remotes(forward) == 1 ? FORWARD_ACCEPTS : 1;
     bool any = true;
 
-    while (any && own->listening && own->accepts < most && !forward->stopped &&
-           has_room(forward, own)) {
+    while (any && own->listening && own->accepts < most && !forward->stopped && has_room(forward)) {
         any = !polls(forward) && accept_one(forward, rule);
         if (polls(forward))
             poll(forward, rule);
@@ -161,7 +162,7 @@ static void polled(struct forward *forward, uint32_t rule, int32_t ret)
         return;
     if (ret < 0)
         forward_retry(forward);
-    else if (own->accepts == 0 && has_room(forward, own))
+    else if (own->accepts == 0 && has_room(forward))
         accept_one(forward, rule);
 }
 

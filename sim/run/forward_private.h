@@ -114,6 +114,9 @@ struct forward {
     struct pair *idle, *held;
     struct pair *connects_new, *connects_slow, *asked;
     uint32_t asked_count, connects_max;
+    uint32_t held_count;
+    uint32_t waiting;    /* accepts of all rules */
+    uint32_t first_rule; /* that accepts next */
     uint32_t in_use;
     struct pair **by_slot; /* of the frontend's sockets */
     uint32_t names_asked;

@@ -33,6 +33,7 @@ usage "--order" --order 7 -L $good
 usage "--order" --order 0 -L $good
 usage "--connections" --connections 16385 -L $good
 usage "--connections" --connections 0 -L $good
+usage "fewer than the 2 forwardings" --connections 1 -L $good -R $good
 usage "--hold takes a duration" --hold 1parsec -L $good
 usage "--notify" --notify never -L $good
 usage "--connect-timeout takes a duration" --connect-timeout 10 -L $good
