@@ -219,6 +219,10 @@ void forward_hold(struct pair *pair)
 
 void forward_give_up_held(struct forward *forward)
 {
+    if (forward->held->up.failed) {
+        forward_broken(forward->held);
+        return;
+    }
     forward->counters.held_out++;
     forward_finish(forward->held, false);
 }

@@ -70,8 +70,9 @@ struct talk {
 struct flow {
     unsigned char *bytes; /* FORWARD_FLOW_BYTES, while the pair is in use */
     uint32_t from, to;
-    bool busy;  /* the program's side reads into it or writes from it */
-    bool ended; /* there is no more to come */
+    bool busy;   /* the program's side reads into it or writes from it */
+    bool ended;  /* there is no more to come */
+    bool failed; /* ended, and some of it is lost */
 };
 
 struct pair {

@@ -63,6 +63,53 @@ static void programs_break_ends_the_peer(void **state)
     world_close();
 }
 
+/* A connection to whose peer nothing can be sent any more, while a word of the peer's is on its way
+ * to the program and another one is in the ring. */
+static struct talk deaf_peer_speaks(void)
+{
+    struct talk talk = world_join_local();
+
+    world_say(world.pair.net, talk.peer, "almost ");
+    world_say(world.pair.net, talk.peer, "all");
+    world_say(world.net, talk.program, "in vain");
+    world_complete(world.pair.net, EV_NET_WRITE, -ERR_PIPE);
+    world_say(world.net, talk.program, "again");
+    assert_int_equal(net_mem_end(world.net, talk.program), NET_MEM_OPEN);
+    world_complete(world.net, EV_NET_WRITE, 7);
+    world_complete(world.net, EV_NET_WRITE, 3);
+    assert_heard(world.net, talk.program, "almost all");
+    return talk;
+}
+
+/* What it said before reaches the program, and then a reset, however the peer ends. */
+static void last_words_of_a_deaf_peer_are_heard(void **state)
+{
+    (void)state;
+    world_open(FORWARD_LOCAL, 4);
+    struct talk talk = deaf_peer_speaks();
+    world_say(world.pair.net, talk.peer, ", now");
+    world_complete(world.net, EV_NET_WRITE, 5);
+    assert_heard(world.net, talk.program, "almost all, now");
+    world_end(world.pair.net, talk.peer, -ERR_CONNRESET);
+    assert_ended(talk, NET_MEM_RESET);
+    talk = deaf_peer_speaks();
+    world_end(world.pair.net, talk.peer, 0);
+    assert_ended(talk, NET_MEM_RESET);
+    talk = deaf_peer_speaks(); /* it is not waited for longer than one that is held */
+    world_run_at(world.pair.now_ns + WORLD_HOLD_NS);
+    assert_ended(talk, NET_MEM_RESET);
+    talk = world_join_local(); /* it has ended before */
+    world_end(world.pair.net, talk.peer, 0);
+    world_say(world.net, talk.program, "in vain");
+    world_complete(world.pair.net, EV_NET_WRITE, -ERR_PIPE);
+    world_say(world.net, talk.program, "again");
+    assert_ended(talk, NET_MEM_RESET);
+    assert_int_equal(world_counters()->resets, 4);
+    assert_int_equal(world_counters()->held_out, 0);
+    assert_none_left();
+    world_close();
+}
+
 /* It was never joined, so it is one of the refused. */
 static void break_before_the_target_answers(void **state)
 {
@@ -308,6 +355,7 @@ int main(void)
         cmocka_unit_test(refused_target_is_a_reset),
         cmocka_unit_test(peers_break_resets_the_program),
         cmocka_unit_test(programs_break_ends_the_peer),
+        cmocka_unit_test(last_words_of_a_deaf_peer_are_heard),
         cmocka_unit_test(break_before_the_target_answers),
         cmocka_unit_test(so_many_wait_on_the_backends_side),
         cmocka_unit_test(refused_service_releases_the_socket),
