@@ -82,7 +82,7 @@ static int32_t handle_LISTEN(struct be *be, const struct call *call, struct step
     sock->call = request_of(call);
     be_sock_set(be, sock, BE_SOCK_STARTING, out);
     step_act(out, ACT_NET_LISTEN, be_sock_token(be, sock))->net.backlog =
-        be->config.dialect->backlog;
+        be->config.backlog > 0 ? be->config.backlog : be->config.dialect->backlog;
     return LATER;
 }
 

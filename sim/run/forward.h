@@ -23,7 +23,8 @@
 enum {
     FORWARD_RULES_MAX = 64,
     FORWARD_FLOW_BYTES = 65536,
-    FORWARD_ACCEPTS = 3, /* that wait on the backend's side at most: CONNECTs share the ring */
+    FORWARD_BACKLOG = 1024, /* beside the guest, and to be asked of a backend */
+    FORWARD_ACCEPTS = 3,    /* that wait on the backend's side at most: CONNECTs share the ring */
     /* BINDs of SOCKS programs: so many at once, on these ports, of which so many are tried. The
      * ports are above those that Linux gives to connections by itself. */
     FORWARD_BINDS = 64,

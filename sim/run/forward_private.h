@@ -12,8 +12,6 @@
 
 #include <utlist.h>
 
-enum { FORWARD_BACKLOG = 128 }; /* beside the guest */
-
 /* Tokens of the program's side: a rule's listener, or a pair. */
 static const uint64_t forward_listener_token = UINT64_C(1) << 63;
 
