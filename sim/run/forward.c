@@ -171,8 +171,8 @@ void forward_leave_guest(struct pair *pair, bool reset)
     pair->outside = false;
     int ret = fe_release(forward->config.fe, pair->sock, forward_begin(forward));
     forward_end(forward, CALL_RELEASE, pair->sock, ret);
-    assert(ret == 0);
-    if (!reset)
+    pair->dead = ret < 0;
+    if (!reset || pair->dead)
         return;
     fe_linger_end(forward->config.fe, pair->sock, forward_begin(forward)); /* if it lingers */
     exec_call_end(forward->config.exec, forward->config.device);
@@ -330,6 +330,14 @@ static void accepted(struct pair *pair, int32_t ret)
     forward_accept_remote(forward, pair->rule);
 }
 
+static void socket_gone(struct pair *pair)
+{
+    forward_disown(pair);
+    pair->leaving = pair->dead = false;
+    if (!forward_connect_released(pair))
+        forward_give_if_over(pair);
+}
+
 static void call_done(struct forward *forward, const struct act_done *done)
 {
     struct pair *pair = forward->by_slot[step_slot(done->sock)];
@@ -341,15 +349,14 @@ static void call_done(struct forward *forward, const struct act_done *done)
         forward_bind_done(pair, done);
     } else if (!pair || !pair->socketed || pair->sock != done->sock) {
         return;
-    } else if (done->call == CALL_ACCEPT) {
-        accepted(pair, done->ret);
-    } else if (done->call == CALL_CONNECT) {
-        forward_connect_done(pair, done->ret);
-    } else if (done->call == CALL_RELEASE) {
-        forward_disown(pair);
-        pair->leaving = false;
-        if (!forward_connect_released(pair))
-            forward_give_if_over(pair);
+    } else {
+        bool gone = pair->dead || done->call == CALL_RELEASE;
+        if (done->call == CALL_ACCEPT)
+            accepted(pair, done->ret);
+        else if (done->call == CALL_CONNECT)
+            forward_connect_done(pair, done->ret);
+        if (gone)
+            socket_gone(pair);
     }
 }
 

@@ -18,7 +18,7 @@ static void listener_gone(struct pair *pair)
 {
     pair->forward->by_slot[step_slot(pair->listener)] = NULL;
     pair->forward->binds--;
-    pair->listens = pair->unlistening = false;
+    pair->listens = pair->unlistening = pair->unbound = false;
 }
 
 void forward_bind_end(struct pair *pair)
@@ -30,7 +30,7 @@ void forward_bind_end(struct pair *pair)
     pair->unlistening = true;
     int ret = fe_release(forward->config.fe, pair->listener, forward_begin(forward));
     forward_end(forward, CALL_RELEASE, pair->listener, ret);
-    assert(ret == 0);
+    pair->unbound = ret < 0;
 }
 
 /* The second answer, when the first one is sent and nobody else can come. */
@@ -117,12 +117,13 @@ static void bound(struct pair *pair, int32_t ret)
 
     if (ret < 0) { /* its id is dead */
         bool next = again(pair, ret);
-        if (!pair->unlistening)
+        if (!pair->unlistening || pair->unbound)
             listener_gone(pair);
         if (next)
             try_port(pair);
         else
             over(pair, ret);
+        forward_give_if_over(pair);
     } else if (!pair->unlistening) {
         ret = fe_listen(forward->config.fe, pair->listener, forward_begin(forward));
         forward_end(forward, CALL_LISTEN, pair->listener, ret);

@@ -82,11 +82,13 @@ struct pair {
     bool named, socketed;  /* it has a token, a socket */
     bool inside, outside;  /* the program's connection, the guest's socket is open */
     bool closing, leaving; /* the token, the socket is on its way out */
+    bool dead;             /* leaving: its call has failed, which is on its way to us */
     bool counted, joined, held;
     struct pair_connect connect;
     struct talk *talk;         /* SOCKS, before its bytes */
     uint64_t listener;         /* of a BIND */
     bool listens, unlistening; /* that exists, is on its way out */
+    bool unbound;              /* unlistening: its BIND has failed, which is on its way to us */
     uint64_t due_ns;           /* held: when the peer has been silent for too long */
     struct pair *time_prev, *time_next;
     bool timed; /* in the list of this kind */

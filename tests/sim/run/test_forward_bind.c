@@ -359,6 +359,33 @@ static void stop(void **state)
     world_close();
 }
 
+/* Another rule that cannot listen stops it in the turn in which the BIND fails, which is yet to be
+ * heard. */
+static void stop_while_a_bind_fails(void **state)
+{
+    static const enum forward_kind kinds[] = {FORWARD_SOCKS, FORWARD_REMOTE};
+    struct net_mem_op op;
+
+    (void)state;
+    world_create(kinds, 2, 4);
+    world.stops = true;
+    pair_start_front(&world.pair);
+    pair_start_back(&world.pair);
+    world_run();
+    world_complete(world.net, EV_NET_BIND, 0);
+    world_complete(world.net, EV_NET_LISTEN, 0);
+    world_complete(world.pair.net, EV_NET_BIND, 0);
+    uint64_t program = asks(BYTES(BIND));
+    assert_true(world_pending(world.pair.net, EV_NET_LISTEN, &op));
+    assert_true(net_mem_complete(world.pair.net, EV_NET_LISTEN, op.token, -ERR_ADDRINUSE, NULL));
+    world_complete(world.pair.net, EV_NET_BIND, -ERR_ACCES);
+    world_settle();
+    assert_int_equal(net_mem_end(world.net, program), NET_MEM_CLOSED);
+    assert_true(forward_over(world.forward));
+    assert_int_equal(world_counters()->refused, 1);
+    world_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +400,7 @@ int main(void)
         cmocka_unit_test(there_are_so_many_and_no_more),
         cmocka_unit_test(device_goes),
         cmocka_unit_test(stop),
+        cmocka_unit_test(stop_while_a_bind_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

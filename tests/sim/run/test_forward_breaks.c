@@ -349,6 +349,32 @@ static void stop_while_an_accept_completes(void **state)
     world_close();
 }
 
+/* The rule that cannot listen stops it all in the turn in which a target refuses: the refusal is on
+ * its way, and there is no socket to release any more. */
+static void stop_while_a_connect_fails(void **state)
+{
+    struct net_mem_op op;
+
+    (void)state;
+    world_create(both_kinds, WORLD_RULES, 8);
+    world.stops = true;
+    pair_start_front(&world.pair);
+    pair_start_back(&world.pair);
+    world_run();
+    world_complete(world.net, EV_NET_BIND, 0);
+    world_complete(world.net, EV_NET_LISTEN, 0);
+    uint64_t program = world_complete(world.net, EV_NET_ACCEPT, 0);
+    world_complete(world.pair.net, EV_NET_BIND, 0);
+    assert_true(world_pending(world.pair.net, EV_NET_LISTEN, &op));
+    assert_true(net_mem_complete(world.pair.net, EV_NET_LISTEN, op.token, -ERR_ADDRINUSE, NULL));
+    world_complete(world.pair.net, EV_NET_CONNECT, -ERR_CONNREFUSED);
+    world_settle();
+    assert_int_equal(net_mem_end(world.net, program), NET_MEM_CLOSED);
+    assert_true(forward_over(world.forward));
+    assert_int_equal(world_counters()->refused, 1);
+    world_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +393,7 @@ int main(void)
         cmocka_unit_test(stop_with_resets_waits_for_nobody),
         cmocka_unit_test(stop_before_it_listens),
         cmocka_unit_test(stop_while_an_accept_completes),
+        cmocka_unit_test(stop_while_a_connect_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
