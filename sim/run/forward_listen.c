@@ -143,12 +143,14 @@ void forward_accept_remote(struct forward *forward, uint32_t rule)
 {
     struct rule *own = &forward->rules[rule];
     uint32_t most = remotes(forward) == 1 ? FORWARD_ACCEPTS : 1;
-    bool any = true;
 
-    while (any && own->listening && own->accepts < most && !forward->stopped && has_room(forward)) {
-        any = !polls(forward) && accept_one(forward, rule);
-        if (polls(forward))
+    while (own->listening && own->accepts < most && !forward->stopped && has_room(forward)) {
+        if (polls(forward)) {
             poll(forward, rule);
+            return;
+        }
+        if (!accept_one(forward, rule))
+            return;
     }
 }
 
