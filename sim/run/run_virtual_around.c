@@ -77,19 +77,8 @@ struct net *run_virtual_open_net(void *self, uint32_t workload)
     char name[SCENARIO_DOMAIN_NAME_BYTES + SCENARIO_NAME_BYTES];
 
     snprintf(name, sizeof(name), "%s/%s", guest->is.name, run->scenario.workloads[workload].name);
-    guest->beside[workload] = net_virtual_host(
+    return net_virtual_host(
         run->world, &(struct net_virtual_host_config){.name = name,
                                                       .who = guest->is.domid,
                                                       .vcpu = domain_virtual_vcpu(guest->domain)});
-    return guest->beside[workload];
-}
-
-/* Its process was killed: the kernel closes them. */
-void run_virtual_nets_died(struct guest *guest)
-{
-    for (uint32_t i = 0; i < guest->run->scenario.workload_count; i++) {
-        if (guest->beside[i])
-            net_virtual_died(guest->beside[i]);
-        guest->beside[i] = NULL;
-    }
 }

@@ -71,7 +71,7 @@ static void kill_guest(struct guest *guest)
     if (guest->measure_ns == 0 && run->measuring > 0)
         guest->measure_ns = vclock_now_ns(run->clock);
     (void)domain_virtual_kill(guest->domain); /* sockets it has only beside it */
-    run_virtual_nets_died(guest);
+    workload_each_net(run_front_workloads(guest->front), net_virtual_died); /* the kernel closes */
     run_front_destroy(guest->front);
     guest->domain = NULL;
     guest->front = NULL;

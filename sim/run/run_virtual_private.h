@@ -44,7 +44,6 @@ struct guest {
     struct backend *backend;
     struct domain_virtual *domain; /* NULL, as is `front`: killed */
     struct run_front *front;
-    struct net *beside[SCENARIO_WORKLOADS_MAX]; /* of its forwards, which destroy them; or NULL */
     struct workload_result *past; /* by workload: of those that were killed; or NULL */
     uint64_t measure_ns;          /* when its measured phase began, */
     uint64_t life_ns;             /* and when it last began to measure, in this life */
@@ -97,7 +96,6 @@ bool run_virtual_open_peer(struct run_virtual *run, uint32_t i, json_t **error);
 void run_virtual_lay_links(struct run_virtual *run);
 bool run_virtual_peers_idle(const struct run_virtual *run);
 struct net *run_virtual_open_net(void *guest, uint32_t workload); /* as in workload_env */
-void run_virtual_nets_died(struct guest *guest);
 
 /* run_virtual_faults.c */
 void run_virtual_plan(struct run_virtual *run); /* the measured phase begins */

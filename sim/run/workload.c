@@ -291,6 +291,13 @@ static void tell(struct workload_set *set, enum workload_phase phase, bool liste
     set->env.phase(set->env.self, phase, listening);
 }
 
+/* What others do through it goes on no more, whatever of it there still is. */
+static void end(struct workload_set *set)
+{
+    workload_forward_abandon(set);
+    tell(set, WORKLOAD_DONE, false);
+}
+
 static void start(struct workload_set *set)
 {
     set->start_ns = set->now_ns;
@@ -514,7 +521,7 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
         set->phase < WORKLOAD_DONE && !set->gone ? workload_forward_turned(set) : STEP_NEVER;
     bool late = waits_until(set) && now_ns >= over_ns(set);
     if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone || late))
-        tell(set, WORKLOAD_DONE, false);
+        end(set);
     else if (set->phase == WORKLOAD_IDLE && set->start_due)
         start(set);
     if (set->phase == WORKLOAD_WARMUP && warmed_up(set))
@@ -529,7 +536,7 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
         cut(set);
     bool over = set->live == 0 && !workload_forwards(set);
     if (set->phase == WORKLOAD_DRAIN && (over || set->gone || set->interrupted))
-        tell(set, WORKLOAD_DONE, false);
+        end(set);
     uint64_t end_ns = phase_ends_ns(set);
     if (set->phase < WORKLOAD_DONE && forward_ns < end_ns)
         end_ns = forward_ns;

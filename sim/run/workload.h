@@ -120,6 +120,9 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns);
  * the device closes it; the result is marked by the caller. */
 void workload_interrupt(struct workload_set *set);
 
+/* Each socket seam beside the guest. */
+void workload_each_net(struct workload_set *set, void (*each)(struct net *net));
+
 /* Bytes carried and operations made so far, by all workloads: that anything goes on. */
 uint64_t workload_progress(const struct workload_set *set);
 

@@ -30,10 +30,16 @@ struct forward_counters workload_forward_counters(const struct wl *wl)
     return wl->forward && !wl->stopped ? *forward_counters(wl->forward) : wl->counters;
 }
 
+static void keep_counters(struct wl *wl)
+{
+    if (!wl->stopped)
+        wl->counters = *forward_counters(wl->forward);
+    wl->stopped = true;
+}
+
 static void stop(struct wl *wl, bool reset)
 {
-    wl->counters = *forward_counters(wl->forward);
-    wl->stopped = true;
+    keep_counters(wl);
     forward_stop(wl->forward, reset);
 }
 
@@ -117,12 +123,27 @@ static void forward_drain(struct wl *wl)
 
 void workload_forward_cut(struct wl *wl)
 {
-    if (!wl->forward)
-        return;
-    if (!wl->stopped)
+    if (wl->forward)
         stop(wl, true);
-    else
-        forward_stop(wl->forward, true);
+}
+
+void workload_forward_abandon(struct workload_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct wl *wl = &set->wls[i];
+        if (!wl->net)
+            continue;
+        keep_counters(wl);
+        net_destroy(wl->net);
+        wl->net = NULL;
+    }
+}
+
+void workload_each_net(struct workload_set *set, void (*each)(struct net *net))
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->wls[i].net)
+            each(set->wls[i].net);
 }
 
 bool workload_forwards(const struct workload_set *set)

@@ -184,6 +184,7 @@ bool workload_forward_upcall(struct workload_set *set, const struct act *act); /
 uint64_t workload_forward_turned(struct workload_set *set); /* when to be called again */
 void workload_forward_cut(struct wl *wl);                   /* reset what is still there */
 bool workload_forwards(const struct workload_set *set);     /* whether anything is */
+void workload_forward_abandon(struct workload_set *set);    /* reset all, and be done with them */
 struct forward_counters workload_forward_counters(const struct wl *wl);
 
 #endif

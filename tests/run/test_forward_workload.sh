@@ -55,6 +55,26 @@ holds result/result.json 'r["complete"] is False' 'e == []' \
     'm["bytes.f"]["value"] == m["sent.f"]["value"] + m["received.f"]["value"]'
 grep -q '^  received  *8.5 MiB$' run.log || fail "the table does not say it"
 
+# So it does in virtual time, in the midst of connections: these end with it.
+cat >long.yaml <<'EOF'
+schema: xensock/scenario/1
+name: long
+mode: virtual
+duration: 20min
+timeout: 30min
+topology:
+  hosts: {dom0: {role: backend}, web: {role: frontend}}
+  peers: {echo: {kind: echo}, c: {kind: client, connect_to: f, connections: 4, bytes: 1024GiB}}
+workload:
+  - {name: f, kind: forward, listen: "127.0.0.1:1", connect_to: echo}
+EOF
+start long "$XENSOCK" run --out result --trace long.trace long.yaml
+within 10 test -s long.trace
+kill -INT "$pid"
+ended "$pid" 130 10
+holds result/result.json 'r["complete"] is False' 'e == []' 'm["forwarded.f"]["cut_off"] == 4' \
+    'm["bytes.f"]["value"] > 0 and c["peer.c.mismatches"] == c["peer.echo.mismatches"] == 0'
+
 # The other way, from the backend's side to beside the guest; it ends when all have been there.
 run --set workload.f.listen_at=backend --set workload.f.accepts=2
 fetch 3
