@@ -12,9 +12,9 @@
 
 enum {
     LISTENER = 0,
-    FILLER = UINT32_MAX, /* the connection of its own that fills an unreachable one's queue */
-    IDLE_BYTES = 256,    /* least room of a read */
-    EVENTS_MAX = 128,    /* of a turn, as of the executor's */
+    FILLER = INT32_MAX, /* the connection of its own that fills an unreachable one's queue */
+    IDLE_BYTES = 256,   /* least room of a read */
+    EVENTS_MAX = 128,   /* of a turn, as of the executor's */
 };
 
 /* Detail of TRACE_PEER. */
