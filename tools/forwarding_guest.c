@@ -196,18 +196,18 @@ static bool open_core(struct forwarding *forwarding)
 {
     const struct forwarding_options *options = forwarding->options;
 
-    return front_core_init(
-        &forwarding->core,
-        &(struct front_core_config){
-            .exec = domain_uv_exec(forwarding->domain),
-            .domid = options->domid,
-            .backend = options->backend,
-            .dialect = &dialect_xensock1,
-            .order = (uint32_t)options->order,
-            .max_sockets = forward_sockets((uint32_t)options->connections, options->spec_count),
-            .self = forwarding,
-            .upcall = upcall,
-            .report = report});
+    return front_core_init(&forwarding->core,
+                           &(struct front_core_config){.exec = domain_uv_exec(forwarding->domain),
+                                                       .domid = options->domid,
+                                                       .backend = options->backend,
+                                                       .dialect = &dialect_xensock1,
+                                                       .order = (uint32_t)options->order,
+                                                       .max_sockets = forward_sockets(
+                                                           (uint32_t)options->connections,
+                                                           forwarding->rules, options->spec_count),
+                                                       .self = forwarding,
+                                                       .upcall = upcall,
+                                                       .report = report});
 }
 
 /* Another one for each process: two that run at the same time do not try the same ones. */

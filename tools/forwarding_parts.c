@@ -145,8 +145,9 @@ void forwarding_start_backend(struct forwarding *forwarding)
         "--max-sockets", sockets,   "--backlog", backlog};
     uint32_t count = 8;
 
-    snprintf(sockets, sizeof(sockets), "%u",
-             forward_sockets((uint32_t)options->connections, options->spec_count));
+    snprintf(
+        sockets, sizeof(sockets), "%u",
+        forward_sockets((uint32_t)options->connections, forwarding->rules, options->spec_count));
     snprintf(backlog, sizeof(backlog), "%d", FORWARD_BACKLOG);
     for (uint32_t i = 0; i < options->allow_count; i++) {
         args[count++] = "--allow";

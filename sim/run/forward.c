@@ -21,9 +21,14 @@ enum {
     RETRY_NS = 1 << 27, /* until an accept that failed for want of descriptors is tried again */
 };
 
-uint32_t forward_sockets(uint32_t max_connections, uint32_t rule_count)
+uint32_t forward_sockets(uint32_t max_connections, const struct forward_rule *rules,
+                         uint32_t rule_count)
 {
-    return max_connections + rule_count * (FORWARD_ACCEPTS + 1) + FORWARD_BINDS;
+    bool door = false;
+
+    for (uint32_t i = 0; i < rule_count; i++)
+        door |= rules[i].kind == FORWARD_SOCKS;
+    return max_connections + rule_count * (FORWARD_ACCEPTS + 1) + (door ? FORWARD_BINDS : 0);
 }
 
 /* ---- calls of the frontend ---- */
@@ -165,13 +170,15 @@ void forward_leave_guest(struct pair *pair, bool reset)
 {
     struct forward *forward = pair->forward;
 
-    if (!pair->socketed || pair->leaving)
+    if (!pair->socketed)
         return;
-    pair->leaving = true;
-    pair->outside = false;
-    int ret = fe_release(forward->config.fe, pair->sock, forward_begin(forward));
-    forward_end(forward, CALL_RELEASE, pair->sock, ret);
-    pair->dead = ret < 0;
+    if (!pair->leaving) {
+        pair->leaving = true;
+        pair->outside = false;
+        int ret = fe_release(forward->config.fe, pair->sock, forward_begin(forward));
+        forward_end(forward, CALL_RELEASE, pair->sock, ret);
+        pair->dead = ret < 0;
+    }
     if (!reset || pair->dead)
         return;
     fe_linger_end(forward->config.fe, pair->sock, forward_begin(forward)); /* if it lingers */
@@ -405,6 +412,16 @@ static void device_gone(struct forward *forward)
     accept_more(forward);
 }
 
+bool forward_owns(const struct forward *forward, uint64_t sock)
+{
+    const struct pair *pair = forward->by_slot[step_slot(sock)];
+    bool owns = pair && (pair->sock == sock || (pair->listens && pair->listener == sock));
+
+    for (uint32_t i = 0; i < forward->config.rule_count && !owns; i++)
+        owns = forward->config.rules[i].kind == FORWARD_REMOTE && forward->rules[i].sock == sock;
+    return owns;
+}
+
 void forward_upcall(struct forward *forward, const struct act *act)
 {
     forward->now_ns =
@@ -485,9 +502,10 @@ const struct forward_counters *forward_counters(const struct forward *forward)
 struct forward *forward_create(const struct forward_config *config)
 {
     struct forward *forward = calloc(1, sizeof(*forward));
-    uint32_t sockets = forward_sockets(config->max_connections, config->rule_count);
+    uint32_t own = forward_sockets(config->max_connections, config->rules, config->rule_count);
+    uint32_t sockets = config->sockets ? config->sockets : own;
 
-    assert(config->rule_count >= 1 && config->rule_count <= FORWARD_RULES_MAX);
+    assert(config->rule_count >= 1 && config->rule_count <= FORWARD_RULES_MAX && sockets >= own);
     if (!forward)
         return NULL;
     forward->config = *config;

@@ -66,6 +66,7 @@ struct forward_config {
      * FORWARD_ACCEPTS, one of many none). More come only in place of one that is held. The frontend
      * has forward_sockets(...). */
     uint32_t max_connections;
+    uint32_t sockets; /* the frontend has, if others use it too; 0: forward_sockets(...) */
     uint64_t hold_ns;
     uint64_t connect_wait_ns; /* for a target, also beside the guest, to answer; 0: ever */
     uint64_t talk_wait_ns;    /* for a SOCKS program to say what it wants; 0: ever */
@@ -84,14 +85,17 @@ struct forward_config {
 struct forward;
 
 /* How many sockets the frontend needs for this many connections. */
-uint32_t forward_sockets(uint32_t max_connections, uint32_t rule_count);
+uint32_t forward_sockets(uint32_t max_connections, const struct forward_rule *rules,
+                         uint32_t rule_count);
 
 /* Rules beside the guest begin to listen at once, and take connections when the device is up. NULL
  * when out of memory. The config's seams and rules outlive it; it is copied. */
 struct forward *forward_create(const struct forward_config *config);
 
-/* Every upcall of the frontend. */
+/* Every upcall of the frontend; where others use that too, of the device, and of sockets that it
+ * owns: those of its connections and listeners, up to the last upcall. */
 void forward_upcall(struct forward *forward, const struct act *act);
+bool forward_owns(const struct forward *forward, uint64_t sock);
 
 /* What a name is: `addr`, or an error (-ERR_NOENT: there is none) and NULL. */
 void forward_resolved(struct forward *forward, uint64_t id, int32_t error,
@@ -102,7 +106,7 @@ void forward_resolved(struct forward *forward, uint64_t id, int32_t error,
 uint64_t forward_turned(struct forward *forward, uint64_t now_ns);
 
 /* Listen no more; connections end as if the program had. `forward_over` tells when all of them
- * have. With `reset` they are reset. */
+ * have. With `reset` they are reset, also those that were on their way out. */
 void forward_stop(struct forward *forward, bool reset);
 bool forward_over(const struct forward *forward);
 

@@ -65,14 +65,14 @@ void world_run_at(uint64_t now_ns)
 void world_create(const enum forward_kind *kinds, uint32_t count, uint32_t max_connections)
 {
     memset(&world, 0, sizeof(world));
-    pair_open(&world.pair,
-              &(struct pair_config){.order = WORLD_ORDER,
-                                    .max_sockets = forward_sockets(max_connections, count),
-                                    .not_started = true,
-                                    .upcall = on_upcall});
     for (uint32_t i = 0; i < count; i++)
         world.rules[i] = (struct forward_rule){kinds[i], pair_addr((uint16_t)(7000 + i)),
                                                pair_addr((uint16_t)(8000 + i))};
+    pair_open(&world.pair, &(struct pair_config){
+                               .order = WORLD_ORDER,
+                               .max_sockets = forward_sockets(max_connections, world.rules, count),
+                               .not_started = true,
+                               .upcall = on_upcall});
     world.net = net_mem_create();
     struct call_addr bind_on[2] = {pair_addr(FORWARD_BIND_LOW)};
     call_addr6(&bind_on[1], (const uint8_t[16]){[15] = 1}, FORWARD_BIND_LOW);
