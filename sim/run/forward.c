@@ -509,7 +509,7 @@ struct forward *forward_create(const struct forward_config *config)
     if (!forward)
         return NULL;
     forward->config = *config;
-    forward->connects_max = 1;
+    forward->connects_max = 2;
     forward->pair_count = config->max_connections + config->rule_count * FORWARD_ACCEPTS;
     forward->pairs = calloc(forward->pair_count, sizeof(*forward->pairs));
     forward->by_slot = calloc(sockets, sizeof(struct pair *));

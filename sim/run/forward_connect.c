@@ -4,7 +4,7 @@
  * A command ring has few slots, and a CONNECT has one until its target answers, which a dead one
  * never does. So there are no more than the ring has room for beside what else is parked there, and
  * the others wait here, where they cost nothing:
- * - At most half of the room is for one target.
+ * - At most half of the room is for one target, but for one that has answered within TURN_NS.
  * - A CONNECT without an answer for TURN_NS is slow, and so are those that wait for the same
  * target, until it answers one. At most half of the room is for slow ones; those in excess give
  * their slot back, as draft 1 allows (a RELEASE ends a CONNECT), and wait to be asked for again.
@@ -12,7 +12,8 @@
  *   target that is far away is reached in the end. Those that are not slow go first, but for one.
  * - All of it is over after connect_wait_ns.
  * So the dead have half of the room, and who comes for a target that answers finds the other half;
- * as long as nobody knows which targets are dead, it waits TURN_NS for each that many dead ones.
+ * as long as nobody knows which targets are dead, it waits TURN_NS for each that many dead ones,
+ * and once for one that dies.
  *
  * Invariants: a pair is in `connects_new` or `connects_slow` while it waits here, and in `asked`
  * from its CONNECT to that one's answer, also when it is on its way out. Source: protocol.md 1.3, 7
@@ -26,10 +27,10 @@ enum {
     TURNS_MAX = 16,              /* after which they get no longer: hours */
 };
 
-/* Half of the room, with one more if it is odd. */
+/* The smaller half of the room. */
 static uint32_t half(const struct forward *forward)
 {
-    return (forward->connects_max + 1) / 2;
+    return forward->connects_max / 2;
 }
 
 static bool same(const struct call_addr *a, const struct call_addr *b)
@@ -65,8 +66,32 @@ static struct slow_count count_slow(const struct forward *forward)
     return count;
 }
 
-/* The first of a queue whose target has fewer than `most` of the room, or NULL. */
-static struct pair *first_below(const struct forward *forward, struct pair *queue, uint32_t most)
+/* The target's entry among those that are alive, or NULL. */
+static struct alive *alive_of(struct forward *forward, const struct call_addr *target)
+{
+    for (uint32_t i = 0; i < FORWARD_ALIVE; i++)
+        if (forward->alive[i].until_ns > forward->now_ns && same(&forward->alive[i].target, target))
+            return &forward->alive[i];
+    return NULL;
+}
+
+static void remember(struct forward *forward, const struct call_addr *target)
+{
+    struct alive *alive = alive_of(forward, target);
+
+    if (!alive)
+        alive = &forward->alive[forward->alive_next++ % FORWARD_ALIVE];
+    *alive = (struct alive){*target, forward->now_ns + TURN_NS};
+}
+
+static uint32_t share(struct forward *forward, const struct call_addr *target)
+{
+    return alive_of(forward, target) ? forward->connects_max : half(forward);
+}
+
+/* The first of a queue whose target has fewer than `most` of the room, or than its share (0); or
+ * NULL. */
+static struct pair *first_below(struct forward *forward, struct pair *queue, uint32_t most)
 {
     const struct call_addr *full = NULL;
     struct pair *pair;
@@ -75,27 +100,27 @@ static struct pair *first_below(const struct forward *forward, struct pair *queu
         const struct call_addr *target = &pair->connect.target;
         if (full && same(full, target))
             continue; /* mostly they are all for the same one */
-        if (asked_for(forward, target) < most)
+        if (asked_for(forward, target) < (most > 0 ? most : share(forward, target)))
             return pair;
         full = target;
     }
     return NULL;
 }
 
-static struct pair *next_slow(const struct forward *forward)
+static struct pair *next_slow(struct forward *forward)
 {
     struct pair *pair = first_below(forward, forward->connects_slow, 1);
 
     return pair ? pair : first_below(forward, forward->connects_slow, half(forward));
 }
 
-static struct pair *next(const struct forward *forward)
+static struct pair *next(struct forward *forward)
 {
     uint32_t slow = count_slow(forward).all;
     struct pair *pair = slow == 0 ? next_slow(forward) : NULL;
 
     if (!pair)
-        pair = first_below(forward, forward->connects_new, half(forward));
+        pair = first_below(forward, forward->connects_new, 0);
     return pair || slow >= half(forward) ? pair : next_slow(forward);
 }
 
@@ -196,6 +221,7 @@ static void lives(struct forward *forward, const struct call_addr *target)
 {
     struct pair *pair;
 
+    remember(forward, target);
     move_all(forward, target, false);
     DL_FOREACH (forward->asked, pair) {
         if (!pair->connect.slow || !same(&pair->connect.target, target))
@@ -291,7 +317,7 @@ static struct pair *first_over(const struct forward *forward)
 
 /* Whether one of the slow is to make room: they are too many, or a target has no turn at all and
  * nobody makes room already. */
-static bool room_is_wanted(const struct forward *forward)
+static bool room_is_wanted(struct forward *forward)
 {
     struct slow_count slow = count_slow(forward);
 

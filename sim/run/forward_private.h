@@ -106,6 +106,13 @@ struct rule {
     bool polling;     /* it is to be told of the next one */
 };
 
+/* A target that has answered not long ago. */
+struct alive {
+    struct call_addr target;
+    uint64_t until_ns;
+};
+enum { FORWARD_ALIVE = 8 };
+
 struct forward {
     struct forward_config config;
     struct forward_counters counters;
@@ -115,6 +122,8 @@ struct forward {
     struct pair *idle, *held;
     struct pair *connects_new, *connects_slow, *asked;
     uint32_t asked_count, connects_max;
+    struct alive alive[FORWARD_ALIVE];
+    uint32_t alive_next;
     uint32_t held_count;
     uint32_t waiting;    /* accepts of all rules */
     uint32_t first_rule; /* that accepts next */

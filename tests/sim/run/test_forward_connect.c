@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum { ROOM = 7, HALF = 4 };
+enum { ROOM = 7, HALF = 3 };
 static const uint64_t TURN_NS = UINT64_C(250) * 1000 * 1000;
 
 #define GREETING "\5\1\0"
@@ -113,6 +113,32 @@ static void one_dead_target_has_half_of_the_room(void **state)
     world_close();
 }
 
+/* One that answers has all of it, until it dies: then others wait for one turn. */
+static void live_target_has_all_of_the_room(void **state)
+{
+    (void)state;
+    world_create(two_local, 2, 100);
+    world_start();
+    for (uint32_t i = 0; i < 20; i++)
+        comes(0);
+    assert_int_equal(connects(8000, NULL), HALF);
+    answers(8000, 0);
+    assert_int_equal(connects(8000, NULL), ROOM);
+    run_to(TURN_NS - 1);
+    answers(8000, -ERR_CONNREFUSED); /* an answer, too */
+    assert_int_equal(connects(8000, NULL), ROOM);
+    comes(1);
+    run_to(TURN_NS);
+    assert_int_equal(connects(8000, NULL), HALF + 1); /* of which one has just been asked for */
+    answers(8001, 0);
+    run_to(2 * TURN_NS - 1);
+    assert_in_range(connects(8000, NULL), HALF, HALF + 1);
+    run_to(2 * TURN_NS);
+    comes(0);
+    assert_int_equal(connects(8000, NULL), HALF);
+    world_close();
+}
+
 /* Nor does it matter how long that lasts. */
 static void live_target_is_asked_at_once_for_ever(void **state)
 {
@@ -195,7 +221,7 @@ static void live_ones_go_on_beside_many_dead(void **state)
     world_close();
 }
 
-/* A target that takes 1.5 s to answer, one of many that wait for their turn: that becomes longer
+/* A target that takes 1.5 s to answer, one of six that wait for their turn: that becomes longer
  * until it is long enough. */
 static void far_target_is_reached_in_the_end(void **state)
 {
@@ -204,7 +230,7 @@ static void far_target_is_reached_in_the_end(void **state)
 
     (void)state;
     world_open(FORWARD_SOCKS, 100);
-    for (uint16_t i = 0; i < 9; i++)
+    for (uint16_t i = 0; i < 5; i++)
         wants(100 + i);
     uint64_t program = wants(80);
     while (!reached && world.pair.now_ns < WORLD_CONNECT_NS) {
@@ -482,6 +508,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_dead_target_has_half_of_the_room),
+        cmocka_unit_test(live_target_has_all_of_the_room),
         cmocka_unit_test(live_target_is_asked_at_once_for_ever),
         cmocka_unit_test(those_that_wait_follow),
         cmocka_unit_test(dead_targets_are_found_out),
