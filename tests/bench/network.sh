@@ -14,7 +14,8 @@
 # TCP_NODELAY and one congestion control on every TCP socket of every arm (by load_preload.c in
 # programs that are not ours to change, and in ours), which is looked at, and the run fails if it is
 # not so. A connection counts when its server has been heard, since proxies accept early.
-# The same once more on two CPUs, wherever the scheduler puts whom, is information: how far apart
+# All of it runs with the same niceness, the least that the user may have, so that others on the CPU are
+# in the way less. The same once more on two CPUs, wherever the scheduler puts whom, is information: how far apart
 # the two are at the time, a cache line's round trip between them, stands beside it.
 
 ARMS=(native nagle unix nginx haproxy socat calls forward)
@@ -398,6 +399,7 @@ network_run()
     net=$(mktemp -d "${TMPDIR:-/tmp}/xensock-bench.XXXXXX") # short: sockets lie below it
     trap network_clean_up EXIT
     trap 'exit 130' INT TERM
+    renice -n -15 $$ >/dev/null 2>&1 || true # before whoever else is on that CPU, where we may
     pair=$(cpu_list | tail -n 2 | paste -sd,)
     read -r from _ < <(busy)
     sleep 1

@@ -138,8 +138,9 @@ network_opening()
     say "$congestion and TCP_NODELAY on every TCP socket (nagle: but for that); order 6: in 64 KiB, \
 out 128 KiB; each"
     say "marked port is notified once at the end of a turn; $(versions)"
-    say "samples of $sample_ms ms, $PAIRS of each arm in turns, each against native of its round;" \
-        "busy before: $foreign_before CPUs"
+    say "samples of $sample_ms ms, $PAIRS of each arm in turns, each against native of its round; all" \
+        "with nice $(nice)"
+    say "busy before: $foreign_before CPUs"
     [ "$congestion" = cubic ] || echo "$0: cubic cannot be had here, $congestion is measured" >&2
 }
 
@@ -155,7 +156,7 @@ network_closing()
     conditions="\"congestion\": \"$congestion\", \"nodelay\": true, \"order\": 6"
     conditions+=", \"in_bytes\": 65536, \"out_bytes\": 131072, \"notify\": \"coalesced\""
     conditions+=", \"sample_ns\": ${sample_ms}000000, \"programs\": \"$(versions)\""
-    conditions+=", \"busy_before_cpus\": $foreign_before, \"foreign_cpus\": $foreign"
+    conditions+=", \"nice\": $(nice), \"busy_before_cpus\": $foreign_before, \"foreign_cpus\": $foreign"
     conditions+=", \"stolen_cpus\": $stolen"
     say "meanwhile others used $foreign CPUs, the hypervisor stole $stolen"
     if [ -f "$net/line" ]; then
@@ -245,7 +246,7 @@ $(nproc --all): the same client and server through each, in turns. Plain TCP in 
 as how many times that (of round trips less is better): the median of $PAIRS rounds of $sample_ms ms, and the
 least and the greatest. $congestion and TCP_NODELAY on every socket; data rings of order 6
 (in 64 KiB, out 128 KiB), each marked port notified once at the end of a turn; $(versions).
-Others used $foreign CPUs meanwhile, the hypervisor stole $stolen.
+All with nice $(nice), while others used $foreign CPUs and the hypervisor stole $stolen.
 
 $(table 1)
 END

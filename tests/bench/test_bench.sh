@@ -74,6 +74,7 @@ conditions, rows = result["conditions"], result["rows"]
 assert conditions["congestion"] and conditions["nodelay"] is True, conditions
 assert (conditions["order"], conditions["in_bytes"], conditions["out_bytes"]) == (6, 65536, 131072)
 assert conditions["notify"] == "coalesced" and conditions["sample_ns"] == 1000000
+assert isinstance(conditions["nice"], int) and conditions["programs"]
 for name in "busy_before_cpus", "foreign_cpus", "stolen_cpus":
     assert conditions[name] >= 0, name
 arms = "native nagle unix nginx haproxy socat calls forward".split()
