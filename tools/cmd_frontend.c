@@ -4,6 +4,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "sim/net/net_uv.h"
 #include "sim/run/domain_uv.h"
 #include "sim/run/fault_words.h"
 #include "sim/run/metrics_counters.h"
@@ -31,6 +32,8 @@ static const char help[] =
     "  --domid N          which domain it is (default: as FILE numbers them)\n"
     "  --backend N        which domain its backend is (default: likewise)\n"
     "  --set PATH=VALUE   change a value of the scenario; may be given often\n"
+    "  --allow IP[/BITS]  where a forward beside the guest may listen and connect, beside "
+    "loopback\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --profile FILE     write a CPU profile of the measured phase\n"
     "\n"
@@ -238,6 +241,7 @@ struct frontend_options {
     uint16_t domid, backend;
     uint64_t control_fd, until_ns;
     bool domid_given, backend_given, controlled, immediate;
+    struct policy policy; /* of what it opens beside it */
     struct cmd_sets sets;
 };
 
@@ -261,6 +265,23 @@ static bool join(struct frontend *frontend, const struct frontend_options *optio
     return frontend->domain != NULL;
 }
 
+/* What programs beside it did. */
+static void wake(void *self)
+{
+    struct frontend *frontend = self;
+
+    if (frontend->domain)
+        domain_uv_kick(frontend->domain);
+}
+
+static struct net *open_net(void *self, uint32_t workload)
+{
+    struct frontend *frontend = self;
+
+    (void)workload;
+    return net_uv_create(frontend->process.loop, wake, frontend);
+}
+
 static void start(struct frontend *frontend, const struct frontend_options *options)
 {
     frontend->domid = options->domid;
@@ -276,7 +297,9 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
                                                     .name = frontend->guest.name,
                                                     .waits = options->controlled,
                                                     .until_ns = frontend->until_ns,
+                                                    .policy = &options->policy,
                                                     .self = frontend,
+                                                    .open_net = open_net,
                                                     .phase = phase,
                                                     .up = up,
                                                     .report = report});
@@ -310,6 +333,8 @@ static int run(struct frontend *frontend, const struct frontend_options *options
 
 static bool take(struct frontend_options *options, int option, const char *text)
 {
+    struct policy_rule rule;
+
     switch (option) {
     case 'r': options->runtime = text; return true;
     case 'g': options->guest = text; return true;
@@ -317,6 +342,7 @@ static bool take(struct frontend_options *options, int option, const char *text)
     case 'b': options->backend_given = true; return cmd_domid("--backend", text, &options->backend);
     case 'n': return cmd_notify(text, &options->immediate);
     case 's': return cmd_set(&options->sets, text);
+    case 'a': return cmd_allow(text, &rule) && policy_allow(&options->policy, &rule);
     case 'p': return cmd_profile(text);
     case 'u': return cmd_number("--until", text, INT64_MAX, &options->until_ns);
     case 'k':
@@ -352,21 +378,18 @@ static bool choose_guest(struct frontend *frontend, struct frontend_options *opt
 
 int cmd_frontend(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"runtime", required_argument, NULL, 'r'},
-                                                 {"guest", required_argument, NULL, 'g'},
-                                                 {"domid", required_argument, NULL, 'd'},
-                                                 {"backend", required_argument, NULL, 'b'},
-                                                 {"set", required_argument, NULL, 's'},
-                                                 {"notify", required_argument, NULL, 'n'},
-                                                 {"profile", required_argument, NULL, 'p'},
-                                                 {"control", required_argument, NULL, 'k'},
-                                                 {"until", required_argument, NULL, 'u'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {
+        {"runtime", required_argument, NULL, 'r'}, {"guest", required_argument, NULL, 'g'},
+        {"domid", required_argument, NULL, 'd'},   {"backend", required_argument, NULL, 'b'},
+        {"set", required_argument, NULL, 's'},     {"allow", required_argument, NULL, 'a'},
+        {"notify", required_argument, NULL, 'n'},  {"profile", required_argument, NULL, 'p'},
+        {"control", required_argument, NULL, 'k'}, {"until", required_argument, NULL, 'u'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     static struct frontend_options options;
     static struct frontend frontend = {.process = {.name = "frontend", .asked = asked}};
     int option;
 
+    policy_init(&options.policy);
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (option == 'h')
             return cmd_help(help);

@@ -72,7 +72,10 @@ static void report_if_due(struct peer_process *peer)
     /* of connections that were cut the two ends need not know alike */
     bool all_came = peer->cuts || all->connections >= process->connections;
 
-    if (!peer->due || peer->reported || all->open > 0 || !all_came)
+    /* who misbehaves does not see the ends of what it was given */
+    bool over = all->open == 0 || peer->spec->conduct != SCENARIO_CONDUCT_GOOD;
+
+    if (!peer->due || peer->reported || !over || !all_came)
         return;
     peer->reported = true;
     control_uv_say(process->control,

@@ -228,6 +228,7 @@ static void start_frontend(struct launch_part *guest)
         arg(&args, "--notify");
         arg(&args, launch->options->notify);
     }
+    arg_allow(&args, launch);
     arg_profile(&args, launch, guest->name);
     arg(&args, launch->options->file);
     spawn(guest, &args);

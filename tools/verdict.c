@@ -168,6 +168,15 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
                                              .starved = number(workload, "starved"),
                                              .accepted_least = number(workload, "accepted_least"),
                                              .accepted_most = number(workload, "accepted_most"),
+                                             .forwards = spec->kind == SCENARIO_FORWARD,
+                                             .sent_bytes = number(workload, "sent_bytes"),
+                                             .received_bytes = number(workload, "received_bytes"),
+                                             .joined = number(workload, "joined"),
+                                             .refused = number(workload, "refused"),
+                                             .resets = number(workload, "resets"),
+                                             .held_out = number(workload, "held_out"),
+                                             .cut_off = number(workload, "cut_off"),
+                                             .most = number(workload, "most"),
                                              .cuts = scenario_cuts(verdict->scenario),
                                              .lost = number(workload, "lost"),
                                              .resumed = number(workload, "resumed")});
@@ -231,7 +240,7 @@ static void judge_peer(struct verdict *verdict, uint32_t i, const json_t *report
     /* what was on its way when a process died, nobody knows; that it was right, its receiver does
      */
     if (peer->kind == SCENARIO_PEER_CLIENT || !verdict->outcome->complete ||
-        scenario_cuts_peer(verdict->scenario, i))
+        scenario_cuts_peer(verdict->scenario, i) || scenario_forwards_to(verdict->scenario, i))
         return;
     exchanged(verdict, i, &sent, &received, &bounded);
     if (number(counters, "bytes_in") != sent)

@@ -158,13 +158,15 @@ static void leave_guest(struct pair *pair, bool reset)
 {
     struct forward *forward = pair->forward;
 
-    if (!pair->socketed || pair->leaving)
+    if (!pair->socketed)
         return;
-    pair->leaving = true;
-    pair->outside = false;
-    int ret = fe_release(forward->config.fe, pair->sock, forward_begin(forward));
-    forward_end(forward, CALL_RELEASE, pair->sock, ret);
-    assert(ret == 0);
+    if (!pair->leaving) {
+        pair->leaving = true;
+        pair->outside = false;
+        int ret = fe_release(forward->config.fe, pair->sock, forward_begin(forward));
+        forward_end(forward, CALL_RELEASE, pair->sock, ret);
+        assert(ret == 0);
+    }
     if (!reset)
         return;
     fe_linger_end(forward->config.fe, pair->sock, forward_begin(forward)); /* if it lingers */
@@ -389,6 +391,16 @@ static void device_gone(struct forward *forward)
     accept_more(forward);
 }
 
+bool forward_owns(const struct forward *forward, uint64_t sock)
+{
+    const struct pair *pair = forward->by_slot[step_slot(sock)];
+    bool owns = pair && pair->sock == sock;
+
+    for (uint32_t i = 0; i < forward->config.rule_count && !owns; i++)
+        owns = forward->config.rules[i].kind == FORWARD_REMOTE && forward->rules[i].sock == sock;
+    return owns;
+}
+
 void forward_upcall(struct forward *forward, const struct act *act)
 {
     forward->now_ns =
@@ -464,9 +476,10 @@ const struct forward_counters *forward_counters(const struct forward *forward)
 struct forward *forward_create(const struct forward_config *config)
 {
     struct forward *forward = calloc(1, sizeof(*forward));
-    uint32_t sockets = forward_sockets(config->max_connections, config->rule_count);
+    uint32_t own = forward_sockets(config->max_connections, config->rule_count);
+    uint32_t sockets = config->sockets ? config->sockets : own;
 
-    assert(config->rule_count >= 1 && config->rule_count <= FORWARD_RULES_MAX);
+    assert(config->rule_count >= 1 && config->rule_count <= FORWARD_RULES_MAX && sockets >= own);
     if (!forward)
         return NULL;
     forward->config = *config;

@@ -57,6 +57,7 @@ struct forward_config {
     /* With so many no more are asked for; those that were may still come, one a LOCAL rule and
      * FORWARD_ACCEPTS a REMOTE one. The frontend has forward_sockets(...). */
     uint32_t max_connections;
+    uint32_t sockets; /* the frontend has, if others use it too; 0: forward_sockets(...) */
     uint64_t hold_ns;
     void *self;
     /* A rule listens (0), or cannot (-ERR_*). May be NULL. */
@@ -74,8 +75,10 @@ uint32_t forward_sockets(uint32_t max_connections, uint32_t rule_count);
  * when out of memory. The config's seams and rules outlive it; it is copied. */
 struct forward *forward_create(const struct forward_config *config);
 
-/* Every upcall of the frontend. */
+/* Every upcall of the frontend; where others use that too, of the device, and of sockets that it
+ * owns: those of its connections and listeners, up to the last upcall. */
 void forward_upcall(struct forward *forward, const struct act *act);
+bool forward_owns(const struct forward *forward, uint64_t sock);
 
 /* What a name is: `addr`, or an error (-ERR_NOENT: there is none) and NULL. */
 void forward_resolved(struct forward *forward, uint64_t id, int32_t error,
@@ -86,7 +89,7 @@ void forward_resolved(struct forward *forward, uint64_t id, int32_t error,
 uint64_t forward_turned(struct forward *forward, uint64_t now_ns);
 
 /* Listen no more; connections end as if the program had. `forward_over` tells when all of them
- * have. With `reset` they are reset. */
+ * have. With `reset` they are reset, also those that were on their way out. */
 void forward_stop(struct forward *forward, bool reset);
 bool forward_over(const struct forward *forward);
 

@@ -12,7 +12,10 @@ void peer_streams_init(struct peer_streams *all, const struct scenario_peer *pee
         .kind = peer->kind,
         .seed = seed,
         .stream_base = stream_base,
+        .conduct = peer->conduct,
+        .reset_after = peer->reset_after_bytes,
         .bytes = peer->bytes,
+        .to_echo = peer->to_echo,
         .connections = peer->kind == SCENARIO_PEER_CLIENT ? peer->connections : 0,
         .listeners = peer->listeners ? peer->listeners : 1,
     };
@@ -39,6 +42,7 @@ void peer_stream_connect(struct peer_stream *stream, struct peer_streams *all, u
 {
     *stream = (struct peer_stream){
         .all = all,
+        .header_received = all->to_echo ? PAYLOAD_HEADER_BYTES : 0,
         .header_unsent = PAYLOAD_HEADER_BYTES,
         .header = {.mode = PAYLOAD_BOTH, .seed = all->seed, .stream = number, .bytes = all->bytes},
         .key = payload_key(all->seed, number),
@@ -107,11 +111,7 @@ static ptrdiff_t take_header(struct peer_stream *stream, const uint8_t *data, si
         return 0;
     stream->header_received += (uint32_t)taken;
     if (is_client(stream)) {
-        if (memcmp(place, data, taken) != 0)
-            return -1;
-        if (has_header(stream))
-            answered(stream);
-        return (ptrdiff_t)taken;
+        return memcmp(place, data, taken) == 0 ? (ptrdiff_t)taken : -1;
     }
     memcpy(place, data, taken);
     return !has_header(stream) || accept_header(stream) ? (ptrdiff_t)taken : -1;
@@ -147,6 +147,7 @@ static enum peer_stream_todo reject(struct peer_stream *stream)
 enum peer_stream_todo peer_stream_take(struct peer_stream *stream, const void *data, size_t size,
                                        size_t *echo_bytes)
 {
+    const struct peer_streams *all = stream->all;
     bool had_header = has_header(stream);
     ptrdiff_t header = take_header(stream, data, size);
     size_t payload;
@@ -160,10 +161,16 @@ enum peer_stream_todo peer_stream_take(struct peer_stream *stream, const void *d
         (stream->header.mode == PAYLOAD_DOWN && payload > 0))
         return reject(stream);
     compare(stream, (const uint8_t *)data + header, payload);
-    if (is_client(stream))
+    if (is_client(stream)) {
+        answered(stream);
         return stream->received == stream->limit ? PEER_STREAM_CLOSE : PEER_STREAM_READ;
+    }
     if (stream->header.mode == PAYLOAD_DOWN && !had_header)
         return PEER_STREAM_SEND;
+    if (all->conduct == SCENARIO_CONDUCT_NEVER_ANSWERS)
+        return PEER_STREAM_READ;
+    if (all->conduct == SCENARIO_CONDUCT_RESETS && stream->received >= all->reset_after)
+        return PEER_STREAM_RESET;
     *echo_bytes = payload;
     return stream->header.mode == PAYLOAD_BOTH && payload > 0 ? PEER_STREAM_ECHO : PEER_STREAM_READ;
 }

@@ -40,11 +40,16 @@ struct peer_counters {
 struct peer_streams {
     enum scenario_peer_kind kind; /* not external */
     struct peer_counters counters;
-    bool cuts; /* faults of the run cut connections: that is counted, and no failure */
+    bool cuts; /* faults of the run, or somebody's conduct, cut connections: that is counted, and no
+                  failure */
+    /* echo: */
+    enum scenario_conduct conduct; /* NEVER_READS, REFUSES and UNREACHABLE are the caller's */
+    uint64_t reset_after;
     /* client: */
     uint64_t seed;
     uint64_t stream_base; /* connection i carries stream stream_base + i */
     uint64_t bytes;
+    bool to_echo;                               /* the header does not come back */
     uint32_t connections;                       /* to be carried through */
     uint32_t opened;                            /* so far, those that were cut too */
     bool pausing;                               /* one was cut: the next is to wait */
@@ -87,6 +92,7 @@ enum peer_stream_todo {
     PEER_STREAM_ECHO,  /* send the last of the bytes taken back, and only then read on */
     PEER_STREAM_SEND,  /* send all that peer_stream_fill gives, end that direction, then read on */
     PEER_STREAM_CLOSE, /* it is over, and judged */
+    PEER_STREAM_RESET, /* the same, with a reset: such is its conduct */
 };
 
 /* Take bytes that arrived. *echo_bytes: for ECHO, how many. */

@@ -8,9 +8,12 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <utlist.h>
 #include <uv.h>
 
@@ -21,6 +24,7 @@ struct peer_uv {
     struct peer_streams streams;
     struct conn *conns;
     uv_timer_t timer; /* of a client's pause; opened where connections are cut */
+    int filler;       /* the connection of its own that fills an unreachable one's queue; or -1 */
     bool listening;   /* the listener is open */
     bool timing;      /* the timer is */
     bool stopping;
@@ -273,6 +277,7 @@ static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buf)
         send_next(conn);
         break;
     case PEER_STREAM_CLOSE: close_conn(conn); break;
+    case PEER_STREAM_RESET: uv_tcp_close_reset(&conn->tcp, on_conn_closed); break;
     }
     open_more(conn->peer); /* it may have been answered */
 }
@@ -322,7 +327,8 @@ static void on_connection(uv_stream_t *listener, int status)
     }
     peer->streams.counters.connections++;
     uv_tcp_nodelay(&conn->tcp, 1);
-    start_reading(conn);
+    if (peer->streams.conduct != SCENARIO_CONDUCT_NEVER_READS)
+        start_reading(conn);
 }
 
 static void on_connected(uv_connect_t *connect, int status)
@@ -366,6 +372,36 @@ static void open_more(struct peer_uv *peer)
 
 /* ---- the peer ---- */
 
+/* Whose queue is full does not answer who connects: Linux has room for one more than the backlog
+ * (sk_acceptq_is_full). libuv would take them off the queue, so it does not know of this. */
+static int fill_queue(struct peer_uv *peer, const struct sockaddr_storage *host)
+{
+    struct sockaddr_storage own;
+    socklen_t length = sizeof(own);
+    uv_os_fd_t fd;
+
+    peer->filler = socket(host->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (uv_fileno((uv_handle_t *)&peer->listener, &fd) < 0 || peer->filler < 0 ||
+        listen(fd, 0) < 0 || getsockname(fd, (struct sockaddr *)&own, &length) < 0 ||
+        connect(peer->filler, (struct sockaddr *)&own, length) < 0)
+        return uv_translate_sys_error(errno);
+    return 0;
+}
+
+/* By its conduct; that a port is taken libuv says late. */
+static int begin_to_listen(struct peer_uv *peer, const struct sockaddr_storage *host)
+{
+    struct sockaddr_storage own;
+    int length = sizeof(own);
+    int status = uv_tcp_getsockname(&peer->listener, (struct sockaddr *)&own, &length);
+
+    if (status < 0 || peer->streams.conduct == SCENARIO_CONDUCT_REFUSES)
+        return status;
+    if (peer->streams.conduct == SCENARIO_CONDUCT_UNREACHABLE)
+        return fill_queue(peer, host);
+    return uv_listen((uv_stream_t *)&peer->listener, SCENARIO_SOCKETS_MAX, on_connection);
+}
+
 static int listen_on(struct peer_uv *peer, const struct call_addr *addr)
 {
     struct sockaddr_storage host;
@@ -377,7 +413,7 @@ static int listen_on(struct peer_uv *peer, const struct call_addr *addr)
     host_addr(&host, addr);
     status = uv_tcp_bind(&peer->listener, (struct sockaddr *)&host, 0); /* sets SO_REUSEADDR */
     if (status == 0)
-        status = uv_listen((uv_stream_t *)&peer->listener, SCENARIO_SOCKETS_MAX, on_connection);
+        status = begin_to_listen(peer, &host);
     return status < 0 ? error_of(status) : 0;
 }
 
@@ -391,6 +427,7 @@ struct peer_uv *peer_uv_start(struct uv_loop_s *loop, const struct scenario_peer
         return NULL;
     }
     started->loop = loop;
+    started->filler = -1;
     started->config = *config;
     peer_streams_init(&started->streams, peer, config->seed, config->stream_base);
     started->streams.cuts = config->cuts;
@@ -450,5 +487,7 @@ void peer_uv_stop(struct peer_uv *peer)
         uv_close((uv_handle_t *)&peer->listener, on_listener_closed);
     if (peer->timing)
         uv_close((uv_handle_t *)&peer->timer, on_timer_closed);
+    if (peer->filler >= 0)
+        close(peer->filler);
     free_when_closed(peer);
 }

@@ -12,8 +12,9 @@
 
 enum {
     LISTENER = 0,
-    IDLE_BYTES = 256, /* least room of a read */
-    EVENTS_MAX = 128, /* of a turn, as of the executor's */
+    FILLER = INT32_MAX, /* the connection of its own that fills an unreachable one's queue */
+    IDLE_BYTES = 256,   /* least room of a read */
+    EVENTS_MAX = 128,   /* of a turn, as of the executor's */
 };
 
 /* Detail of TRACE_PEER. */
@@ -115,6 +116,13 @@ static void close_conn(struct conn *conn)
     net_close(conn->peer->net, conn->token);
 }
 
+static void reset_conn(struct conn *conn)
+{
+    trace(conn, ENDED, 0, conn->stream.received);
+    conn->closing = true;
+    net_reset(conn->peer->net, conn->token);
+}
+
 static void end(struct conn *conn, bool broken)
 {
     peer_stream_end(&conn->stream, broken);
@@ -193,6 +201,7 @@ static void on_read(struct conn *conn, int32_t ret)
     case PEER_STREAM_ECHO: write_bytes(conn, conn->in.bytes + size - echo_bytes, echo_bytes); break;
     case PEER_STREAM_SEND: send_next(conn); break;
     case PEER_STREAM_CLOSE: close_conn(conn); break;
+    case PEER_STREAM_RESET: reset_conn(conn); break;
     }
 }
 
@@ -224,7 +233,8 @@ static void on_accept(struct conn *conn, int32_t ret)
     if (ret == 0) {
         peer->streams.counters.connections++;
         peer_stream_accept(&conn->stream, &peer->streams);
-        post_read(conn);
+        if (peer->streams.conduct != SCENARIO_CONDUCT_NEVER_READS)
+            post_read(conn);
         conn = add_conn(peer);
     } else {
         peer->streams.counters.connect_failures++;
@@ -254,6 +264,8 @@ static void take(struct peer_virtual *peer, const struct ev *ev)
     };
     struct conn *conn;
 
+    if (ev->token == FILLER)
+        return;
     HASH_FIND(hh, peer->conns, &ev->token, sizeof(ev->token), conn);
     assert(conn);
     if (ev->kind == EV_NET_CLOSE)
@@ -319,14 +331,28 @@ static int listener_result(struct peer_virtual *peer)
     return completed ? ev.ret : 0;
 }
 
+/* Whose queue is full does not answer who connects. */
+static int fill_queue(struct peer_virtual *peer)
+{
+    struct call_addr own = net_virtual_address(peer->net, LISTENER);
+
+    net_listen(peer->net, LISTENER, 0);
+    int error = listener_result(peer);
+    if (error == 0)
+        net_connect(peer->net, FILLER, &own);
+    return error;
+}
+
 static int listen_on(struct peer_virtual *peer, const struct call_addr *addr)
 {
     int error;
 
     net_bind(peer->net, LISTENER, addr);
     error = listener_result(peer);
-    if (error < 0)
+    if (error < 0 || peer->streams.conduct == SCENARIO_CONDUCT_REFUSES)
         return error;
+    if (peer->streams.conduct == SCENARIO_CONDUCT_UNREACHABLE)
+        return fill_queue(peer);
     net_listen(peer->net, LISTENER, SCENARIO_SOCKETS_MAX);
     error = listener_result(peer);
     if (error == 0)

@@ -150,6 +150,23 @@ static int add_accepted(json_t *result, const struct record_workload *workload)
                                 workload->starved > 0 ? integer(workload->starved) : NULL));
 }
 
+static int add_forwarded(json_t *result, const struct record_workload *workload)
+{
+    int ret = set_value(result, "sent", workload->name, "bytes", workload->sent_bytes);
+
+    if (ret == 0)
+        ret = set_value(result, "received", workload->name, "bytes", workload->received_bytes);
+    if (ret != 0)
+        return ret;
+    return set_metric(result, "forwarded", workload->name,
+                      json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "unit", "connections",
+                                "value", integer(workload->accepted), "joined",
+                                integer(workload->joined), "refused", integer(workload->refused),
+                                "reset", integer(workload->resets), "held_out",
+                                integer(workload->held_out), "cut_off", integer(workload->cut_off),
+                                "most", integer(workload->most)));
+}
+
 int record_add_workload(json_t *result, const struct record_workload *workload)
 {
     const char *name = workload->name;
@@ -173,6 +190,8 @@ int record_add_workload(json_t *result, const struct record_workload *workload)
         ret = add_open_loop(result, workload);
     if (ret == 0 && workload->listeners > 0)
         ret = add_accepted(result, workload);
+    if (ret == 0 && workload->forwards)
+        ret = add_forwarded(result, workload);
     if (ret == 0 && workload->cuts)
         ret = set_value(result, "lost", name, "connections", workload->lost);
     if (ret == 0 && workload->cuts)

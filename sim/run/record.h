@@ -71,16 +71,20 @@ struct record_workload {
     uint32_t listeners;                  /* of a serve; 0: of another kind. Over the whole run: */
     uint64_t accepted, accepted_least, accepted_most; /* in all; by one listener */
     uint64_t starved;                                 /* how often there was no room for one */
-    bool cuts;                                        /* faults of the run cut connections; then: */
+    bool forwards;                       /* of a forward: `accepted`, and over the whole run: */
+    uint64_t sent_bytes, received_bytes; /* towards the backend, and from it */
+    uint64_t joined, refused, resets, held_out, cut_off,
+        most;               /* connections; as result.json says */
+    bool cuts;              /* faults of the run cut connections; then: */
     uint64_t lost, resumed; /* connections that went with the device; how often it came again */
 };
 
 /* Adds the metrics {throughput, bytes, operations, duration, latency}.NAME of a workload, of an
  * open loop also {service, offered, backlog}.NAME, of connect-close released.NAME, of a serve
  * accepted.NAME with how many listeners accepted at least and at most how much, and, unless 0, how
- * often there was no room ("no_room"), with faults also
- * {lost, resumed}.NAME, each with its unit: 0 or -ERR_NOMEM. A workload added twice keeps the later
- * one. */
+ * often there was no room ("no_room"), of a forward forwarded.NAME with what became of its
+ * connections and {sent, received}.NAME, with faults also {lost, resumed}.NAME, each with its unit:
+ * 0 or -ERR_NOMEM. A workload added twice keeps the later one. */
 int record_add_workload(json_t *result, const struct record_workload *workload);
 
 /* Adds the metric received.NAME: how many bytes a workload received, and their XXH3-128 as

@@ -172,6 +172,31 @@ static void add_open_loop(json_t *grid, const json_t *metrics, const char *name)
     }
 }
 
+/* Of a forward: its bytes each way, and what became of connections that did not end well. */
+static void add_forwarded(json_t *grid, const json_t *metrics, const char *name)
+{
+    static const struct {
+        const char *member, *title;
+    } ends[] = {{"refused", "  refused"}, {"reset", "  reset"}, {"cut_off", "  cut off"}};
+    static const struct {
+        const char *kind, *title;
+    } ways[] = {{"sent", "  sent"}, {"received", "  received"}};
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        json_t *row = new_row(grid, ways[i].title);
+        add_blanks(row, 1);
+        add_size(row, metric(metrics, ways[i].kind, name, "value"));
+    }
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        const json_t *count = metric(metrics, "forwarded", name, ends[i].member);
+        if (json_integer_value(count) == 0)
+            continue;
+        json_t *row = new_row(grid, ends[i].title);
+        add_blanks(row, 2);
+        add_count(row, count);
+    }
+}
+
 static void add_workload(json_t *grid, const json_t *metrics, const char *name)
 {
     json_t *row = new_row(grid, name);
@@ -190,6 +215,8 @@ static void add_workload(json_t *grid, const json_t *metrics, const char *name)
     }
     if (metric(metrics, "offered", name, "value"))
         add_open_loop(grid, metrics, name);
+    if (metric(metrics, "forwarded", name, "value"))
+        add_forwarded(grid, metrics, name);
 }
 
 static void print_workloads(FILE *out, json_t *metrics)

@@ -19,7 +19,7 @@ json_t *report_workload(const char *name, const struct workload_result *result)
 {
     return json_pack(
         "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:s, s:o?, s:o?, s:o?, s:I, "
-        "s:s, s:i, s:I, s:I, s:I, s:I, s:I}",
+        "s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
         "name", name, "duration_ns", (json_int_t)result->duration_ns, "bytes",
         (json_int_t)result->bytes, "operations", (json_int_t)result->operations, "sent_bytes",
         (json_int_t)result->sent_bytes, "received_bytes", (json_int_t)result->received_bytes,
@@ -31,7 +31,11 @@ json_t *report_workload(const char *name, const struct workload_result *result)
         "backlog", (json_int_t)result->backlog, "xxh128", result->received_xxh128, "listeners",
         (int)result->listeners, "accepted_least", (json_int_t)result->accepted_least,
         "accepted_most", (json_int_t)result->accepted_most, "starved", (json_int_t)result->starved,
-        "lost", (json_int_t)result->lost, "resumed", (json_int_t)result->resumed);
+        "lost", (json_int_t)result->lost, "resumed", (json_int_t)result->resumed, "joined",
+        (json_int_t)result->forwarded.joined, "refused", (json_int_t)result->forwarded.refused,
+        "resets", (json_int_t)result->forwarded.resets, "held_out",
+        (json_int_t)result->forwarded.held_out, "cut_off", (json_int_t)result->forwarded.now,
+        "most", (json_int_t)result->forwarded.most);
 }
 
 static const struct counter {

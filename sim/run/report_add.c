@@ -72,7 +72,7 @@ static void add_workload(json_t *sum, json_t *one, bool single)
 
     json_object_foreach(one, key, value)
     {
-        if (strcmp(key, "duration_ns") == 0)
+        if (strcmp(key, "duration_ns") == 0 || strcmp(key, "most") == 0)
             add_largest(sum, key, number(one, key));
         else if (strncmp(key, "bind_", 5) == 0 || json_is_string(value))
             add_first(sum, key, value);

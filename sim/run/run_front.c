@@ -67,7 +67,9 @@ static bool open_workloads(struct run_front *front, uint32_t max_sockets)
                                                               .times = config->times,
                                                               .waits = config->waits,
                                                               .until_ns = config->until_ns,
+                                                              .policy = config->policy,
                                                               .self = config->self,
+                                                              .open_net = config->open_net,
                                                               .phase = config->phase});
     if (!front->workloads)
         exec_remove(config->exec, front->core.index);

@@ -21,7 +21,10 @@ struct run_front_config {
     struct workload_times *times;    /* as in workload_env; or NULL */
     bool waits;                      /* as in workload_env */
     uint64_t until_ns;               /* likewise */
+    const struct policy *policy;     /* likewise */
     void *self;
+    /* As in workload_env; NULL: nothing of the scenario forwards. */
+    struct net *(*open_net)(void *self, uint32_t i);
     /* Phases of the workloads, see workload.h. */
     void (*phase)(void *self, enum workload_phase phase, bool listening);
     /* The device is up, for the first time or again. May be NULL. */

@@ -284,7 +284,9 @@ void run_virtual_open_guest(struct guest *guest)
                                                     .name = guest->is.name,
                                                     .times = run->times,
                                                     .until_ns = guest->until_ns,
+                                                    .policy = run->config.policy,
                                                     .self = guest,
+                                                    .open_net = run_virtual_open_net,
                                                     .phase = phase,
                                                     .up = run_virtual_up,
                                                     .report = report_backend});
@@ -313,56 +315,6 @@ static void list_domains(struct run_virtual *run)
     }
 }
 
-/* Where a peer was given a port, everybody must know it. */
-static void note_address(struct scenario_peer *peer, const struct call_addr *addr)
-{
-    char *colon = strrchr(peer->addr.text, ':');
-
-    peer->addr.addr = *addr;
-    snprintf(colon + 1, SCENARIO_ADDR_BYTES - (size_t)(colon + 1 - peer->addr.text), "%u",
-             call_addr_port(addr));
-}
-
-static bool open_peer(struct run_virtual *run, uint32_t i, json_t **error)
-{
-    struct scenario_peer *peer = &run->scenario.peers[i];
-    const struct scenario_workload *target = &run->scenario.workloads[peer->workload];
-    int problem;
-
-    run->peers[i] = peer_virtual_start(
-        &(struct peer_virtual_config){.peer = peer,
-                                      .vcpus = run->vcpus,
-                                      .world = run->world,
-                                      .who = (uint16_t)(TRACE_PEER_BASE + i),
-                                      .trace = run->config.trace,
-                                      .cuts = scenario_cuts_peer(&run->scenario, i),
-                                      .seed = run->scenario.seed,
-                                      .stream_base = (UINT64_C(1) << 48) + ((uint64_t)i << 32),
-                                      .connect_to = target->listen.addr},
-        &problem);
-    if (!run->peers[i]) {
-        *error = json_pack("{s:s, s:s, s:i}", "code", err_name(problem), "message", "cannot listen",
-                           "peer", (int)i);
-        return false;
-    }
-    if (peer->kind != SCENARIO_PEER_CLIENT) {
-        struct call_addr addr = peer_virtual_address(run->peers[i]);
-        note_address(peer, &addr);
-    }
-    return true;
-}
-
-static void lay_links(struct run_virtual *run)
-{
-    for (uint32_t i = 0; i < run->scenario.link_count; i++) {
-        const struct scenario_link *link = &run->scenario.links[i];
-        for (uint32_t b = 0; b < run->backend_count; b++)
-            if (run->backends[b].is.host == link->host)
-                net_virtual_set_link(domain_virtual_net(run->backends[b].domain),
-                                     peer_virtual_net(run->peers[link->peer]), &link->link);
-    }
-}
-
 struct run_virtual *run_virtual_create(const struct run_virtual_config *config, json_t **error)
 {
     struct run_virtual *run = calloc(1, sizeof(*run));
@@ -377,14 +329,14 @@ struct run_virtual *run_virtual_create(const struct run_virtual_config *config, 
     list_domains(run);
     whole = open_machine(run);
     for (uint32_t i = 0; whole && i < run->scenario.peer_count; i++)
-        whole = open_peer(run, i, error);
+        whole = run_virtual_open_peer(run, i, error);
     if (!whole) {
         run_virtual_destroy(run);
         return NULL;
     }
     for (uint32_t i = 0; i < run->backend_count; i++)
         run_virtual_open_backend(&run->backends[i]);
-    lay_links(run);
+    run_virtual_lay_links(run);
     for (uint32_t i = 0; i < run->guest_count; i++)
         run_virtual_open_guest(&run->guests[i]);
     return run;
@@ -433,10 +385,7 @@ static bool is_through(const struct run_virtual *run)
 {
     if (run->through < run->guest_count || !run_virtual_backs_idle(run))
         return false;
-    for (uint32_t i = 0; i < run->scenario.peer_count; i++)
-        if (run->peers[i] && peer_virtual_counters(run->peers[i])->open > 0)
-            return false;
-    return true;
+    return run_virtual_peers_idle(run);
 }
 
 /* Also when each guest was last seen to have made some. */

@@ -70,7 +70,8 @@ static void kill_guest(struct guest *guest)
     keep_results(guest);
     if (guest->measure_ns == 0 && run->measuring > 0)
         guest->measure_ns = vclock_now_ns(run->clock);
-    (void)domain_virtual_kill(guest->domain); /* it has no sockets */
+    (void)domain_virtual_kill(guest->domain); /* sockets it has only beside it */
+    workload_each_net(run_front_workloads(guest->front), net_virtual_died); /* the kernel closes */
     run_front_destroy(guest->front);
     guest->domain = NULL;
     guest->front = NULL;

@@ -1,7 +1,7 @@
 /*
  * What the files of a run in virtual time share: run_virtual.c (building it, letting it go on),
- * run_virtual_report.c (reports), run_virtual_stall.c (who waits for what). Nobody else includes
- * this.
+ * run_virtual_around.c (peers, links), run_virtual_report.c (reports), run_virtual_stall.c (who
+ * waits for what). Nobody else includes this.
  */
 #ifndef XENSOCK_SIM_RUN_RUN_VIRTUAL_PRIVATE_H
 #define XENSOCK_SIM_RUN_RUN_VIRTUAL_PRIVATE_H
@@ -90,6 +90,12 @@ void run_virtual_open_guest(struct guest *guest);
 void run_virtual_listens(struct guest *guest); /* from now on, or never: nobody waits for it */
 void run_virtual_ended(struct guest *guest);
 void run_virtual_through(struct guest *guest);
+
+/* run_virtual_around.c */
+bool run_virtual_open_peer(struct run_virtual *run, uint32_t i, json_t **error);
+void run_virtual_lay_links(struct run_virtual *run);
+bool run_virtual_peers_idle(const struct run_virtual *run);
+struct net *run_virtual_open_net(void *guest, uint32_t workload); /* as in workload_env */
 
 /* run_virtual_faults.c */
 void run_virtual_plan(struct run_virtual *run); /* the measured phase begins */

@@ -147,6 +147,19 @@ bool run_virtual_result(const struct guest *guest, uint32_t index, struct worklo
     return is;
 }
 
+static void add_forwarded(struct forward_counters *sum, const struct forward_counters *one)
+{
+    sum->accepted += one->accepted;
+    sum->joined += one->joined;
+    sum->refused += one->refused;
+    sum->resets += one->resets;
+    sum->held_out += one->held_out;
+    sum->up_bytes += one->up_bytes;
+    sum->down_bytes += one->down_bytes;
+    sum->now += one->now;
+    sum->most = one->most > sum->most ? one->most : sum->most;
+}
+
 /* The longest of the times, the first of the errors, the sum of all else; the histograms are those
  * of all guests anyhow. */
 void run_virtual_merge(struct workload_result *sum, const struct workload_result *one)
@@ -171,6 +184,7 @@ void run_virtual_merge(struct workload_result *sum, const struct workload_result
     sum->resumed += one->resumed;
     sum->connected += one->connected;
     sum->backlog += one->backlog;
+    add_forwarded(&sum->forwarded, &one->forwarded);
     sum->listeners = one->listeners; /* one guest's: see check_listener of scenario_check.c */
     sum->accepted_least = one->accepted_least;
     sum->accepted_most = one->accepted_most;

@@ -59,7 +59,18 @@ enum {
     X(STREAM, "stream")                                                                            \
     X(REQUEST_RESPONSE, "request-response")                                                        \
     X(SERVE, "serve")                                                                              \
-    X(CONNECT_CLOSE, "connect-close")
+    X(CONNECT_CLOSE, "connect-close")                                                              \
+    X(FORWARD, "forward")
+#define SCENARIO_SIDES(X)                                                                          \
+    X(SIDE_GUEST, "guest")                                                                         \
+    X(SIDE_BACKEND, "backend")
+#define SCENARIO_CONDUCTS(X)                                                                       \
+    X(CONDUCT_GOOD, "good")                                                                        \
+    X(CONDUCT_REFUSES, "refuses")                                                                  \
+    X(CONDUCT_RESETS, "resets")                                                                    \
+    X(CONDUCT_NEVER_READS, "never-reads")                                                          \
+    X(CONDUCT_NEVER_ANSWERS, "never-answers")                                                      \
+    X(CONDUCT_UNREACHABLE, "unreachable")
 #define SCENARIO_DIRECTIONS(X)                                                                     \
     X(UP, "up")                                                                                    \
     X(DOWN, "down")                                                                                \
@@ -82,6 +93,8 @@ enum scenario_scheduling { SCENARIO_SCHEDULINGS(X) };
 enum scenario_role { SCENARIO_ROLES(X) };
 enum scenario_peer_kind { SCENARIO_PEER_KINDS(X) };
 enum scenario_workload_kind { SCENARIO_WORKLOAD_KINDS(X) };
+enum scenario_side { SCENARIO_SIDES(X) };
+enum scenario_conduct { SCENARIO_CONDUCTS(X) };
 enum scenario_direction { SCENARIO_DIRECTIONS(X) };
 enum scenario_arrivals { SCENARIO_ARRIVALS(X) };
 enum scenario_fault_kind { SCENARIO_FAULT_KINDS(X) };
@@ -110,12 +123,16 @@ struct scenario_peer {
     int32_t cpu;               /* or SCENARIO_CPU_ANY; not external */
     struct scenario_addr addr; /* echo, sink, source: to listen on; external: to connect to */
     struct diag_place place;   /* of that address, or of the peer if the default was taken */
+    /* echo: */
+    enum scenario_conduct conduct; /* not good: only forwards lead there */
+    uint64_t reset_after_bytes;    /* of a stream, for CONDUCT_RESETS; else 0 */
     /* client: */
-    char connect_to[SCENARIO_NAME_BYTES]; /* the name of workloads[workload], a serve */
+    char connect_to[SCENARIO_NAME_BYTES]; /* the name of workloads[workload], a serve or forward */
     uint32_t workload;
     uint32_t connections; /* 1 to SCENARIO_SOCKETS_MAX */
     uint32_t listeners;   /* over how many of the serve's, from its first, they are spread */
     uint64_t bytes;       /* sent, and expected back, by each connection */
+    bool to_echo;         /* through a forward: an echo keeps the stream's header for itself */
 };
 
 /* What lies between a backend and a peer, at most one link; only in virtual mode. */
@@ -131,10 +148,10 @@ struct scenario_workload {
     enum scenario_workload_kind kind;
     char where[SCENARIO_NAME_BYTES]; /* the name of hosts[host], a frontend */
     uint32_t host;
-    /* stream, request-response, connect-close: */
+    /* stream, request-response, connect-close, forward: */
     char connect_to[SCENARIO_NAME_BYTES]; /* the name of peers[peer] */
     uint32_t peer;
-    uint32_t sockets; /* 1 to SCENARIO_SOCKETS_MAX */
+    uint32_t sockets; /* 1 to SCENARIO_SOCKETS_MAX; not of a forward */
     /* stream: */
     enum scenario_direction direction;
     uint64_t bytes;       /* per socket and direction; 0: for the scenario's duration */
@@ -149,12 +166,17 @@ struct scenario_workload {
         enum scenario_arrivals kind;
         uint64_t per_s; /* over all sockets, 1 to SCENARIO_RATE_MAX; 0: a closed loop */
     } arrivals;
-    /* serve: */
+    /* serve, forward: */
     struct scenario_addr listen; /* port never 0 */
     struct diag_place place;     /* of it */
-    uint32_t listeners;          /* on consecutive ports from there, 1 to SCENARIO_LISTENERS_MAX */
-    enum scenario_bool polls;    /* it accepts where a poll told it to */
-    uint64_t accepts;            /* over all of them; 0: until the run ends */
+    uint64_t accepts;            /* in all; 0: until the run ends */
+    /* serve: */
+    uint32_t listeners;       /* on consecutive ports from there, 1 to SCENARIO_LISTENERS_MAX */
+    enum scenario_bool polls; /* it accepts where a poll told it to */
+    /* forward: */
+    enum scenario_side listen_at; /* beside the guest, or on the backend's side */
+    uint32_t connections;         /* at a time, 1 to SCENARIO_SOCKETS_MAX */
+    uint64_t hold_ns;             /* as in struct forward_config */
 };
 
 /* What happens to a process of the run, and when. */
@@ -212,9 +234,13 @@ struct net_link scenario_link_preset(void);
 /* Whether its faults cut connections: then what goes with a device is lost, and no failure. */
 bool scenario_cuts(const struct scenario *scenario);
 
-/* Whether they may cut those of this host's guests, or of this peer; of others nothing is lost. */
+/* Whether they may cut those of this host's guests, or of this peer; of others nothing is lost. A
+ * peer's are also cut by its own conduct, or by that of the peer which a forward leads it to. */
 bool scenario_cuts_host(const struct scenario *scenario, uint32_t host);
 bool scenario_cuts_peer(const struct scenario *scenario, uint32_t peer);
+
+/* Whether a forward leads to this peer: then others than the guest's workloads talk to it. */
+bool scenario_forwards_to(const struct scenario *scenario, uint32_t peer);
 
 /* Whether a guest of this host has a workload that ends by having done so much, not by `duration`.
  */

@@ -1,7 +1,6 @@
 /* Rules over several keys. See scenario_check.h. */
 #include "sim/run/scenario_check.h"
 
-#include "ringlib/cmdring.h"
 #include "ringlib/dialect.h"
 #include "sim/hv/store.h"
 #include "sim/run/model.h"
@@ -22,36 +21,16 @@ enum {
 
 _Static_assert(GUESTS_IN_QUOTA *NODES_EACH + NODES_OWN <= STORE_NODES_MAX, "watches run out first");
 
-/* The place of a key's value if the file has it, else that of the mapping. */
-static struct diag_place value_place(const struct scenario_map *map, const char *key)
-{
-    int node = map->node ? scenario_yaml_find(map->yaml, map->node, key) : 0;
-
-    return node ? scenario_yaml_place(map->yaml, node) : scenario_yaml_map_place(map);
-}
-
-static bool has_key(const struct scenario_map *map, const char *key)
-{
-    return map->node && scenario_yaml_find(map->yaml, map->node, key);
-}
-
-/* Whether the key stands in the file with this value: false if another fault was found there. */
-static bool is_given(const struct scenario_map *map, const char *key, const char *text)
-{
-    int node = map->node ? scenario_yaml_find(map->yaml, map->node, key) : 0;
-
-    return node && strcmp(scenario_yaml_text(map->yaml, node), text) == 0;
-}
-
 /* In virtual time there is nothing but the model. */
 static void check_peer_mode(struct scenario_draft *draft, uint32_t index)
 {
     const struct scenario_map *map = &draft->peers[index];
 
     if (draft->scenario->mode != SCENARIO_VIRTUAL ||
-        draft->scenario->peers[index].kind != SCENARIO_PEER_EXTERNAL || !has_key(map, "kind"))
+        draft->scenario->peers[index].kind != SCENARIO_PEER_EXTERNAL ||
+        !scenario_check_has(map, "kind"))
         return;
-    diag_error(draft->yaml.diags, DIAG_NOT_VIRTUAL, value_place(map, "kind"),
+    diag_error(draft->yaml.diags, DIAG_NOT_VIRTUAL, scenario_check_place(map, "kind"),
                "an external peer cannot be reached in mode 'virtual'");
     diag_hint(draft->yaml.diags, "use 'echo', 'sink' or 'source', or mode 'emulated'");
 }
@@ -66,24 +45,24 @@ static void check_backend(struct scenario_draft *draft, uint32_t index)
     uint32_t count = 0;
 
     host->backend = scenario->backend;
-    if (!has_key(map, "backend"))
+    if (!scenario_check_has(map, "backend"))
         memcpy(host->backend_name, scenario->hosts[scenario->backend].name,
                sizeof(host->backend_name));
-    if (!is_given(map, "backend", host->backend_name))
+    if (!scenario_check_given(map, "backend", host->backend_name))
         return;
     for (uint32_t i = 0; i < scenario->host_count; i++) {
         const struct scenario_host *other = &scenario->hosts[i];
-        if (is_given(&draft->hosts[i], "role", "backend"))
+        if (scenario_check_given(&draft->hosts[i], "role", "backend"))
             names[count++] = other->name;
         if (strcmp(other->name, host->backend_name) != 0)
             continue;
         host->backend = i;
-        if (is_given(&draft->hosts[i], "role", "frontend"))
-            diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "backend"),
+        if (scenario_check_given(&draft->hosts[i], "role", "frontend"))
+            diag_error(map->yaml->diags, DIAG_WRONG_TARGET, scenario_check_place(map, "backend"),
                        "host '%s' is a guest, no backend", other->name);
         return;
     }
-    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "backend"),
+    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, scenario_check_place(map, "backend"),
                "there is no host '%s'", host->backend_name);
     diag_suggest(map->yaml->diags, host->backend_name, "backends", names, count);
 }
@@ -94,12 +73,12 @@ static void check_is_one(const struct scenario_draft *draft, uint32_t index)
     const struct scenario_map *map = &draft->hosts[index];
 
     if (host->count > 1) {
-        diag_error(draft->yaml.diags, DIAG_TOO_MANY, value_place(map, "count"),
+        diag_error(draft->yaml.diags, DIAG_TOO_MANY, scenario_check_place(map, "count"),
                    "host '%s' is a backend: one domain, not %u", host->name, host->count);
         diag_hint(draft->yaml.diags, "add hosts of role 'backend', each with a name");
     }
-    if (has_key(map, "backend")) {
-        diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND, value_place(map, "backend"),
+    if (scenario_check_has(map, "backend")) {
+        diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND, scenario_check_place(map, "backend"),
                    "'backend' does not go with role 'backend'");
         diag_hint(draft->yaml.diags, "a frontend names its backend");
     }
@@ -113,16 +92,16 @@ static void check_hosts(struct scenario_draft *draft)
 
     for (uint32_t i = 0; i < scenario->host_count; i++) {
         const struct scenario_map *map = &draft->hosts[i];
-        if (is_given(map, "role", "backend"))
+        if (scenario_check_given(map, "role", "backend"))
             check_is_one(draft, i);
-        if (!is_given(map, "role", "frontend"))
+        if (!scenario_check_given(map, "role", "frontend"))
             continue;
         check_backend(draft, i);
         bool fitted = guests <= SCENARIO_PROCESSES_MAX;
         guests += scenario->hosts[i].count;
         if (scenario->mode != SCENARIO_EMULATED || !fitted || guests <= SCENARIO_PROCESSES_MAX)
             continue;
-        diag_error(draft->yaml.diags, DIAG_TOO_MANY, value_place(map, "count"),
+        diag_error(draft->yaml.diags, DIAG_TOO_MANY, scenario_check_place(map, "count"),
                    "with host '%s' there are %u guests; in mode 'emulated', where each is a "
                    "process, there are at most %u",
                    scenario->hosts[i].name, guests, SCENARIO_PROCESSES_MAX);
@@ -144,7 +123,7 @@ static void check_quota(struct scenario_draft *draft, uint32_t backend)
         guests += host->count;
         if (!fitted || guests <= GUESTS_IN_QUOTA)
             continue;
-        diag_error(draft->yaml.diags, DIAG_QUOTA, value_place(&draft->hosts[i], "count"),
+        diag_error(draft->yaml.diags, DIAG_QUOTA, scenario_check_place(&draft->hosts[i], "count"),
                    "with host '%s' backend '%s' has %u guests; it is not domain 0, and xenstore's "
                    "quota of watches lets it have %u",
                    host->name, scenario->hosts[backend].name, guests, GUESTS_IN_QUOTA);
@@ -166,7 +145,8 @@ static void check_cost_model(struct scenario_draft *draft)
     const char *which = draft->scenario->cost_model;
 
     if (!model_is_path(which))
-        model_check_name(which, draft->yaml.diags, value_place(&draft->root, "cost_model"));
+        model_check_name(which, draft->yaml.diags,
+                         scenario_check_place(&draft->root, "cost_model"));
 }
 
 static void check_protocol(struct scenario_draft *draft)
@@ -177,7 +157,7 @@ static void check_protocol(struct scenario_draft *draft)
     const char *names[16];
     uint32_t count = 0;
 
-    if (!has_key(&draft->protocol, "dialect"))
+    if (!scenario_check_has(&draft->protocol, "dialect"))
         snprintf(scenario->protocol.dialect, sizeof(scenario->protocol.dialect), "%s",
                  dialect_xensock1.name);
     dialect = dialect_find(scenario->protocol.dialect);
@@ -186,9 +166,9 @@ static void check_protocol(struct scenario_draft *draft)
             names[count] = dialect_at(count)->name;
             count++;
         }
-        if (!is_given(&draft->protocol, "dialect", scenario->protocol.dialect))
+        if (!scenario_check_given(&draft->protocol, "dialect", scenario->protocol.dialect))
             return;
-        diag_error(diags, DIAG_UNKNOWN_VALUE, value_place(&draft->protocol, "dialect"),
+        diag_error(diags, DIAG_UNKNOWN_VALUE, scenario_check_place(&draft->protocol, "dialect"),
                    "there is no dialect '%.60s'", scenario->protocol.dialect);
         diag_suggest(diags, scenario->protocol.dialect, "dialects", names, count);
         return;
@@ -198,7 +178,7 @@ static void check_protocol(struct scenario_draft *draft)
     if (scenario->protocol.order >= dialect->order_min &&
         scenario->protocol.order <= dialect->order_max)
         return;
-    diag_error(diags, DIAG_OUT_OF_RANGE, value_place(&draft->protocol, "order"),
+    diag_error(diags, DIAG_OUT_OF_RANGE, scenario_check_place(&draft->protocol, "order"),
                "order %u is too %s for dialect '%s'", scenario->protocol.order,
                scenario->protocol.order < dialect->order_min ? "small" : "large", dialect->name);
     diag_hint(diags, "allowed: %u to %u", dialect->order_min, dialect->order_max);
@@ -210,14 +190,15 @@ static uint32_t host_first(const struct scenario_draft *draft, const char *word)
     uint32_t unclear = draft->hosts_node ? 0 : 1;
 
     for (uint32_t i = 0; i < draft->scenario->host_count; i++) {
-        if (is_given(&draft->hosts[i], "role", word))
+        if (scenario_check_given(&draft->hosts[i], "role", word))
             return i;
-        unclear += !is_given(&draft->hosts[i], "role", "backend") &&
-                   !is_given(&draft->hosts[i], "role", "frontend");
+        unclear += !scenario_check_given(&draft->hosts[i], "role", "backend") &&
+                   !scenario_check_given(&draft->hosts[i], "role", "frontend");
     }
     if (!unclear)
-        diag_error(draft->yaml.diags, DIAG_MISSING_KEY, value_place(&draft->topology, "hosts"),
-                   "no host has the role '%s'", word);
+        diag_error(draft->yaml.diags, DIAG_MISSING_KEY,
+                   scenario_check_place(&draft->topology, "hosts"), "no host has the role '%s'",
+                   word);
     return 0;
 }
 
@@ -229,9 +210,9 @@ static void check_where(struct scenario_draft *draft, uint32_t index)
     const char *names[SCENARIO_HOSTS_MAX];
 
     workload->host = scenario->frontend;
-    if (!has_key(map, "where"))
+    if (!scenario_check_has(map, "where"))
         memcpy(workload->where, scenario->hosts[scenario->frontend].name, sizeof(workload->where));
-    if (!is_given(map, "where", workload->where))
+    if (!scenario_check_given(map, "where", workload->where))
         return;
     for (uint32_t i = 0; i < scenario->host_count; i++) {
         names[i] = scenario->hosts[i].name;
@@ -239,11 +220,11 @@ static void check_where(struct scenario_draft *draft, uint32_t index)
             continue;
         workload->host = i;
         if (scenario->hosts[i].role != SCENARIO_FRONTEND)
-            diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "where"),
+            diag_error(map->yaml->diags, DIAG_WRONG_TARGET, scenario_check_place(map, "where"),
                        "host '%s' is no frontend: workloads run in a guest", workload->where);
         return;
     }
-    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "where"),
+    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, scenario_check_place(map, "where"),
                "there is no host '%s'", workload->where);
     diag_suggest(map->yaml->diags, workload->where, "hosts", names, scenario->host_count);
 }
@@ -283,12 +264,14 @@ static void check_peer_kind(struct scenario_draft *draft, uint32_t index)
     if (map->kind == SCENARIO_KIND_UNKNOWN || peer->kind == SCENARIO_KIND_UNKNOWN ||
         kinds >> peer->kind & 1)
         return;
-    if (has_key(map, "direction") && !is_given(map, "direction", words_of[workload->direction]))
+    if (scenario_check_has(map, "direction") &&
+        !scenario_check_given(map, "direction", words_of[workload->direction]))
         return;
-    diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "connect_to"),
+    diag_error(map->yaml->diags, DIAG_WRONG_TARGET, scenario_check_place(map, "connect_to"),
                "%s%s needs a peer of kind %s", stream ? "direction " : "",
                stream ? words_of[workload->direction] : kinds_of[workload->kind], words);
-    diag_note(map->yaml->diags, value_place(peer, "kind"), "%s is of kind '%s'", peer->what,
+    diag_note(map->yaml->diags, scenario_check_place(peer, "kind"), "%s is of kind '%s'",
+              peer->what,
               scenario_yaml_text(peer->yaml, scenario_yaml_find(peer->yaml, peer->node, "kind")));
 }
 
@@ -306,8 +289,8 @@ static bool find_peer(const struct scenario_draft *draft, const struct scenario_
             return true;
         }
     }
-    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, key), "there is no peer '%s'",
-               name);
+    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, scenario_check_place(map, key),
+               "there is no peer '%s'", name);
     diag_suggest(map->yaml->diags, name, "peers", names, scenario->peer_count);
     return false;
 }
@@ -317,10 +300,12 @@ static void check_target(struct scenario_draft *draft, uint32_t index)
     struct scenario_workload *workload = &draft->scenario->workloads[index];
     const struct scenario_map *map = &draft->workloads[index];
 
-    if (workload->kind == SCENARIO_SERVE || !is_given(map, "connect_to", workload->connect_to))
+    if (workload->kind == SCENARIO_SERVE ||
+        !scenario_check_given(map, "connect_to", workload->connect_to))
         return;
-    if (find_peer(draft, map, "connect_to", workload->connect_to, &workload->peer))
-        check_peer_kind(draft, index);
+    if (!find_peer(draft, map, "connect_to", workload->connect_to, &workload->peer))
+        return;
+    check_peer_kind(draft, index);
 }
 
 /* Where a link begins; it goes without saying only while there is one backend. */
@@ -335,22 +320,22 @@ static void check_from(struct scenario_draft *draft, uint32_t index)
 
     link->host = SCENARIO_HOSTS_MAX + index; /* unknown, and no other link's */
     for (uint32_t i = 0; i < scenario->host_count; i++) {
-        if (!is_given(&draft->hosts[i], "role", "backend"))
+        if (!scenario_check_given(&draft->hosts[i], "role", "backend"))
             continue;
         names[count++] = scenario->hosts[i].name;
         if (strcmp(scenario->hosts[i].name, link->from) == 0)
             link->host = i;
         found |= strcmp(scenario->hosts[i].name, link->from) == 0;
     }
-    if (count > 1 && !has_key(map, "from")) {
+    if (count > 1 && !scenario_check_has(map, "from")) {
         diag_error(map->yaml->diags, DIAG_MISSING_KEY, scenario_yaml_map_place(map),
                    "%s does not say which of %u backends it leads from", map->what, count);
         diag_suggest(map->yaml->diags, "", "backends", names, count);
-    } else if (count > 0 && !has_key(map, "from")) {
+    } else if (count > 0 && !scenario_check_has(map, "from")) {
         memcpy(link->from, scenario->hosts[scenario->backend].name, sizeof(link->from));
         link->host = scenario->backend;
-    } else if (count > 0 && !found && is_given(map, "from", link->from)) {
-        diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "from"),
+    } else if (count > 0 && !found && scenario_check_given(map, "from", link->from)) {
+        diag_error(map->yaml->diags, DIAG_WRONG_TARGET, scenario_check_place(map, "from"),
                    "'%s' is no backend: links lead from there to peers", link->from);
         diag_suggest(map->yaml->diags, link->from, "backends", names, count);
     }
@@ -363,134 +348,29 @@ static void check_link(struct scenario_draft *draft, uint32_t index)
     const struct scenario_map *map = &draft->links[index];
 
     check_from(draft, index);
-    if (!is_given(map, "to", link->to) || !find_peer(draft, map, "to", link->to, &link->peer))
+    if (!scenario_check_given(map, "to", link->to) ||
+        !find_peer(draft, map, "to", link->to, &link->peer))
         return;
     for (uint32_t i = 0; i < index; i++) {
         if (strcmp(scenario->links[i].to, link->to) != 0 || scenario->links[i].host != link->host)
             continue;
-        diag_error(map->yaml->diags, DIAG_DUPLICATE_KEY, value_place(map, "to"),
+        diag_error(map->yaml->diags, DIAG_DUPLICATE_KEY, scenario_check_place(map, "to"),
                    "two links lead to peer '%s'", link->to);
-        diag_note(map->yaml->diags, value_place(&draft->links[i], "to"), "the first one");
+        diag_note(map->yaml->diags, scenario_check_place(&draft->links[i], "to"), "the first one");
         return;
     }
 }
 
-/* Over how many listeners a client spreads its connections: all of them, or as many as it says. */
-static void check_spread(struct scenario_draft *draft, struct scenario_peer *peer,
-                         const struct scenario_map *map)
+static void check_names(struct scenario_draft *draft, uint32_t first, uint32_t second)
 {
-    const struct scenario_workload *workload = &draft->scenario->workloads[peer->workload];
-
-    if (!has_key(map, "listeners"))
-        peer->listeners = workload->listeners;
-    if (peer->listeners <= workload->listeners)
-        return;
-    diag_error(map->yaml->diags, DIAG_OUT_OF_RANGE, value_place(map, "listeners"),
-               "workload '%s' has %u listener%s, not %u", workload->name, workload->listeners,
-               workload->listeners == 1 ? "" : "s", peer->listeners);
-    diag_hint(map->yaml->diags, "give the workload as many 'listeners', or leave it out for all");
-}
-
-/* A client connects to a workload of kind serve. */
-static void check_client(struct scenario_draft *draft, uint32_t index)
-{
-    struct scenario *scenario = draft->scenario;
-    struct scenario_peer *peer = &scenario->peers[index];
-    const struct scenario_map *map = &draft->peers[index];
-    const char *names[SCENARIO_WORKLOADS_MAX];
-
-    if (peer->kind != SCENARIO_PEER_CLIENT || !is_given(map, "connect_to", peer->connect_to))
-        return;
-    for (uint32_t i = 0; i < scenario->workload_count; i++) {
-        names[i] = scenario->workloads[i].name;
-        if (strcmp(names[i], peer->connect_to) != 0)
-            continue;
-        peer->workload = i;
-        if (draft->workloads[i].kind != SCENARIO_SERVE &&
-            draft->workloads[i].kind != SCENARIO_KIND_UNKNOWN)
-            diag_error(map->yaml->diags, DIAG_WRONG_TARGET, value_place(map, "connect_to"),
-                       "workload '%s' is not of kind 'serve'", peer->connect_to);
-        else
-            check_spread(draft, peer, map);
-        return;
-    }
-    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, value_place(map, "connect_to"),
-               "there is no workload '%s'", peer->connect_to);
-    diag_suggest(map->yaml->diags, peer->connect_to, "workloads", names, scenario->workload_count);
-}
-
-/* Whether two serves have an address in common. */
-static bool share_address(const struct scenario_workload *a, const struct scenario_workload *b)
-{
-    uint32_t first = call_addr_port(&a->listen.addr), second = call_addr_port(&b->listen.addr);
-    struct call_addr x = a->listen.addr, y = b->listen.addr;
-
-    x.bytes[2] = x.bytes[3] = y.bytes[2] = y.bytes[3] = 0; /* the port: see ringlib/call.h */
-    return memcmp(&x, &y, sizeof(x)) == 0 && first < second + b->listeners &&
-           second < first + a->listeners;
-}
-
-/* Two workloads of one name; two serves on one address. */
-static void check_pair(struct scenario_draft *draft, uint32_t first, uint32_t second)
-{
-    const struct scenario_workload *a = &draft->scenario->workloads[first];
-    const struct scenario_workload *b = &draft->scenario->workloads[second];
+    const char *name = draft->scenario->workloads[first].name;
     struct diag_list *diags = draft->yaml.diags;
 
-    if (a->name[0] && strcmp(a->name, b->name) == 0) {
-        diag_error(diags, DIAG_DUPLICATE_KEY, value_place(&draft->workloads[second], "name"),
-                   "two workloads are named '%s'", a->name);
-        diag_note(diags, value_place(&draft->workloads[first], "name"), "the first one");
-    }
-    if (a->kind == SCENARIO_SERVE && b->kind == SCENARIO_SERVE && a->listen.text[0] &&
-        b->listen.text[0] && share_address(a, b)) {
-        uint32_t later = call_addr_port(&a->listen.addr) > call_addr_port(&b->listen.addr);
-        diag_error(diags, DIAG_DUPLICATE_KEY, value_place(&draft->workloads[second], "listen"),
-                   "two workloads listen on %s", later ? a->listen.text : b->listen.text);
-        diag_note(diags, value_place(&draft->workloads[first], "listen"), "the first one");
-    }
-}
-
-/* Ports must be as many; and what waits for connections must fit into the command ring, unless it
- * is polls, which make room for each other. */
-static void check_listeners(struct scenario_draft *draft, uint32_t index)
-{
-    const struct scenario *scenario = draft->scenario;
-    const struct scenario_workload *workload = &scenario->workloads[index];
-    const struct scenario_map *map = &draft->workloads[index];
-    const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
-    uint32_t room = dialect ? cmdring_size(dialect->request_bytes) - 2 : SCENARIO_LISTENERS_MAX;
-
-    if (workload->kind != SCENARIO_SERVE || !has_key(map, "listeners"))
+    if (name[0] == '\0' || strcmp(name, draft->scenario->workloads[second].name) != 0)
         return;
-    if (call_addr_port(&workload->listen.addr) + workload->listeners - 1 > UINT16_MAX) {
-        diag_error(map->yaml->diags, DIAG_OUT_OF_RANGE, value_place(map, "listeners"),
-                   "%u ports from %s on pass 65535", workload->listeners, workload->listen.text);
-        diag_hint(map->yaml->diags, "listen on a lower port");
-    }
-    if (workload->listeners > room && !workload->polls && !has_key(map, "polls")) {
-        diag_error(map->yaml->diags, DIAG_NEEDS_KEY, value_place(map, "listeners"),
-                   "%u accepts cannot wait at once: the command ring has room for %u",
-                   workload->listeners, room);
-        diag_hint(map->yaml->diags, "add 'polls: true', so that each listener gets its turn");
-    }
-}
-
-/* Guests of one host would all listen on the one address. */
-static void check_listener(struct scenario_draft *draft, uint32_t index)
-{
-    const struct scenario_workload *workload = &draft->scenario->workloads[index];
-    const struct scenario_host *host = &draft->scenario->hosts[workload->host];
-
-    if (workload->kind != SCENARIO_SERVE || strcmp(workload->where, host->name) != 0 ||
-        host->role != SCENARIO_FRONTEND || host->count == 1)
-        return;
-    diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND,
-               value_place(&draft->hosts[workload->host], "count"),
-               "host '%s' has %u guests, and its workload '%s' listens: only one of them can",
-               host->name, host->count, workload->name);
-    diag_hint(draft->yaml.diags, "give it a host of its own, without 'count'");
-    diag_note(draft->yaml.diags, value_place(&draft->workloads[index], "listen"), "the address");
+    diag_error(diags, DIAG_DUPLICATE_KEY, scenario_check_place(&draft->workloads[second], "name"),
+               "two workloads are named '%s'", name);
+    diag_note(diags, scenario_check_place(&draft->workloads[first], "name"), "the first one");
 }
 
 static void check_workload(struct scenario_draft *draft, uint32_t index)
@@ -499,13 +379,12 @@ static void check_workload(struct scenario_draft *draft, uint32_t index)
     const struct scenario_map *map = &draft->workloads[index];
 
     check_where(draft, index);
-    check_listener(draft, index);
-    check_listeners(draft, index);
     check_target(draft, index);
     for (uint32_t i = 0; i < index; i++)
-        check_pair(draft, i, index);
-    if (workload->kind == SCENARIO_STREAM && workload->repeat > 1 && !has_key(map, "bytes")) {
-        diag_error(map->yaml->diags, DIAG_NEEDS_KEY, value_place(map, "repeat"),
+        check_names(draft, i, index);
+    if (workload->kind == SCENARIO_STREAM && workload->repeat > 1 &&
+        !scenario_check_has(map, "bytes")) {
+        diag_error(map->yaml->diags, DIAG_NEEDS_KEY, scenario_check_place(map, "repeat"),
                    "'repeat' needs 'bytes': sockets that stream for a time are used once");
         diag_hint(map->yaml->diags, "add 'bytes'");
     }
@@ -515,9 +394,10 @@ static void check_workload(struct scenario_draft *draft, uint32_t index)
 static bool is_time_bound(const struct scenario_workload *workload, const struct scenario_map *map)
 {
     switch (workload->kind) {
-    case SCENARIO_STREAM: return !has_key(map, "bytes");
+    case SCENARIO_STREAM: return !scenario_check_has(map, "bytes");
     case SCENARIO_REQUEST_RESPONSE:
-    case SCENARIO_CONNECT_CLOSE: return !has_key(map, "operations");
+    case SCENARIO_CONNECT_CLOSE: return !scenario_check_has(map, "operations");
+    case SCENARIO_FORWARD: return !scenario_check_has(map, "accepts");
     case SCENARIO_SERVE: return false;
     }
     return false;
@@ -534,11 +414,12 @@ static void check_timeout(struct scenario_draft *draft)
         time_bound = time_bound || is_time_bound(&scenario->workloads[i], &draft->workloads[i]);
     if (!time_bound || scenario->timeout_ns > least_ns)
         return;
-    diag_error(draft->yaml.diags, DIAG_OUT_OF_RANGE,
-               value_place(&draft->root, has_key(&draft->root, "timeout") ? "timeout" : "duration"),
-               "'timeout' %s is not longer than 'warmup' and 'duration', %s",
-               units_format_duration(scenario->timeout_ns).text,
-               units_format_duration(least_ns).text);
+    diag_error(
+        draft->yaml.diags, DIAG_OUT_OF_RANGE,
+        scenario_check_place(&draft->root,
+                             scenario_check_has(&draft->root, "timeout") ? "timeout" : "duration"),
+        "'timeout' %s is not longer than 'warmup' and 'duration', %s",
+        units_format_duration(scenario->timeout_ns).text, units_format_duration(least_ns).text);
 }
 
 /* A scenario without faults is told what of it a mode leaves out. */
@@ -564,13 +445,12 @@ void scenario_check(struct scenario_draft *draft)
     check_hosts(draft);
     check_quotas(draft);
     for (uint32_t i = 0; i < scenario->peer_count; i++)
-        check_client(draft, i);
-    for (uint32_t i = 0; i < scenario->peer_count; i++)
         check_peer_mode(draft, i);
     for (uint32_t i = 0; i < scenario->link_count; i++)
         check_link(draft, i);
     for (uint32_t i = 0; i < scenario->workload_count; i++)
         check_workload(draft, i);
+    scenario_check_listen(draft);
     check_timeout(draft);
     scenario_check_faults(draft);
     if (scenario->mode == SCENARIO_EMULATED && draft->yaml.diags->errors == 0) {

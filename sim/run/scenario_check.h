@@ -5,6 +5,8 @@
 #include "sim/run/scenario.h"
 #include "sim/run/scenario_yaml.h"
 
+#include <string.h>
+
 /* A scenario being read, and the mappings its parts came from. */
 struct scenario_draft {
     struct scenario *scenario;
@@ -26,7 +28,32 @@ struct scenario_draft {
  * again. Fills in the defaults that depend on other keys. */
 void scenario_check(struct scenario_draft *draft);
 
-/* A part of it: `faults` (scenario_faults.c). */
+/* Parts of it: `faults` (scenario_faults.c); who listens, who connects to that, and what misbehaves
+ * (scenario_listen.c), when the workloads' targets are known. */
 void scenario_check_faults(struct scenario_draft *draft);
+void scenario_check_listen(struct scenario_draft *draft);
+
+/* The place of a key's value if the file has it, else that of the mapping. */
+static inline struct diag_place scenario_check_place(const struct scenario_map *map,
+                                                     const char *key)
+{
+    int node = map->node ? scenario_yaml_find(map->yaml, map->node, key) : 0;
+
+    return node ? scenario_yaml_place(map->yaml, node) : scenario_yaml_map_place(map);
+}
+
+static inline bool scenario_check_has(const struct scenario_map *map, const char *key)
+{
+    return map->node && scenario_yaml_find(map->yaml, map->node, key);
+}
+
+/* Whether the key stands in the file with this value: false if another fault was found there. */
+static inline bool scenario_check_given(const struct scenario_map *map, const char *key,
+                                        const char *text)
+{
+    int node = map->node ? scenario_yaml_find(map->yaml, map->node, key) : 0;
+
+    return node && strcmp(scenario_yaml_text(map->yaml, node), text) == 0;
+}
 
 #endif

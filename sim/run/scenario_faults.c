@@ -32,10 +32,30 @@ bool scenario_cuts_host(const struct scenario *scenario, uint32_t host)
     return false;
 }
 
+/* The one that a peer's connections end at, as far as it is one of these: a forward's target. */
+static const struct scenario_peer *end_of(const struct scenario *scenario, uint32_t peer)
+{
+    const struct scenario_peer *of = &scenario->peers[peer];
+    const struct scenario_workload *to = &scenario->workloads[of->workload];
+    bool through = of->kind == SCENARIO_PEER_CLIENT && to->kind == SCENARIO_FORWARD;
+
+    return through ? &scenario->peers[to->peer] : of;
+}
+
+bool scenario_forwards_to(const struct scenario *scenario, uint32_t peer)
+{
+    for (uint32_t i = 0; i < scenario->workload_count; i++)
+        if (scenario->workloads[i].kind == SCENARIO_FORWARD && scenario->workloads[i].peer == peer)
+            return true;
+    return false;
+}
+
 bool scenario_cuts_peer(const struct scenario *scenario, uint32_t peer)
 {
     bool client = scenario->peers[peer].kind == SCENARIO_PEER_CLIENT;
 
+    if (end_of(scenario, peer)->conduct != SCENARIO_CONDUCT_GOOD)
+        return true;
     for (uint32_t i = 0; i < scenario->workload_count; i++) {
         const struct scenario_workload *workload = &scenario->workloads[i];
         bool theirs = client ? scenario->peers[peer].workload == i
@@ -156,7 +176,8 @@ static bool is_bounded(const struct scenario_workload *workload)
     case SCENARIO_STREAM: return workload->bytes != 0;
     case SCENARIO_REQUEST_RESPONSE:
     case SCENARIO_CONNECT_CLOSE: return workload->operations != 0;
-    case SCENARIO_SERVE: return false; /* another rule's */
+    case SCENARIO_SERVE:
+    case SCENARIO_FORWARD: return false; /* another rule's */
     }
     return false;
 }
@@ -201,7 +222,7 @@ static void check_accepts(struct scenario_draft *draft)
 
     for (uint32_t i = 0; i < scenario->workload_count; i++) {
         const struct scenario_map *map = &draft->workloads[i];
-        if (scenario->workloads[i].kind != SCENARIO_SERVE || scenario->workloads[i].accepts == 0)
+        if (scenario->workloads[i].accepts == 0)
             continue;
         diag_error(map->yaml->diags, DIAG_NOT_FOR_KIND, value_place(map, "accepts"),
                    "'accepts' does not go with faults that cut connections");

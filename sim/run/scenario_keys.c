@@ -13,13 +13,16 @@ static const char *const directions[] = {SCENARIO_DIRECTIONS(WORD)};
 static const char *const arrivals[] = {SCENARIO_ARRIVALS(WORD)};
 static const char *const fault_kinds[] = {SCENARIO_FAULT_KINDS(WORD)};
 static const char *const bools[] = {SCENARIO_BOOLS(WORD)};
+static const char *const sides[] = {SCENARIO_SIDES(WORD)};
+static const char *const conducts[] = {SCENARIO_CONDUCTS(WORD)};
 
 _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 4 &&
                    sizeof(enum scenario_peer_kind) == 4 &&
                    sizeof(enum scenario_workload_kind) == 4 &&
                    sizeof(enum scenario_direction) == 4 && sizeof(enum scenario_arrivals) == 4 &&
                    sizeof(enum scenario_scheduling) == 4 && sizeof(enum scenario_fault_kind) == 4 &&
-                   sizeof(enum scenario_bool) == 4,
+                   sizeof(enum scenario_bool) == 4 && sizeof(enum scenario_side) == 4 &&
+                   sizeof(enum scenario_conduct) == 4,
                "words are stored as 32-bit numbers");
 
 /* clang-format off */
@@ -27,6 +30,8 @@ _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 
 #define ON(constant) (1u << SCENARIO_##constant)
 #define SERVED (ON(PEER_ECHO) | ON(PEER_SINK) | ON(PEER_SOURCE))
 #define ASKS (ON(REQUEST_RESPONSE) | ON(CONNECT_CLOSE))
+#define CONNECTS (ON(STREAM) | ASKS | ON(FORWARD))
+#define LISTENS (ON(SERVE) | ON(FORWARD))
 #define AT(type, member) .at = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member)
 #define WORDS(list) .words = (list), .word_count = sizeof(list) / sizeof((list)[0])
 #define TABLE(rows) {(rows), sizeof(rows) / sizeof((rows)[0])}
@@ -70,10 +75,12 @@ static const struct scenario_key host_keys[] = {
     {"cpu", SCENARIO_CPU, ALL, AT(scenario_host, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
     {"backend", SCENARIO_NAME, ALL, AT(scenario_host, backend_name), .nullable = true},
 };
-/* the default of a client's `listeners` is all: see scenario_check.c */
+/* the default of a client's `listeners` is all, of `reset_after` for who resets 64 KiB: see scenario_listen.c */
 static const struct scenario_key peer_keys[] = {
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_peer, kind), WORDS(peer_kinds)},
     {"listen", SCENARIO_ADDR_ANY_PORT, SERVED, AT(scenario_peer, addr), .text = "127.0.0.1:0"},
+    {"conduct", SCENARIO_WORD, ON(PEER_ECHO), AT(scenario_peer, conduct), WORDS(conducts), .preset = SCENARIO_CONDUCT_GOOD},
+    {"reset_after", SCENARIO_SIZE, ON(PEER_ECHO), AT(scenario_peer, reset_after_bytes), .min = 1, .max = TIB, .nullable = true},
     {"address", SCENARIO_ADDR, ON(PEER_EXTERNAL), .required = ON(PEER_EXTERNAL), AT(scenario_peer, addr)},
     {"connect_to", SCENARIO_NAME, ON(PEER_CLIENT), .required = ON(PEER_CLIENT), AT(scenario_peer, connect_to)},
     {"connections", SCENARIO_COUNT, ON(PEER_CLIENT), AT(scenario_peer, connections), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
@@ -101,7 +108,7 @@ static const struct scenario_key workload_keys[] = {
     {"name", SCENARIO_NAME, ALL, .required = ALL, AT(scenario_workload, name)},
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_workload, kind), WORDS(workload_kinds)},
     {"where", SCENARIO_NAME, ALL, AT(scenario_workload, where)},
-    {"connect_to", SCENARIO_NAME, ON(STREAM) | ASKS, .required = ON(STREAM) | ASKS, AT(scenario_workload, connect_to)},
+    {"connect_to", SCENARIO_NAME, CONNECTS, .required = CONNECTS, AT(scenario_workload, connect_to)},
     {"sockets", SCENARIO_COUNT, ON(STREAM) | ASKS, AT(scenario_workload, sockets), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
     {"direction", SCENARIO_WORD, ON(STREAM), AT(scenario_workload, direction), WORDS(directions), .preset = SCENARIO_UP},
     {"bytes", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, bytes), .min = 1, .max = TIB, .nullable = true},
@@ -111,10 +118,13 @@ static const struct scenario_key workload_keys[] = {
     {"request", SCENARIO_SIZE, ON(REQUEST_RESPONSE), AT(scenario_workload, request_bytes), .min = 1, .max = 16 * MIB, .preset = 64},
     {"operations", SCENARIO_COUNT, ASKS, AT(scenario_workload, operations), .min = 1, .max = UINT64_C(1) << 40, .nullable = true},
     {"arrivals", SCENARIO_MAP, ASKS, .required = 0},
-    {"listen", SCENARIO_ADDR, ON(SERVE), .required = ON(SERVE), AT(scenario_workload, listen)},
+    {"listen", SCENARIO_ADDR, LISTENS, .required = LISTENS, AT(scenario_workload, listen)},
+    {"listen_at", SCENARIO_WORD, ON(FORWARD), AT(scenario_workload, listen_at), WORDS(sides), .preset = SCENARIO_SIDE_GUEST},
+    {"connections", SCENARIO_COUNT, ON(FORWARD), AT(scenario_workload, connections), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 64},
+    {"hold", SCENARIO_DURATION, ON(FORWARD), AT(scenario_workload, hold_ns), .max = DAY, .preset = SECOND},
     {"listeners", SCENARIO_COUNT, ON(SERVE), AT(scenario_workload, listeners), .min = 1, .max = SCENARIO_LISTENERS_MAX, .preset = 1},
     {"polls", SCENARIO_WORD, ON(SERVE), AT(scenario_workload, polls), WORDS(bools), .preset = SCENARIO_FALSE},
-    {"accepts", SCENARIO_COUNT, ON(SERVE), AT(scenario_workload, accepts), .min = 1, .max = UINT32_MAX, .nullable = true},
+    {"accepts", SCENARIO_COUNT, LISTENS, AT(scenario_workload, accepts), .min = 1, .max = UINT32_MAX, .nullable = true},
 };
 static const struct scenario_key arrivals_keys[] = {
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_workload, arrivals.kind), WORDS(arrivals)},

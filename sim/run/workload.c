@@ -1,7 +1,7 @@
 /*
  * The set of workloads: phases, upcalls to their connections, what was carried when. See
- * workload.h. What a kind does is in workload_client.c, workload_connect.c and workload_serve.c;
- * what came of it, in workload_result.c.
+ * workload.h. What a kind does is in workload_client.c, workload_connect.c, workload_serve.c and
+ * workload_forward.c; what came of it, in workload_result.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,8 @@ bool workload_unbounded(const struct scenario_workload *spec)
     case SCENARIO_STREAM: return spec->bytes == 0;
     case SCENARIO_REQUEST_RESPONSE:
     case SCENARIO_CONNECT_CLOSE: return spec->operations == 0;
-    case SCENARIO_SERVE: return spec->accepts == 0;
+    case SCENARIO_SERVE:
+    case SCENARIO_FORWARD: return spec->accepts == 0;
     }
     return false;
 }
@@ -25,10 +26,13 @@ static uint32_t slots_of(const struct scenario *scenario, const struct scenario_
 {
     uint32_t clients = 64;
 
+    if (spec->kind == SCENARIO_FORWARD)
+        return forward_sockets(spec->connections, 1);
     if (spec->kind != SCENARIO_SERVE)
         return spec->sockets;
     for (uint32_t i = 0; i < scenario->peer_count; i++)
-        if (scenario->peers[i].kind == SCENARIO_PEER_CLIENT)
+        if (scenario->peers[i].kind == SCENARIO_PEER_CLIENT &&
+            scenario->workloads[scenario->peers[i].workload].kind == SCENARIO_SERVE)
             clients += scenario->peers[i].connections;
     return workload_serve_slots(spec) + clients;
 }
@@ -71,10 +75,9 @@ void workload_times_destroy(struct workload_times *times)
 }
 
 static const struct workload_kind *const kinds[] = {
-    [SCENARIO_STREAM] = &workload_client,
-    [SCENARIO_REQUEST_RESPONSE] = &workload_client,
-    [SCENARIO_SERVE] = &workload_serve,
-    [SCENARIO_CONNECT_CLOSE] = &workload_connect,
+    [SCENARIO_STREAM] = &workload_client,   [SCENARIO_REQUEST_RESPONSE] = &workload_client,
+    [SCENARIO_SERVE] = &workload_serve,     [SCENARIO_CONNECT_CLOSE] = &workload_connect,
+    [SCENARIO_FORWARD] = &workload_forward,
 };
 
 static bool wl_init(struct workload_set *set, uint32_t index)
@@ -93,6 +96,8 @@ static bool wl_init(struct workload_set *set, uint32_t index)
         return false;
     if (wl->spec->arrivals.per_s != 0 && !hist_make(&wl->times->service))
         return false;
+    if (wl->spec->kind == SCENARIO_FORWARD)
+        return workload_forward_make(wl);
     if (wl->spec->kind != SCENARIO_SERVE) {
         wl->peer = &scenario->peers[wl->spec->peer];
         wl->conns = calloc(wl->spec->sockets, sizeof(struct conn));
@@ -139,6 +144,7 @@ void workload_destroy(struct workload_set *set)
         if (wl->digesting)
             payload_digest_fini(&wl->digest);
         workload_serve_free(wl);
+        workload_forward_free(wl);
         free(wl->conns);
     }
     free(set->by_slot);
@@ -285,6 +291,13 @@ static void tell(struct workload_set *set, enum workload_phase phase, bool liste
     set->env.phase(set->env.self, phase, listening);
 }
 
+/* What others do through it goes on no more, whatever of it there still is. */
+static void end(struct workload_set *set)
+{
+    workload_forward_abandon(set);
+    tell(set, WORKLOAD_DONE, false);
+}
+
 static void start(struct workload_set *set)
 {
     set->start_ns = set->now_ns;
@@ -358,6 +371,8 @@ void workload_upcall(struct workload_set *set, const struct act *act)
         return;         /* the end of what an interrupted run left open is no failure of it */
     workload_call(set); /* an empty call: it asks for the turn's time */
     exec_call_end(set->env.exec, set->env.device);
+    if (workload_forward_upcall(set, act))
+        return;
     if (act->kind == ACT_UP && set->phase == WORKLOAD_IDLE) {
         if (set->env.waits)
             tell(set, WORKLOAD_IDLE, false);
@@ -408,21 +423,23 @@ static void cut(struct workload_set *set)
     for (uint32_t i = 0; i < set->count; i++)
         if (set->wls[i].spec->kind == SCENARIO_SERVE)
             workload_serve_cut(&set->wls[i]);
+        else if (set->wls[i].spec->kind == SCENARIO_FORWARD)
+            workload_forward_cut(&set->wls[i]);
 }
 
-/* Whether a connection that was accepted is still there. */
+/* Whether a connection that was accepted, or is forwarded, is still there. */
 static bool serves(const struct workload_set *set)
 {
     for (uint32_t i = 0; i < set->count; i++)
         if (set->wls[i].served_conns)
             return true;
-    return false;
+    return workload_forwards(set);
 }
 
 static bool all_listen(const struct workload_set *set)
 {
     for (uint32_t i = 0; i < set->count; i++)
-        if (set->wls[i].spec->kind == SCENARIO_SERVE && !set->wls[i].listening)
+        if (set->wls[i].spec->listen.text[0] && !set->wls[i].listening)
             return false;
     return true;
 }
@@ -500,9 +517,11 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
 {
     set->now_ns = now_ns;
     uint64_t arrival_ns = begin_arrivals(set);
+    uint64_t forward_ns =
+        set->phase < WORKLOAD_DONE && !set->gone ? workload_forward_turned(set) : STEP_NEVER;
     bool late = waits_until(set) && now_ns >= over_ns(set);
     if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone || late))
-        tell(set, WORKLOAD_DONE, false);
+        end(set);
     else if (set->phase == WORKLOAD_IDLE && set->start_due)
         start(set);
     if (set->phase == WORKLOAD_WARMUP && warmed_up(set))
@@ -515,9 +534,12 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
         drain(set);
     if (set->phase == WORKLOAD_DRAIN)
         cut(set);
-    if (set->phase == WORKLOAD_DRAIN && (set->live == 0 || set->gone || set->interrupted))
-        tell(set, WORKLOAD_DONE, false);
+    bool over = set->live == 0 && !workload_forwards(set);
+    if (set->phase == WORKLOAD_DRAIN && (over || set->gone || set->interrupted))
+        end(set);
     uint64_t end_ns = phase_ends_ns(set);
+    if (set->phase < WORKLOAD_DONE && forward_ns < end_ns)
+        end_ns = forward_ns;
     return set->phase < WORKLOAD_DRAIN && arrival_ns < end_ns ? arrival_ns : end_ns;
 }
 

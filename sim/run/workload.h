@@ -11,13 +11,16 @@
  * then DONE. A guest that comes again goes on in the measured phase it was in. Where the scenario
  * has faults that cut connections, a device may be lost and come again: what went with it is
  * counted as lost, each socket once, and is begun again after UP: a stream its round, a request, a
- * listener. Streams take ids (guest << 48 | workload << 32 | socket number over all repeats).
+ * listener; a forward counts what it breaks as resets. Streams take ids (guest << 48 | workload <<
+ * 32 | socket number over all repeats).
  */
 #ifndef XENSOCK_SIM_RUN_WORKLOAD_H
 #define XENSOCK_SIM_RUN_WORKLOAD_H
 
+#include "backend/policy.h"
 #include "frontend/fe.h"
 #include "sim/run/exec.h"
+#include "sim/run/forward.h"
 #include "sim/run/metrics_hist.h"
 #include "sim/run/scenario.h"
 
@@ -56,6 +59,10 @@ struct workload_env {
      * again or not; it has no warm-up. 0: of any other. */
     uint64_t until_ns;
     void *self;
+    /* The sockets beside the guest of a forward, the scenario's i-th workload: a seam that nobody
+     * else uses, which the set destroys; NULL without memory. */
+    struct net *(*open_net)(void *self, uint32_t i);
+    const struct policy *policy; /* where those may listen and connect; outlives it */
     /* Told at each change of phase, of IDLE when UP comes and it `waits`, and once with `listening`
      * when every serve listens. */
     void (*phase)(void *self, enum workload_phase phase, bool listening);
@@ -83,7 +90,8 @@ struct workload_result {
     const struct metrics_hist *latency; /* as in workload_times: of all guests that share them */
     const struct metrics_hist *service;
     const struct metrics_hist *released;
-    uint64_t backlog; /* open loop: due, but not begun at the end */
+    uint64_t backlog;                  /* open loop: due, but not begun at the end */
+    struct forward_counters forwarded; /* forward, over the whole run; `now`: cut off by its end */
     uint64_t lost;    /* over the whole run: connections that went with the device */
     uint64_t resumed; /* how often the device came up again */
 };
@@ -111,6 +119,9 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns);
 /* End now: on to DONE without waiting for what is under way, which a peer may never end. Stopping
  * the device closes it; the result is marked by the caller. */
 void workload_interrupt(struct workload_set *set);
+
+/* Each socket seam beside the guest. */
+void workload_each_net(struct workload_set *set, void (*each)(struct net *net));
 
 /* Bytes carried and operations made so far, by all workloads: that anything goes on. */
 uint64_t workload_progress(const struct workload_set *set);

@@ -1,7 +1,8 @@
 /*
  * What the workload files share: workload.c (the set and its phases), workload_client.c (streams
  * and requests), workload_connect.c (connections alone), workload_arrivals.c (when requests of an
- * open loop begin), workload_serve.c (the accepting guest).
+ * open loop begin), workload_serve.c (the accepting guest), workload_forward.c (connections of
+ * others).
  */
 #ifndef XENSOCK_SIM_RUN_WORKLOAD_PRIVATE_H
 #define XENSOCK_SIM_RUN_WORKLOAD_PRIVATE_H
@@ -12,7 +13,7 @@
 
 enum {
     WORKLOAD_ACCEPTS = 4, /* accepts a listener keeps waiting, if it is the only one */
-    WORKLOAD_SERVE_GRACE_NS = 100000000, /* for accepted connections, after the measured phase */
+    WORKLOAD_SERVE_GRACE_NS = 100000000, /* for what was accepted, after the measured phase */
 };
 
 enum conn_state {
@@ -98,6 +99,12 @@ struct wl {
     bool listening;                          /* all of them do, or never will */
     uint64_t accepts_asked, served, starved; /* the last: how often there was no room */
     struct conn *served_conns;
+    /* forward */
+    struct forward *forward; /* NULL: it may not listen or connect where it should */
+    struct net *net;         /* its sockets beside the guest */
+    struct forward_rule rule;
+    struct forward_counters counters; /* as it was stopped, if it was */
+    bool stopped;
 };
 
 /* What a kind of workload does, each in a file of its own. */
@@ -114,7 +121,8 @@ struct workload_kind {
     enum conn_state rest;                                 /* where it is between requests */
 };
 
-extern const struct workload_kind workload_client, workload_connect, workload_serve;
+extern const struct workload_kind workload_client, workload_connect, workload_serve,
+    workload_forward;
 
 struct workload_set {
     struct workload_env env;
@@ -168,5 +176,15 @@ void workload_serve_done(struct wl *wl, const struct act_done *done);
 void workload_serve_room(struct workload_set *set);
 void workload_serve_cut(struct wl *wl); /* end connections that are still there */
 void workload_serve_free(struct wl *wl);
+
+/* workload_forward.c */
+bool workload_forward_make(struct wl *wl); /* false without memory */
+void workload_forward_free(struct wl *wl);
+bool workload_forward_upcall(struct workload_set *set, const struct act *act); /* theirs alone? */
+uint64_t workload_forward_turned(struct workload_set *set); /* when to be called again */
+void workload_forward_cut(struct wl *wl);                   /* reset what is still there */
+bool workload_forwards(const struct workload_set *set);     /* whether anything is */
+void workload_forward_abandon(struct workload_set *set);    /* reset all, and be done with them */
+struct forward_counters workload_forward_counters(const struct wl *wl);
 
 #endif

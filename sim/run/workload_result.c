@@ -58,6 +58,7 @@ bool workload_result(const struct workload_set *set, uint32_t i, struct workload
         .service = wl->times->service,
         .released = wl->times->released,
         .backlog = wl->backlog,
+        .forwarded = workload_forward_counters(wl),
         .lost = wl->lost,
         .starved = wl->starved,
         .resumed = set->resumed};

@@ -428,13 +428,11 @@ static void check_peer(const struct scenario *scenario, const struct scenario_pe
 {
     check_name(peer->name);
     if (peer->kind == SCENARIO_PEER_CLIENT) {
-        FUZZ_CHECK(peer->workload < scenario->workload_count &&
-                       scenario->workloads[peer->workload].kind == SCENARIO_SERVE &&
-                       strcmp(scenario->workloads[peer->workload].name, peer->connect_to) == 0,
+        const struct scenario_workload *of = &scenario->workloads[peer->workload];
+        FUZZ_CHECK(of->listen.text[0] && strcmp(of->name, peer->connect_to) == 0,
                    "a client of '%s'", peer->connect_to);
-        FUZZ_CHECK(peer->connections >= 1 && peer->connections <= SCENARIO_SOCKETS_MAX &&
-                       peer->bytes,
-                   "%u connections", peer->connections);
+        FUZZ_CHECK(peer->connections - 1 < SCENARIO_SOCKETS_MAX && peer->bytes, "%u connections",
+                   peer->connections);
         return;
     }
     FUZZ_CHECK(peer->kind != SCENARIO_PEER_EXTERNAL || scenario->mode == SCENARIO_EMULATED,
@@ -453,21 +451,23 @@ static void check_workload(const struct scenario *scenario,
                "'%s' in '%s'", workload->name, workload->where);
     for (const struct scenario_workload *other = scenario->workloads; other < workload; other++)
         FUZZ_CHECK(strcmp(other->name, workload->name) != 0, "two named '%s'", other->name);
-    if (workload->kind == SCENARIO_SERVE) {
-        FUZZ_CHECK(host->count == 1, "%u guests listen on one address", host->count);
+    bool forward = workload->kind == SCENARIO_FORWARD;
+    FUZZ_CHECK(!workload->listen.text[0] || host->count == 1, "%u listen", host->count);
+    if (workload->kind == SCENARIO_SERVE || forward)
         check_addr(&workload->listen, false);
+    if (workload->kind == SCENARIO_SERVE)
         return;
-    }
     FUZZ_CHECK(workload->peer < scenario->peer_count &&
                    strcmp(scenario->peers[workload->peer].name, workload->connect_to) == 0,
                "'%s' to '%s'", workload->name, workload->connect_to);
-    FUZZ_CHECK(workload->sockets >= 1 && workload->sockets <= SCENARIO_SOCKETS_MAX, "%u",
-               workload->sockets);
+    FUZZ_CHECK((forward ? workload->connections : workload->sockets) - 1 < SCENARIO_SOCKETS_MAX,
+               "'%s'", workload->name);
+    FUZZ_CHECK(forward || !scenario->peers[workload->peer].conduct, "'%s'", workload->name);
     if (workload->kind == SCENARIO_STREAM)
         FUZZ_CHECK(workload->write_bytes >= 1 && workload->read_bytes >= 1 &&
                        workload->repeat >= 1 && (workload->repeat == 1 || workload->bytes),
                    "'%s'", workload->name);
-    else
+    else if (!forward)
         FUZZ_CHECK(workload->request_bytes >= 1 && workload->arrivals.per_s <= SCENARIO_RATE_MAX,
                    "'%s'", workload->name);
 }

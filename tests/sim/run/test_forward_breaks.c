@@ -63,6 +63,25 @@ static void programs_break_ends_the_peer(void **state)
     world_close();
 }
 
+/* What it said is in the ring, and its peer takes nothing: so the end of one that was given up
+ * lingers, until a reset ends that too. */
+static void reset_ends_who_lingers(void **state)
+{
+    (void)state;
+    world_open(FORWARD_LOCAL, 4);
+    struct talk talk = world_join_local();
+    world_say(world.net, talk.program, "not taken");
+    world_end(world.net, talk.program, 0);
+    world_run_at(WORLD_HOLD_NS);
+    assert_int_equal(world_counters()->held_out, 1);
+    assert_int_equal(world_counters()->now, 1);
+    forward_stop(world.forward, true);
+    world_run();
+    assert_true(forward_over(world.forward));
+    assert_none_left();
+    world_close();
+}
+
 /* It was never joined, so it is one of the refused. */
 static void break_before_the_target_answers(void **state)
 {
@@ -308,6 +327,7 @@ int main(void)
         cmocka_unit_test(refused_target_is_a_reset),
         cmocka_unit_test(peers_break_resets_the_program),
         cmocka_unit_test(programs_break_ends_the_peer),
+        cmocka_unit_test(reset_ends_who_lingers),
         cmocka_unit_test(break_before_the_target_answers),
         cmocka_unit_test(so_many_wait_on_the_backends_side),
         cmocka_unit_test(refused_service_releases_the_socket),

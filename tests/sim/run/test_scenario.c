@@ -31,7 +31,7 @@ static void bad_files(void **state)
     static const char *const names[] = {"keys",     "references", "syntax",    "indent", "features",
                                         "schema",   "duplicates", "hosts",     "shape",  "empty",
                                         "text",     "missing",    "nul",       "utf8",   "long",
-                                        "arrivals", "virtual",    "listeners", "quotas"};
+                                        "arrivals", "virtual",    "listeners", "quotas", "forward"};
     char path[64];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -451,6 +451,45 @@ static void suggestions(void **state)
 }
 
 /* Colours are asked for; escapes of the user's never pass. */
+/* What a forward is where the file says nothing; what becomes of who connects to it. */
+static void forwards(void **state)
+{
+    static const char text[] =
+        "schema: xensock/scenario/1\nname: f\ntimeout: 2s\ntopology:\n"
+        "  hosts: {dom0: {role: backend}, web: {role: frontend}}\n  peers:\n"
+        "    echo: {kind: echo}\n    mute: {kind: echo, conduct: resets}\n"
+        "    site: {kind: external, address: \"127.0.0.1:80\"}\n"
+        "    good: {kind: client, connect_to: f}\n    bad: {kind: client, connect_to: g}\n"
+        "    raw: {kind: client, connect_to: h}\nworkload:\n"
+        "  - {name: f, kind: forward, listen: \"127.0.0.1:7001\", connect_to: echo}\n"
+        "  - {name: g, kind: forward, listen: \"127.0.0.1:7002\", connect_to: mute}\n"
+        "  - {name: h, kind: forward, listen: \"127.0.0.1:7003\", listen_at: backend,\n"
+        "     connect_to: site, connections: 9, hold: 0s, accepts: 7}\n";
+    const struct scenario_workload *workloads = scenario.workloads;
+    const struct scenario_peer *peers = scenario.peers;
+    const bool cut[] = {false, true, false, false, true, false};
+
+    (void)state;
+    assert_int_equal(load_text(text), 0);
+    assert_int_equal(workloads[0].listen_at, SCENARIO_SIDE_GUEST);
+    assert_int_equal(workloads[0].connections, 64);
+    assert_int_equal(workloads[0].hold_ns, 1000000000);
+    assert_int_equal(workloads[0].accepts, 0);
+    assert_int_equal(workloads[2].listen_at, SCENARIO_SIDE_BACKEND);
+    assert_int_equal(workloads[2].connections, 9);
+    assert_int_equal(workloads[2].hold_ns, 0);
+    assert_int_equal(workloads[2].accepts, 7);
+    assert_int_equal(workloads[2].peer, 2);
+    assert_int_equal(peers[0].reset_after_bytes, 0);
+    assert_int_equal(peers[1].reset_after_bytes, 65536);
+    assert_true(peers[3].to_echo && peers[4].to_echo);
+    assert_false(peers[5].to_echo); /* who echoes there echoes the header too */
+    for (uint32_t i = 0; i < scenario.peer_count; i++) {
+        assert_int_equal(scenario_cuts_peer(&scenario, i), cut[i]);
+        assert_int_equal(scenario_forwards_to(&scenario, i), i < 3);
+    }
+}
+
 static void colours(void **state)
 {
     char *text;
@@ -486,6 +525,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(cost_models, start, finish),
         cmocka_unit_test_setup_teardown(json_diagnostics, start, finish),
         cmocka_unit_test_setup_teardown(suggestions, start, finish),
+        cmocka_unit_test_setup_teardown(forwards, start, finish),
         cmocka_unit_test_setup_teardown(colours, start, finish),
     };
 
