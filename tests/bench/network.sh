@@ -14,9 +14,9 @@
 # TCP_NODELAY and one congestion control on every TCP socket of every arm (by load_preload.c in
 # programs that are not ours to change, and in ours), which is looked at, and the run fails if it is
 # not so. A connection counts when its server has been heard, since proxies accept early.
-# All of it runs with the same niceness, the least that the user may have, so that others on the CPU are
-# in the way less. The same once more on two CPUs, wherever the scheduler puts whom, is information: how far apart
-# the two are at the time, a cache line's round trip between them, stands beside it.
+# All of it runs before whoever else is on the CPU, if the user may have a niceness below 0. The same
+# once more on two CPUs, wherever the scheduler puts whom, is information: how far apart the two are at
+# the time, a cache line's round trip between them, stands beside it.
 
 ARMS=(native nagle unix nginx haproxy socat calls forward)
 CELLS_STREAM=(up:64 up:1024 up:16384 up:65536 down:64 down:1024 down:16384 down:65536)
