@@ -10,7 +10,7 @@ zlib1g-dev uthash-dev librandom123-dev libgoogle-perftools-dev google-perftools"
 check="libcmocka-dev clang libclang-rt-14-dev spin gcovr clang-tidy clang-format valgrind strace socat xxhash
 shellcheck iproute2 scdoc python3 xenstore-utils xen-utils-4.17 iperf3 curl nginx-light apache2-utils
 redis-server redis-tools git openssh-server openssh-client netcat-openbsd"
-bench="g++ libns3-dev"
+bench="g++ libns3-dev nginx-light libnginx-mod-stream haproxy socat iproute2"
 upstream="a C11 compiler, CMake >= 3.25, ninja, pkg-config, libuv, libyaml, jansson, xxHash, zlib,
 uthash, Random123, gperftools (optional); for the tests cmocka, clang with libFuzzer, clang-tidy,
 clang-format, spin, gcovr, valgrind, strace, socat, xxhsum, shellcheck, ss (iproute2), scdoc, Python 3, node and npm,
