@@ -23,6 +23,7 @@ struct be_config {
     uint16_t front;              /* domid of the guest */
     uint32_t order_max;          /* largest data ring accepted; the dialect's range */
     uint32_t max_sockets;        /* quota, 1..65536 */
+    uint32_t backlog;            /* of LISTEN, where the wire has no field; 0: the dialect's */
 };
 
 /* How long a POLL may hold the last room, at first and at most: see be_poll.c. */

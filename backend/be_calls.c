@@ -52,6 +52,7 @@ static int32_t handle_CONNECT(struct be *be, const struct call *call, struct ste
     sock->call = request_of(call);
     sock->addr = call->addr;
     be_sock_map(be, sock, call, out);
+    be_poll_room_taken(be, out);
     return LATER;
 }
 
@@ -81,7 +82,7 @@ static int32_t handle_LISTEN(struct be *be, const struct call *call, struct step
     sock->call = request_of(call);
     be_sock_set(be, sock, BE_SOCK_STARTING, out);
     step_act(out, ACT_NET_LISTEN, be_sock_token(be, sock))->net.backlog =
-        be->config.dialect->backlog;
+        be->config.backlog > 0 ? be->config.backlog : be->config.dialect->backlog;
     return LATER;
 }
 
@@ -144,6 +145,8 @@ void be_call(struct be *be, const struct call *call, struct step_out *out)
 #undef X
     };
     struct be_request request = request_of(call);
+
+    be->connects += call->kind == CALL_CONNECT ? 1u : 0u;
     int32_t verdict = call->kind == CALL_KINDS ? -ERR_NOTSUP : handlers[call->kind](be, call, out);
 
     if (verdict != LATER)

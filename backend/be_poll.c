@@ -1,11 +1,12 @@
 /*
  * Requests that park: how many there are, and the life of a POLL.
  *
- * Nobody can withdraw a parked request, and a ring has few slots for them. So a guest that listens
- * on more sockets than that would wait for the first of them alone, for ever. Therefore a POLL that
- * has waited for a while since all that room was taken is answered -ERR_INTR, "ask again", which
- * loses nothing: the guest asks for another listener first. An ACCEPT does not yield: its
- * connection could be lost between here and the guest.
+ * Nobody can withdraw a parked request, and a ring has few slots for them, fewer when targets do
+ * not answer their CONNECTs. So a guest that listens on more sockets than that would wait for the
+ * first of them alone, for ever. Therefore a POLL that has waited for a while since all that room
+ * was taken is answered -ERR_INTR, "ask again", which loses nothing: the guest asks for another
+ * listener first. An ACCEPT does not yield: its connection could be lost between here and the
+ * guest.
  *
  * That while is BE_POLL_NS, and doubles with each rotation in which every poll was in vain, up to
  * BE_POLL_MAX_NS, so that a guest to whom nothing happens costs little. News end that: a poll that
@@ -39,13 +40,16 @@ void be_poll_again(struct be *be, struct be_sock *listener)
     }
 }
 
-/* An accept or a poll of this listener begins to wait. If it takes the last room, all that wait
- * are on borrowed time. */
-void be_poll_park(struct be *be, struct be_sock *listener, struct step_out *out)
+/* Room for what parks, with CONNECTs and without them: the front keeps to it. */
+static bool has_room(const struct be *be)
 {
-    listener->children++;
-    be->parked++;
-    if (be->parked < be->ring.size - 2)
+    return be->parked < be->ring.size - 2 && be->parked + be->connects < be->ring.size - 1;
+}
+
+/* If that was the last room, all polls that wait are on borrowed time. */
+void be_poll_room_taken(struct be *be, struct step_out *out)
+{
+    if (has_room(be))
         return;
     for (uint32_t i = 0; i < CMDRING_SIZE_MAX; i++) {
         struct be_poll *poll = &be->polls[i];
@@ -54,6 +58,14 @@ void be_poll_park(struct be *be, struct be_sock *listener, struct step_out *out)
         if (poll->call.pending && poll->yields_ns < be->yields_ns)
             be->yields_ns = poll->yields_ns;
     }
+}
+
+/* An accept or a poll of this listener begins to wait. */
+void be_poll_park(struct be *be, struct be_sock *listener, struct step_out *out)
+{
+    listener->children++;
+    be->parked++;
+    be_poll_room_taken(be, out);
 }
 
 void be_poll_close(struct be *be, struct be_poll *poll, int32_t result, struct step_out *out)

@@ -104,6 +104,7 @@ struct be {
 
     uint32_t live;      /* slots and polls not free */
     uint32_t parked;    /* accepts and polls not answered yet */
+    uint32_t connects;  /* not answered yet */
     uint64_t yields_ns; /* no poll yields before; STEP_NEVER: none does */
     uint64_t poll_ns;   /* how long a poll may hold the last room */
     uint64_t rotation;  /* polls in vain of which poll_ns comes, from 1; another: others count */
@@ -154,6 +155,7 @@ void be_sweep(struct be *be, struct step_out *out);
 void be_poll_news(struct be *be, struct be_sock *listener);
 void be_poll_again(struct be *be, struct be_sock *listener);
 void be_poll_park(struct be *be, struct be_sock *listener, struct step_out *out);
+void be_poll_room_taken(struct be *be, struct step_out *out);
 void be_poll_step(struct be *be, struct be_poll *poll, const struct ev *ev, struct step_out *out);
 void be_poll_close(struct be *be, struct be_poll *poll, int32_t result, struct step_out *out);
 void be_poll_yield(struct be *be, struct step_out *out);

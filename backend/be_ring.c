@@ -13,6 +13,7 @@ void be_reply(struct be *be, struct be_request *request, int32_t ret)
 
     assert(request->pending && ret <= 0 && ret >= -ERR_MAX);
     request->pending = false;
+    be->connects -= request->code == be->config.dialect->calls[CALL_CONNECT].code ? 1u : 0u;
     if (!be->ring_mapped || be->broken) /* nobody to answer any more */
         return;
     dialect_pack_reply(be->config.dialect, &reply, slot);

@@ -27,6 +27,7 @@ static const char help[] =
     "                     loopback is allowed. May be given up to 30 times\n"
     "  --max-order N      largest order of a data ring it offers (default 6)\n"
     "  --max-sockets N    quota of sockets per guest (default 4096)\n"
+    "  --backlog N        how many connections wait for a listener's accept (default 10)\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --cpu N            pin the process\n"
     "  --profile FILE     write a CPU profile of the measured phase (or of the whole run)\n"
@@ -47,7 +48,7 @@ struct backend {
 struct backend_options {
     const char *runtime;
     uint16_t domid;
-    uint64_t max_order, max_sockets, cpu;
+    uint64_t max_order, max_sockets, backlog, cpu;
     bool pinned;
     bool immediate;
     int control_fd;
@@ -226,6 +227,7 @@ static void serve(struct backend *backend, const struct backend_options *options
                                                   .policy = &options->policy,
                                                   .order_max = (uint32_t)options->max_order,
                                                   .max_sockets = (uint32_t)options->max_sockets,
+                                                  .backlog = (uint32_t)options->backlog,
                                                   .max_devices = 255,
                                                   .self = backend,
                                                   .report = report});
@@ -266,6 +268,7 @@ static bool take(struct backend_options *options, int option, const char *text)
     case 'd': return cmd_domid("--domid", text, &options->domid);
     case 'a': return cmd_allow(text, &rule) && policy_allow(&options->policy, &rule);
     case 'o': return cmd_count("--max-order", text, 6, &options->max_order);
+    case 'B': return cmd_count("--backlog", text, 65535, &options->backlog);
     case 's': return cmd_count("--max-sockets", text, 65536, &options->max_sockets);
     case 'n': return cmd_notify(text, &options->immediate);
     case 'c': options->pinned = true; return cmd_number("--cpu", text, 1023, &options->cpu);
@@ -286,6 +289,7 @@ int cmd_backend(int argc, char **argv)
                                                  {"allow", required_argument, NULL, 'a'},
                                                  {"max-order", required_argument, NULL, 'o'},
                                                  {"max-sockets", required_argument, NULL, 's'},
+                                                 {"backlog", required_argument, NULL, 'B'},
                                                  {"notify", required_argument, NULL, 'n'},
                                                  {"cpu", required_argument, NULL, 'c'},
                                                  {"profile", required_argument, NULL, 'p'},

@@ -39,6 +39,10 @@ static const char help[] =
     "  --connections N    most connections at once, 1 to 16384 (default 3072); the next one waits\n"
     "  --hold DURATION    how long a connection that the program has ended, and its peer has not,\n"
     "                     may be silent (default 1s): the end itself cannot be sent\n"
+    "  --connect-timeout DURATION\n"
+    "                     how long a target has to answer (default 10s)\n"
+    "  --bind-address IP  where a SOCKS program that asks to be connected to listens, on the\n"
+    "                     backend's side (default 127.0.0.1 and ::1); one IPv4, one IPv6\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "\n"
     "  xensock forward -L 8080:127.0.0.1:80\n"
@@ -48,13 +52,25 @@ static const char socks_help[] =
     "usage: xensock socks [OPTION]... [HOST:]PORT...\n"
     "\n"
     "A door beside the guest for programs that speak SOCKS5: each says whom to connect to, and is\n"
-    "carried there through the protocol. As 'xensock forward -D [HOST:]PORT', whose options it "
-    "has;\n"
-    "only loopback can be reached unless --allow says more.\n"
+    "carried there through the protocol, or, by BIND, that it is to be reached from there. As\n"
+    "'xensock forward -D [HOST:]PORT', whose options it has; only loopback can be reached unless\n"
+    "--allow says more.\n"
     "\n"
     "  xensock socks 1080\n"
     "  xensock socks --allow 192.168.0.0/16 1080\n"
     "  curl -x socks5h://127.0.0.1:1080 http://localhost:8000/\n";
+
+/* Each forwarding keeps a place for who comes next. */
+static bool has_places(const struct forwarding_options *options)
+{
+    if (options->connections >= options->spec_count)
+        return true;
+    fprintf(stderr,
+            "xensock forward: error: --connections %u are fewer than the %u forwardings, each of "
+            "which keeps a place for the next one\n",
+            (unsigned)options->connections, options->spec_count);
+    return false;
+}
 
 static int run(const struct forwarding_options *options)
 {
@@ -66,11 +82,14 @@ static int run(const struct forwarding_options *options)
         .process = {.name = "forward",
                     .loop = uv_default_loop(),
                     .self = &forwarding,
-                    .asked = forwarding_asked},
+                    .asked = forwarding_asked,
+                    .clear = forwarding_clear},
         .hypervisor = {.forwarding = &forwarding,
                        .name = "hypervisor",
                        .ready = forwarding_start_backend},
         .backend = {.forwarding = &forwarding, .name = "backend", .ready = forwarding_join}};
+    if (!has_places(options))
+        return CMD_USAGE;
     for (uint32_t i = 0; i < options->spec_count; i++)
         forwarding.rules[i] = options->specs[i].rule;
     process_start(process, -1);
@@ -121,12 +140,40 @@ static bool take_allow(struct forwarding_options *options, const char *text)
     return cmd_allow(text, &rule);
 }
 
-static bool take_hold(struct forwarding_options *options, const char *text)
+static bool take_duration(const char *option, const char *text, uint64_t *duration_ns)
 {
-    if (units_parse_duration(text, &options->hold_ns) == UNITS_OK)
+    if (units_parse_duration(text, duration_ns) == UNITS_OK)
         return true;
-    fprintf(stderr, "xensock forward: error: --hold takes a duration (%s), not '%s'\n",
+    fprintf(stderr, "xensock forward: error: %s takes a duration (%s), not '%s'\n", option,
             UNITS_OF_DURATION, text);
+    return false;
+}
+
+static bool take_bind_address(struct forwarding_options *options, const char *text)
+{
+    uint8_t ip[16];
+    bool v6 = uv_inet_pton(AF_INET, text, ip) != 0;
+
+    if (v6 && uv_inet_pton(AF_INET6, text, ip) != 0) {
+        fprintf(stderr, "xensock forward: error: --bind-address takes an IP address, not '%s'\n",
+                text);
+        return false;
+    }
+    options->bind_address[v6] = text;
+    if (v6)
+        call_addr6(&options->bind_on[1], ip, FORWARD_BIND_LOW);
+    else
+        call_addr4(&options->bind_on[0], ip, FORWARD_BIND_LOW);
+    return true;
+}
+
+static bool take_connect_timeout(struct forwarding_options *options, const char *text)
+{
+    if (!take_duration("--connect-timeout", text, &options->connect_wait_ns))
+        return false;
+    if (options->connect_wait_ns > 0)
+        return true;
+    fprintf(stderr, "xensock forward: error: --connect-timeout 0 would leave no target any time\n");
     return false;
 }
 
@@ -142,7 +189,9 @@ static bool take(struct forwarding_options *options, int option, const char *tex
     case 'a': return take_allow(options, text);
     case 'o': return cmd_count("--order", text, 6, &options->order);
     case 'c': return cmd_count("--connections", text, 16384, &options->connections);
-    case 'h': return take_hold(options, text);
+    case 'h': return take_duration("--hold", text, &options->hold_ns);
+    case 't': return take_connect_timeout(options, text);
+    case 'B': return take_bind_address(options, text);
     case 'n': return cmd_notify(text, &options->immediate);
     }
     return false;
@@ -152,16 +201,27 @@ static bool take(struct forwarding_options *options, int option, const char *tex
 static int read_options(struct forwarding_options *options, int argc, char **argv,
                         const char *short_options, const char *text)
 {
-    static const struct option long_options[] = {
-        {"runtime", required_argument, NULL, 'r'}, {"domid", required_argument, NULL, 'd'},
-        {"backend", required_argument, NULL, 'b'}, {"allow", required_argument, NULL, 'a'},
-        {"order", required_argument, NULL, 'o'},   {"connections", required_argument, NULL, 'c'},
-        {"hold", required_argument, NULL, 'h'},    {"notify", required_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'H'},          {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"runtime", required_argument, NULL, 'r'},
+                                                 {"domid", required_argument, NULL, 'd'},
+                                                 {"backend", required_argument, NULL, 'b'},
+                                                 {"allow", required_argument, NULL, 'a'},
+                                                 {"order", required_argument, NULL, 'o'},
+                                                 {"connections", required_argument, NULL, 'c'},
+                                                 {"hold", required_argument, NULL, 'h'},
+                                                 {"notify", required_argument, NULL, 'n'},
+                                                 {"bind-address", required_argument, NULL, 'B'},
+                                                 {"connect-timeout", required_argument, NULL, 't'},
+                                                 {"help", no_argument, NULL, 'H'},
+                                                 {NULL, 0, NULL, 0}};
     int option;
 
-    *options = (struct forwarding_options){
-        .domid = 1, .order = 6, .connections = 3072, .hold_ns = UINT64_C(1000) * 1000 * 1000};
+    *options = (struct forwarding_options){.domid = 1,
+                                           .order = 6,
+                                           .connections = 3072,
+                                           .hold_ns = UINT64_C(1000) * 1000 * 1000,
+                                           .connect_wait_ns = UINT64_C(10) * 1000 * 1000 * 1000};
+    call_addr4(&options->bind_on[0], (const uint8_t[]){127, 0, 0, 1}, FORWARD_BIND_LOW);
+    call_addr6(&options->bind_on[1], (const uint8_t[16]){[15] = 1}, FORWARD_BIND_LOW);
     while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
         if (option == 'H')
             return cmd_help(text);

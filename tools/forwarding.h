@@ -13,13 +13,21 @@
 
 enum { FORWARDING_ALLOW_MAX = 30 };
 
+/* How long a SOCKS program may take to say what it wants. */
+#define FORWARDING_TALK_WAIT_NS (UINT64_C(30) * 1000 * 1000 * 1000)
+
+/* How long a SOCKS program that waits to be connected to may wait. */
+#define FORWARDING_BIND_WAIT_NS (UINT64_C(60) * 1000 * 1000 * 1000)
+
 struct forwarding_options {
     const char *runtime;
     uint16_t domid, backend;
-    uint64_t order, connections, hold_ns;
+    uint64_t order, connections, hold_ns, connect_wait_ns;
     bool immediate;
     const char *allow[FORWARDING_ALLOW_MAX];
     uint32_t allow_count;
+    const char *bind_address[2]; /* IPv4, IPv6 */
+    struct call_addr bind_on[2];
     struct forward_spec specs[FORWARD_RULES_MAX];
     uint32_t spec_count;
 };
@@ -64,6 +72,9 @@ void forwarding_stop(struct forwarding *forwarding, int code, bool reset);
 
 /* A signal, as struct process and libuv tell it: to end, to print what was carried. */
 void forwarding_asked(void *self, const char *what);
+
+/* Leave no file, whatever the parts do, who end by themselves. */
+void forwarding_clear(void *self);
 void forwarding_on_usr1(uv_signal_t *handle, int number);
 
 /* ---- forwarding_parts.c ---- */

@@ -16,6 +16,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- ends ---- */
 
@@ -78,14 +79,21 @@ void forwarding_on_usr1(uv_signal_t *handle, int number)
         print_counters(forwarding);
 }
 
+void forwarding_clear(void *self)
+{
+    const struct forwarding *forwarding = self;
+
+    if (!forwarding->options->runtime && forwarding->runtime[0] != '\0')
+        runtime_dir_remove(forwarding->runtime);
+}
+
 static void lost(void *self)
 {
     struct forwarding *forwarding = self;
 
     if (!forwarding->stopping)
         process_error(&forwarding->process, "E0602", "the hypervisor has gone away");
-    if (!forwarding->options->runtime)
-        runtime_dir_remove(forwarding->runtime);
+    forwarding_clear(forwarding);
     exit(CMD_FAILED); /* which closes every connection */
 }
 
@@ -188,18 +196,26 @@ static bool open_core(struct forwarding *forwarding)
 {
     const struct forwarding_options *options = forwarding->options;
 
-    return front_core_init(
-        &forwarding->core,
-        &(struct front_core_config){
-            .exec = domain_uv_exec(forwarding->domain),
-            .domid = options->domid,
-            .backend = options->backend,
-            .dialect = &dialect_xensock1,
-            .order = (uint32_t)options->order,
-            .max_sockets = forward_sockets((uint32_t)options->connections, options->spec_count),
-            .self = forwarding,
-            .upcall = upcall,
-            .report = report});
+    return front_core_init(&forwarding->core,
+                           &(struct front_core_config){.exec = domain_uv_exec(forwarding->domain),
+                                                       .domid = options->domid,
+                                                       .backend = options->backend,
+                                                       .dialect = &dialect_xensock1,
+                                                       .order = (uint32_t)options->order,
+                                                       .max_sockets = forward_sockets(
+                                                           (uint32_t)options->connections,
+                                                           forwarding->rules, options->spec_count),
+                                                       .self = forwarding,
+                                                       .upcall = upcall,
+                                                       .report = report});
+}
+
+/* Another one for each process: two that run at the same time do not try the same ones. */
+static uint16_t first_bind_port(void)
+{
+    uint32_t count = FORWARD_BIND_HIGH - FORWARD_BIND_LOW + 1;
+
+    return (uint16_t)(FORWARD_BIND_LOW + (uint32_t)getpid() * 61 % count);
 }
 
 /* The hypervisor and the backend are there, or will be: become the guest. */
@@ -227,18 +243,23 @@ void forwarding_join(struct forwarding *forwarding)
     forwarding->net = net_uv_create(forwarding->process.loop, wake, forwarding);
     bool whole = forwarding->net && open_core(forwarding);
     assert(whole); /* little memory, at the start */
-    forwarding->forward =
-        forward_create(&(struct forward_config){.exec = domain_uv_exec(forwarding->domain),
-                                                .fe = forwarding->core.fe,
-                                                .device = forwarding->core.index,
-                                                .net = forwarding->net,
-                                                .rules = forwarding->rules,
-                                                .rule_count = options->spec_count,
-                                                .max_connections = (uint32_t)options->connections,
-                                                .hold_ns = options->hold_ns,
-                                                .self = forwarding,
-                                                .listening = listening,
-                                                .resolve = resolve});
+    forwarding->forward = forward_create(
+        &(struct forward_config){.exec = domain_uv_exec(forwarding->domain),
+                                 .fe = forwarding->core.fe,
+                                 .device = forwarding->core.index,
+                                 .net = forwarding->net,
+                                 .rules = forwarding->rules,
+                                 .rule_count = options->spec_count,
+                                 .max_connections = (uint32_t)options->connections,
+                                 .hold_ns = options->hold_ns,
+                                 .connect_wait_ns = options->connect_wait_ns,
+                                 .talk_wait_ns = FORWARDING_TALK_WAIT_NS,
+                                 .bind_on = {options->bind_on[0], options->bind_on[1]},
+                                 .bind_first = first_bind_port(),
+                                 .bind_wait_ns = FORWARDING_BIND_WAIT_NS,
+                                 .self = forwarding,
+                                 .listening = listening,
+                                 .resolve = resolve});
     assert(forwarding->forward);
     domain_uv_kick(forwarding->domain);
 }

@@ -139,13 +139,16 @@ void forwarding_start_backend(struct forwarding *forwarding)
 {
     const struct forwarding_options *options = forwarding->options;
     static char texts[FORWARD_RULES_MAX][FORWARD_SPEC_TEXT];
-    char sockets[16];
-    char *args[2 * (FORWARDING_ALLOW_MAX + FORWARD_RULES_MAX) + 16] = {
-        "xensock", "backend", "--runtime", forwarding->runtime, "--max-sockets", sockets};
-    uint32_t count = 6;
+    char sockets[16], backlog[16];
+    char *args[2 * (FORWARDING_ALLOW_MAX + FORWARD_RULES_MAX) + 22] = {
+        "xensock",       "backend", "--runtime", forwarding->runtime,
+        "--max-sockets", sockets,   "--backlog", backlog};
+    uint32_t count = 8;
 
-    snprintf(sockets, sizeof(sockets), "%u",
-             forward_sockets((uint32_t)options->connections, options->spec_count));
+    snprintf(
+        sockets, sizeof(sockets), "%u",
+        forward_sockets((uint32_t)options->connections, forwarding->rules, options->spec_count));
+    snprintf(backlog, sizeof(backlog), "%d", FORWARD_BACKLOG);
     for (uint32_t i = 0; i < options->allow_count; i++) {
         args[count++] = "--allow";
         args[count++] = (char *)(uintptr_t)options->allow[i];
@@ -155,6 +158,12 @@ void forwarding_start_backend(struct forwarding *forwarding)
             continue;
         args[count++] = "--allow";
         args[count++] = texts[i];
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!options->bind_address[i])
+            continue;
+        args[count++] = "--allow";
+        args[count++] = (char *)(uintptr_t)options->bind_address[i];
     }
     if (options->immediate) {
         args[count++] = "--notify";

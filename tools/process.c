@@ -22,8 +22,11 @@ static void on_signal(uv_signal_t *handle, int number)
 
     if (process->control && number == SIGINT)
         return; /* the whole group of the terminal gets it; the launcher decides */
-    if (process->signal_count++ > 0)
+    if (process->signal_count++ > 0) {
+        if (process->clear)
+            process->clear(process->self);
         _Exit(CMD_INTERRUPTED);
+    }
     if (process->control)
         process_say_event(process, "terminated");
     else

@@ -25,6 +25,8 @@ struct process {
     void (*asked)(void *self, const char *what);
     /* The same, with all that the launcher said; NULL: `asked` is enough. */
     void (*told)(void *self, const char *what, const json_t *object);
+    /* A second signal ends it: what is to be cleared away before; NULL: nothing is. */
+    void (*clear)(void *self);
     uint64_t connections; /* said with "report": how many there are to wait for */
     struct record_usage from, to;
     bool measured, measuring;

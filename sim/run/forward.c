@@ -21,9 +21,14 @@ enum {
     RETRY_NS = 1 << 27, /* until an accept that failed for want of descriptors is tried again */
 };
 
-uint32_t forward_sockets(uint32_t max_connections, uint32_t rule_count)
+uint32_t forward_sockets(uint32_t max_connections, const struct forward_rule *rules,
+                         uint32_t rule_count)
 {
-    return max_connections + rule_count * (FORWARD_ACCEPTS + 1);
+    bool door = false;
+
+    for (uint32_t i = 0; i < rule_count; i++)
+        door |= rules[i].kind == FORWARD_SOCKS;
+    return max_connections + rule_count * (FORWARD_ACCEPTS + 1) + (door ? FORWARD_BINDS : 0);
 }
 
 /* ---- calls of the frontend ---- */
@@ -82,14 +87,19 @@ void forward_pair_give(struct pair *pair)
     pair->forward->in_use--;
 }
 
+/* Where there is little room, another rule has it first each time. */
 static void accept_more(struct forward *forward)
 {
-    for (uint32_t i = 0; i < forward->config.rule_count; i++) {
-        if (forward->config.rules[i].kind != FORWARD_REMOTE)
-            forward_accept_local(forward, i);
+    uint32_t count = forward->config.rule_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t rule = (forward->first_rule + i) % count;
+        if (forward->config.rules[rule].kind != FORWARD_REMOTE)
+            forward_accept_local(forward, rule);
         else
-            forward_accept_remote(forward, i);
+            forward_accept_remote(forward, rule);
     }
+    forward->first_rule = (forward->first_rule + 1) % count;
 }
 
 static void count_in(struct pair *pair)
@@ -104,9 +114,9 @@ static void count_in(struct pair *pair)
         forward_give_up_held(pair->forward);
 }
 
-static void give_if_over(struct pair *pair)
+void forward_give_if_over(struct pair *pair)
 {
-    if (pair->named || pair->socketed)
+    if (pair->named || pair->socketed || pair->listens)
         return;
     pair->forward->counters.now -= pair->counted ? 1u : 0u;
     pair->forward->counters.refused += pair->counted && !pair->joined ? 1u : 0u;
@@ -116,8 +126,10 @@ static void give_if_over(struct pair *pair)
 
 void forward_unhold(struct pair *pair)
 {
-    if (pair->held)
+    if (pair->held) {
         DL_DELETE(pair->forward->held, pair);
+        pair->forward->held_count--;
+    }
     pair->held = false;
 }
 
@@ -134,7 +146,7 @@ void forward_adopt(struct pair *pair, uint64_t sock)
     pair->forward->by_slot[step_slot(sock)] = pair;
 }
 
-static void disown(struct pair *pair)
+void forward_disown(struct pair *pair)
 {
     pair->forward->by_slot[step_slot(pair->sock)] = NULL;
     pair->socketed = pair->outside = false;
@@ -154,7 +166,7 @@ static void leave_program(struct pair *pair, bool reset)
         net_close(pair->forward->config.net, forward_token_of(pair));
 }
 
-static void leave_guest(struct pair *pair, bool reset)
+void forward_leave_guest(struct pair *pair, bool reset)
 {
     struct forward *forward = pair->forward;
 
@@ -165,9 +177,9 @@ static void leave_guest(struct pair *pair, bool reset)
         pair->outside = false;
         int ret = fe_release(forward->config.fe, pair->sock, forward_begin(forward));
         forward_end(forward, CALL_RELEASE, pair->sock, ret);
-        assert(ret == 0);
+        pair->dead = ret < 0;
     }
-    if (!reset)
+    if (!reset || pair->dead)
         return;
     fe_linger_end(forward->config.fe, pair->sock, forward_begin(forward)); /* if it lingers */
     exec_call_end(forward->config.exec, forward->config.device);
@@ -176,10 +188,13 @@ static void leave_guest(struct pair *pair, bool reset)
 void forward_finish(struct pair *pair, bool reset)
 {
     forward_unhold(pair);
+    forward_time_end(pair);
+    forward_connect_drop(pair);
+    forward_bind_end(pair);
     forward_talk_end(pair);
     leave_program(pair, reset);
-    leave_guest(pair, reset);
-    give_if_over(pair);
+    forward_leave_guest(pair, reset);
+    forward_give_if_over(pair);
 }
 
 void forward_broken(struct pair *pair)
@@ -204,12 +219,17 @@ void forward_hold(struct pair *pair)
         DL_APPEND_ELEM(forward->held, at, pair);
     else
         DL_PREPEND(forward->held, pair);
-    if (pair->forward->counters.now >= pair->forward->config.max_connections)
-        accept_more(pair->forward); /* who comes now can have its room */
+    forward->held_count++;
+    if (forward->counters.now + forward->waiting >= forward->config.max_connections)
+        accept_more(forward); /* who comes now can have its room */
 }
 
 void forward_give_up_held(struct forward *forward)
 {
+    if (forward->held->up.failed) {
+        forward_broken(forward->held);
+        return;
+    }
     forward->counters.held_out++;
     forward_finish(forward->held, false);
 }
@@ -227,17 +247,9 @@ void forward_joined(struct pair *pair)
 
 static void connect_guest(struct pair *pair)
 {
-    struct forward *forward = pair->forward;
-    const struct call_addr *target = &rule_of(pair)->target;
-    int64_t ret = forward_end(forward, CALL_CONNECT, 0,
-                              fe_connect(forward->config.fe, target, forward_begin(forward)));
-
-    if (ret < 0) {
-        forward_finish(pair, true);
-        return;
-    }
-    forward_adopt(pair, (uint64_t)ret);
     forward_pump_up(pair); /* its first bytes may wait for the target, no more than a buffer */
+    forward_time_begin(pair, TIME_CONNECT);
+    forward_connect(pair, &rule_of(pair)->target);
 }
 
 static void accept_done(struct pair *pair, int32_t ret)
@@ -246,6 +258,7 @@ static void accept_done(struct pair *pair, int32_t ret)
     uint32_t rule = pair->rule;
 
     forward->rules[rule].accepts--;
+    forward->waiting--;
     if (ret < 0) {
         pair->named = pair->closing; /* EV_NET_CLOSE follows */
         forward_retry(forward);
@@ -273,6 +286,7 @@ static void program_connected(struct pair *pair, int32_t ret)
     if (pair->closing)
         return;
     pair->inside = ret == 0;
+    forward_time_end(pair);
     if (ret < 0)
         forward_finish(pair, true);
     else if (pair->outside)
@@ -288,7 +302,7 @@ static void pair_completed(struct pair *pair, const struct ev *ev)
     case EV_NET_WRITE: forward_write_done(pair, ev->ret); return;
     case EV_NET_CLOSE:
         pair->named = pair->closing = false;
-        give_if_over(pair);
+        forward_give_if_over(pair);
         return;
     }
     assert(!"an operation of the program's side that is never asked for");
@@ -300,11 +314,16 @@ static void accepted(struct pair *pair, int32_t ret)
 {
     struct forward *forward = pair->forward;
 
+    if (rule_of(pair)->kind == FORWARD_SOCKS) {
+        forward_bind_accepted(pair, ret);
+        return;
+    }
     forward->rules[pair->rule].accepts--;
+    forward->waiting--;
     if (ret < 0) {
         forward_retry(forward);
         if (!pair->leaving) {
-            disown(pair);
+            forward_disown(pair);
             forward_pair_give(pair);
         }
         return;
@@ -313,27 +332,17 @@ static void accepted(struct pair *pair, int32_t ret)
     if (pair->leaving)
         return; /* DONE(RELEASE) follows */
     pair->outside = pair->named = true;
+    forward_time_begin(pair, TIME_CONNECT);
     net_connect(forward->config.net, forward_token_of(pair), &rule_of(pair)->target);
     forward_accept_remote(forward, pair->rule);
 }
 
-static void connected(struct pair *pair, int32_t ret)
+static void socket_gone(struct pair *pair)
 {
-    if (pair->leaving)
-        return; /* DONE(RELEASE) follows */
-    if (ret < 0)
-        disown(pair);
-    if (pair->talk) {
-        forward_talk_connected(pair, ret);
-        return;
-    }
-    if (ret < 0) {
-        forward_finish(pair, true);
-        return;
-    }
-    pair->outside = true;
-    if (pair->inside)
-        forward_joined(pair);
+    forward_disown(pair);
+    pair->leaving = pair->dead = false;
+    if (!forward_connect_released(pair))
+        forward_give_if_over(pair);
 }
 
 static void call_done(struct forward *forward, const struct act_done *done)
@@ -343,16 +352,18 @@ static void call_done(struct forward *forward, const struct act_done *done)
 
     if (rule < forward->config.rule_count) {
         forward_listener_done(forward, rule, done);
-    } else if (!pair || pair->sock != done->sock) {
+    } else if (pair && pair->listens && pair->listener == done->sock) {
+        forward_bind_done(pair, done);
+    } else if (!pair || !pair->socketed || pair->sock != done->sock) {
         return;
-    } else if (done->call == CALL_ACCEPT) {
-        accepted(pair, done->ret);
-    } else if (done->call == CALL_CONNECT) {
-        connected(pair, done->ret);
-    } else if (done->call == CALL_RELEASE) {
-        disown(pair);
-        pair->leaving = false;
-        give_if_over(pair);
+    } else {
+        bool gone = pair->dead || done->call == CALL_RELEASE;
+        if (done->call == CALL_ACCEPT)
+            accepted(pair, done->ret);
+        else if (done->call == CALL_CONNECT)
+            forward_connect_done(pair, done->ret);
+        if (gone)
+            socket_gone(pair);
     }
 }
 
@@ -360,7 +371,7 @@ static void ready(struct forward *forward, uint64_t sock, bool readable)
 {
     struct pair *pair = forward->by_slot[step_slot(sock)];
 
-    if (!pair || pair->sock != sock)
+    if (!pair || !pair->socketed || pair->sock != sock)
         return;
     if (readable)
         forward_pump_down(pair);
@@ -370,11 +381,21 @@ static void ready(struct forward *forward, uint64_t sock, bool readable)
 
 static void device_up(struct forward *forward)
 {
+    struct fe_look look;
+
     forward->lost = false;
+    fe_look(forward->config.fe, &look);
+    forward->connects_max = forward_connect_room(forward, look.slots);
     for (uint32_t i = 0; i < forward->config.rule_count; i++)
         if (forward->config.rules[i].kind == FORWARD_REMOTE && !forward->stopped)
             forward_bind_remote(forward, i);
     accept_more(forward);
+}
+
+static bool has_part_of_guest(const struct pair *pair)
+{
+    return pair->connect.state == CONNECT_QUEUED || (pair->socketed && !pair->leaving) ||
+           (pair->listens && !pair->unlistening);
 }
 
 /* Every socket has failed: each connection ends with an error, and those to come until it is up
@@ -386,7 +407,7 @@ static void device_gone(struct forward *forward)
         if (forward->config.rules[i].kind == FORWARD_REMOTE)
             forward_unbind_remote(forward, i);
     for (uint32_t i = 0; i < forward->pair_count; i++)
-        if (forward->pairs[i].socketed && !forward->pairs[i].leaving && forward->pairs[i].named)
+        if (forward->pairs[i].named && has_part_of_guest(&forward->pairs[i]))
             forward_broken(&forward->pairs[i]);
     accept_more(forward);
 }
@@ -394,7 +415,7 @@ static void device_gone(struct forward *forward)
 bool forward_owns(const struct forward *forward, uint64_t sock)
 {
     const struct pair *pair = forward->by_slot[step_slot(sock)];
-    bool owns = pair && pair->sock == sock;
+    bool owns = pair && (pair->sock == sock || (pair->listens && pair->listener == sock));
 
     for (uint32_t i = 0; i < forward->config.rule_count && !owns; i++)
         owns = forward->config.rules[i].kind == FORWARD_REMOTE && forward->rules[i].sock == sock;
@@ -445,7 +466,12 @@ uint64_t forward_turned(struct forward *forward, uint64_t now_ns)
     }
     if (forward->held && forward->held->due_ns < due_ns)
         due_ns = forward->held->due_ns;
-    return forward->retry_ns != 0 && forward->retry_ns < due_ns ? forward->retry_ns : due_ns;
+    if (forward->retry_ns != 0 && forward->retry_ns < due_ns)
+        due_ns = forward->retry_ns;
+    uint64_t expires_ns = forward_time_turned(forward);
+    uint64_t turned_ns = forward_connect_turned(forward);
+    due_ns = expires_ns < due_ns ? expires_ns : due_ns;
+    return turned_ns < due_ns ? turned_ns : due_ns;
 }
 
 void forward_stop(struct forward *forward, bool reset)
@@ -476,13 +502,14 @@ const struct forward_counters *forward_counters(const struct forward *forward)
 struct forward *forward_create(const struct forward_config *config)
 {
     struct forward *forward = calloc(1, sizeof(*forward));
-    uint32_t own = forward_sockets(config->max_connections, config->rule_count);
+    uint32_t own = forward_sockets(config->max_connections, config->rules, config->rule_count);
     uint32_t sockets = config->sockets ? config->sockets : own;
 
     assert(config->rule_count >= 1 && config->rule_count <= FORWARD_RULES_MAX && sockets >= own);
     if (!forward)
         return NULL;
     forward->config = *config;
+    forward->connects_max = 2;
     forward->pair_count = config->max_connections + config->rule_count * FORWARD_ACCEPTS;
     forward->pairs = calloc(forward->pair_count, sizeof(*forward->pairs));
     forward->by_slot = calloc(sockets, sizeof(struct pair *));

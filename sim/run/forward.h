@@ -10,8 +10,9 @@
  * silent for `hold_ns`, or the room is needed; while the program takes bytes, it is not silence.
  * Of a service, which as a rule has closed altogether, a fiftieth of that is enough.
  * Whatever breaks on one side ends the other at once: the program's with a reset, the socket with
- * what it has not sent yet. A target that cannot be reached is a reset, too.
- * Source: protocol.md 7 (24); RFC 9293 3.6.
+ * what it has not sent yet. A target that cannot be reached is a reset, too, and so is one that
+ * does not answer in time; until then those have at most half of the room for CONNECTs. Source:
+ * protocol.md 7 (24); RFC 9293 3.6.
  */
 #ifndef XENSOCK_SIM_RUN_FORWARD_H
 #define XENSOCK_SIM_RUN_FORWARD_H
@@ -22,7 +23,14 @@
 enum {
     FORWARD_RULES_MAX = 64,
     FORWARD_FLOW_BYTES = 65536,
-    FORWARD_ACCEPTS = 3, /* that wait on the backend's side, a rule: CONNECTs share the ring */
+    FORWARD_BACKLOG = 1024, /* beside the guest, and to be asked of a backend */
+    FORWARD_ACCEPTS = 3,    /* that wait on the backend's side at most: CONNECTs share the ring */
+    /* BINDs of SOCKS programs: so many at once, on these ports, of which so many are tried. The
+     * ports are above those that Linux gives to connections by itself. */
+    FORWARD_BINDS = 64,
+    FORWARD_BIND_LOW = 61000,
+    FORWARD_BIND_HIGH = 65535,
+    FORWARD_BIND_TRIES = 16,
 };
 
 enum forward_kind {
@@ -54,11 +62,19 @@ struct forward_config {
     struct net *net; /* the program's side; nobody else takes its completions */
     const struct forward_rule *rules;
     uint32_t rule_count; /* 1..FORWARD_RULES_MAX */
-    /* With so many no more are asked for; those that were may still come, one a LOCAL rule and
-     * FORWARD_ACCEPTS a REMOTE one. The frontend has forward_sockets(...). */
+    /* No fewer than rules: each keeps a place for who comes next (a REMOTE rule that is alone up to
+     * FORWARD_ACCEPTS, one of many none). More come only in place of one that is held. The frontend
+     * has forward_sockets(...). */
     uint32_t max_connections;
     uint32_t sockets; /* the frontend has, if others use it too; 0: forward_sockets(...) */
     uint64_t hold_ns;
+    uint64_t connect_wait_ns; /* for a target, also beside the guest, to answer; 0: ever */
+    uint64_t talk_wait_ns;    /* for a SOCKS program to say what it wants; 0: ever */
+    /* SOCKS BINDs: where they listen on the backend's side, for IPv4 and IPv6, the ports being
+     * FORWARD_BIND_LOW; which of the ports is tried first; how long somebody may be waited for. */
+    struct call_addr bind_on[2];
+    uint16_t bind_first;
+    uint64_t bind_wait_ns;
     void *self;
     /* A rule listens (0), or cannot (-ERR_*). May be NULL. */
     void (*listening)(void *self, uint32_t rule, int32_t ret);
@@ -69,7 +85,8 @@ struct forward_config {
 struct forward;
 
 /* How many sockets the frontend needs for this many connections. */
-uint32_t forward_sockets(uint32_t max_connections, uint32_t rule_count);
+uint32_t forward_sockets(uint32_t max_connections, const struct forward_rule *rules,
+                         uint32_t rule_count);
 
 /* Rules beside the guest begin to listen at once, and take connections when the device is up. NULL
  * when out of memory. The config's seams and rules outlive it; it is copied. */

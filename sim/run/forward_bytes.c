@@ -17,6 +17,17 @@ void forward_read_program(struct pair *pair)
     net_read(pair->forward->config.net, forward_token_of(pair), &iov, 1);
 }
 
+/* The peer takes no more: what it said before still reaches the program, and then the reset. */
+static void up_failed(struct pair *pair)
+{
+    pair->up.from = pair->up.to;
+    pair->up.ended = pair->up.failed = true;
+    if (pair->down.ended)
+        forward_broken(pair);
+    else
+        forward_pump_down(pair);
+}
+
 /* From the program to the guest's socket, which says when it has room again. */
 void forward_pump_up(struct pair *pair)
 {
@@ -29,7 +40,7 @@ void forward_pump_up(struct pair *pair)
         int64_t ret = forward_end_io(pair, TRACE_CALL_SEND, bytes,
                                      fe_send(forward->config.fe, &io, forward_begin(forward)));
         if (ret < 0) {
-            forward_broken(pair);
+            up_failed(pair);
             return;
         }
         up->from += (uint32_t)ret;
@@ -63,7 +74,9 @@ static bool all_sent(const struct pair *pair)
 static void down_ended(struct pair *pair)
 {
     pair->down.ended = true;
-    if (all_sent(pair))
+    if (pair->up.failed)
+        forward_broken(pair);
+    else if (all_sent(pair))
         forward_finish(pair, false);
     else
         net_shutdown(pair->forward->config.net, forward_token_of(pair));
@@ -106,6 +119,8 @@ void forward_read_done(struct pair *pair, int32_t ret)
         forward_broken(pair);
         return;
     }
+    if (up->failed)
+        return;
     up->ended = ret == 0;
     up->to += (uint32_t)ret;
     if (pair->talk)

@@ -19,23 +19,16 @@ static void say(struct pair *pair, enum talk_next next)
     forward_write_program(pair);
 }
 
-static void say_no(struct pair *pair, int32_t error)
+void forward_say_yes(struct pair *pair, const struct call_addr *addr, enum talk_next next)
+{
+    socks_answer(&pair->talk->socks, 0, addr);
+    say(pair, next);
+}
+
+void forward_say_no(struct pair *pair, int32_t error)
 {
     socks_answer(&pair->talk->socks, error, NULL);
     say(pair, TALK_END);
-}
-
-static void reach(struct pair *pair)
-{
-    struct forward *forward = pair->forward;
-    int64_t ret = forward_end(
-        forward, CALL_CONNECT, 0,
-        fe_connect(forward->config.fe, &pair->talk->socks.addr, forward_begin(forward)));
-
-    if (ret < 0)
-        say_no(pair, (int32_t)ret);
-    else
-        forward_adopt(pair, (uint64_t)ret);
 }
 
 static void ask_name(struct pair *pair)
@@ -48,12 +41,21 @@ static void ask_name(struct pair *pair)
                             talk->socks.name, talk->socks.port);
 }
 
-/* Whoever waits for its target is listened to, so that its end is noticed. */
-static void wait_for(struct pair *pair)
+/* Whoever waits is listened to, so that its end is noticed; what it says early is kept. */
+static void listen_on(struct pair *pair)
 {
-    pair->talk->next = TALK_WAIT;
     if (!pair->up.busy && !pair->up.ended && pair->up.to < FORWARD_FLOW_BYTES)
         forward_read_program(pair);
+}
+
+/* Something of the program that is not of the talk. Nobody can be told from one who has closed
+ * altogether: who ends while it waits to be connected to is not waited for. */
+static void early(struct pair *pair)
+{
+    if (!pair->up.ended)
+        listen_on(pair);
+    else if (pair->talk->next == TALK_BIND && !pair->talk->bind.over)
+        forward_finish(pair, false);
 }
 
 static void more(struct pair *pair)
@@ -70,19 +72,27 @@ void forward_talk(struct pair *pair)
     struct socks *socks = &pair->talk->socks;
     uint32_t used;
 
-    if (pair->talk->next != TALK_MORE)
-        return; /* what the program says early waits */
+    if (pair->talk->next != TALK_MORE) {
+        early(pair);
+        return;
+    }
     enum socks_verdict verdict = socks_take(socks, up->bytes + up->from, up->to - up->from, &used);
     up->from += used;
     switch (verdict) {
     case SOCKS_MORE: more(pair); return;
     case SOCKS_ANSWER: say(pair, TALK_MORE); return;
+    case SOCKS_BIND:
+        listen_on(pair);
+        forward_bind(pair);
+        return;
     case SOCKS_CONNECT:
-        wait_for(pair);
+        pair->talk->next = TALK_WAIT;
+        forward_time_begin(pair, TIME_CONNECT);
+        listen_on(pair);
         if (socks->name[0] != '\0')
             ask_name(pair);
         else
-            reach(pair);
+            forward_connect(pair, &pair->talk->socks.addr);
         return;
     case SOCKS_BROKEN:
         if (socks->reply_bytes > 0)
@@ -96,10 +106,12 @@ void forward_talk(struct pair *pair)
 void forward_talk_begin(struct pair *pair)
 {
     pair->talk = calloc(1, sizeof(*pair->talk));
-    if (pair->talk)
-        forward_read_program(pair);
-    else
+    if (!pair->talk) {
         forward_broken(pair);
+        return;
+    }
+    forward_time_begin(pair, TIME_TALK);
+    forward_read_program(pair);
 }
 
 void forward_talk_end(struct pair *pair)
@@ -113,6 +125,7 @@ void forward_talk_said(struct pair *pair)
     switch (pair->talk->next) {
     case TALK_MORE: forward_talk(pair); return;
     case TALK_WAIT: return;
+    case TALK_BIND: forward_bind_said(pair); return;
     case TALK_END: forward_finish(pair, false); return;
     case TALK_JOIN:
         forward_talk_end(pair);
@@ -124,12 +137,11 @@ void forward_talk_said(struct pair *pair)
 
 void forward_talk_connected(struct pair *pair, int32_t ret)
 {
-    if (ret < 0) {
-        say_no(pair, ret);
-        return;
-    }
-    socks_answer(&pair->talk->socks, 0, NULL);
-    say(pair, TALK_JOIN);
+    pair->talk->asked = 0; /* a name that is found too late is nobody's */
+    if (ret < 0)
+        forward_say_no(pair, ret);
+    else
+        forward_say_yes(pair, NULL, TALK_JOIN);
 }
 
 void forward_resolved(struct forward *forward, uint64_t id, int32_t error,
@@ -140,9 +152,9 @@ void forward_resolved(struct forward *forward, uint64_t id, int32_t error,
     if (!pair->talk || pair->talk->asked != (uint32_t)id || !pair->inside)
         return; /* the program has gone meanwhile */
     if (error < 0) {
-        say_no(pair, error);
+        forward_connect_over(pair, error);
         return;
     }
     pair->talk->socks.addr = *addr;
-    reach(pair);
+    forward_connect(pair, &pair->talk->socks.addr);
 }

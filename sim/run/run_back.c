@@ -90,7 +90,8 @@ static bool add_core(struct run_back *back, struct device *device)
                                   .device = exec_next_device(config->exec),
                                   .front = device->front,
                                   .order_max = config->order_max,
-                                  .max_sockets = config->max_sockets};
+                                  .max_sockets = config->max_sockets,
+                                  .backlog = config->backlog};
     struct exec_core core = {.step = step_be,
                              .deadline_ns = deadline_be,
                              .dialect = config->dialect,

@@ -18,6 +18,7 @@ struct run_back_config {
     const struct policy *policy; /* outlives it */
     uint32_t order_max;
     uint32_t max_sockets; /* per device */
+    uint32_t backlog;     /* be_config's */
     uint32_t max_devices;
     void *self;
     /* Something is wrong with a guest's device: fault_words.h says it. Where `front` is the

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum { VERSION = 5, NO_AUTHENTICATION = 0, NO_METHOD = 0xff };
-enum { CMD_CONNECT = 1 };
+enum { CMD_CONNECT = 1, CMD_BIND = 2 };
 enum { ATYP_IPV4 = 1, ATYP_NAME = 3, ATYP_IPV6 = 4 };
 
 enum {
@@ -132,11 +132,11 @@ static enum socks_verdict take_request(struct socks *socks, const uint8_t *bytes
     if (address == 0 || count < REQUEST_FIXED + address + PORT_BYTES)
         return SOCKS_MORE;
     *used = REQUEST_FIXED + address + PORT_BYTES;
-    if (bytes[1] != CMD_CONNECT)
+    if (bytes[1] != CMD_CONNECT && bytes[1] != CMD_BIND)
         return refuse(socks, REP_NO_COMMAND);
     if (!take_address(socks, bytes[3], bytes + REQUEST_FIXED, address))
         return refuse(socks, REP_FAILURE);
-    return SOCKS_CONNECT;
+    return bytes[1] == CMD_CONNECT ? SOCKS_CONNECT : SOCKS_BIND;
 }
 
 enum socks_verdict socks_take(struct socks *socks, const uint8_t *bytes, uint32_t count,

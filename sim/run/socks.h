@@ -20,6 +20,7 @@ enum socks_verdict {
     SOCKS_MORE,    /* the rest has not come yet */
     SOCKS_ANSWER,  /* `reply` is to be sent; go on afterwards */
     SOCKS_CONNECT, /* to `addr`, or to `name` if that is not empty and then to be resolved */
+    SOCKS_BIND,    /* for somebody at `addr` or `name`, as the client expects */
     SOCKS_BROKEN,  /* it does not speak it; `reply` may be an answer to send before the end */
 };
 

@@ -27,7 +27,7 @@ static uint32_t slots_of(const struct scenario *scenario, const struct scenario_
     uint32_t clients = 64;
 
     if (spec->kind == SCENARIO_FORWARD)
-        return forward_sockets(spec->connections, 1);
+        return forward_sockets(spec->connections, &(struct forward_rule){.kind = FORWARD_LOCAL}, 1);
     if (spec->kind != SCENARIO_SERVE)
         return spec->sockets;
     for (uint32_t i = 0; i < scenario->peer_count; i++)

@@ -113,6 +113,31 @@ static void no_listener_waits_for_one_without_connections(void **state)
     assert_int_equal(pair_upcalls(&pair, ACT_DONE, NULL), 1); /* of the others nobody heard */
 }
 
+/* Nor does any wait for targets that never answer, which have some of the room. */
+static void no_listener_waits_for_a_connect(void **state)
+{
+    int64_t connecting[3];
+
+    (void)state;
+    poll_all(4);
+    for (uint16_t i = 0; i < 3; i++)
+        assert_true((connecting[i] = pair_connect_begin(&pair, (uint16_t)(9000 + i))) >= 0);
+    pair_run(&pair);
+    assert_int_equal(pair_pending_count(&pair, EV_NET_CONNECT), 3);
+    for (uint32_t i = 4; i < LISTENERS; i++)
+        assert_int_equal(pair_poll_begin(&pair, listeners[i]), 0);
+    pair_run(&pair);
+    assert_int_equal(pair_pending_count(&pair, EV_NET_POLL), 4);
+    assert_true(rounds_until_told(LISTENERS - 1, LISTENERS) <= LISTENERS / 2);
+    while (pair_pending_count(&pair, EV_NET_CONNECT) > 0)
+        finish_op(EV_NET_CONNECT);
+    pair.now_ns += 100 * (uint64_t)BE_POLL_NS;
+    pair_run(&pair);
+    assert_int_equal(pair_pending_count(&pair, EV_NET_POLL), ROOM); /* all of the room again */
+    for (uint32_t i = 0; i < 3; i++)
+        pair_release(&pair, (uint64_t)connecting[i]);
+}
+
 /* Before its time a poll that holds the last room is left alone. */
 static void polls_keep_their_time(void **state)
 {
@@ -308,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(polls_with_room_wait_for_ever),
         TEST(no_listener_waits_for_one_without_connections),
+        TEST(no_listener_waits_for_a_connect),
         TEST(polls_keep_their_time),
         TEST(busy_listener_does_not_wait_for_idle_ones),
         TEST(idle_listeners_do_not_wait_for_busy_ones),

@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 PATIENCE = 20  # seconds, of every wait
 FAR = "FAR" in os.environ
@@ -137,18 +138,35 @@ def never_reads():
             assert not select.select([far], [], [], 0)[0], "more came than was written"
 
 
-def never_answers():
+@contextlib.contextmanager
+def silent_target():
     """A full backlog drops the SYN of whoever comes next."""
     with listener(TARGET, backlog=0), contextlib.ExitStack() as stack:
         for _ in range(3):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", TARGET))
-        waiting = stack.enter_context(client(LISTEN))
-        waiting.sendall(b"nobody is to have this")
+        yield stack
+
+
+def never_answers():
+    """Many wait for it, and nobody for them."""
+    with silent_target() as stack:
+        waiting = [stack.enter_context(client(LISTEN)) for _ in range(12)]
+        for one in waiting:
+            one.sendall(b"nobody is to have this")
         beside()
-        assert not select.select([waiting], [], [], 0)[0], "something came from nobody"
+        assert not select.select(waiting, [], [], 0)[0], "something came from nobody"
         beside()
+
+
+def is_given_up():
+    """Nor does it last for ever: CONNECT_TIMEOUT seconds, as the environment has it."""
+    with silent_target():
+        since = time.monotonic()
+        with client(LISTEN) as waiting:
+            assert rest(waiting) == (b"", not FAR), "the end is another"
+        assert time.monotonic() - since >= float(os.environ["CONNECT_TIMEOUT"]), "it is too early"
 
 
 def ends_its_direction():

@@ -33,8 +33,13 @@ usage "--order" --order 7 -L $good
 usage "--order" --order 0 -L $good
 usage "--connections" --connections 16385 -L $good
 usage "--connections" --connections 0 -L $good
+usage "fewer than the 2 forwardings" --connections 1 -L $good -R $good
 usage "--hold takes a duration" --hold 1parsec -L $good
 usage "--notify" --notify never -L $good
+usage "--connect-timeout takes a duration" --connect-timeout 10 -L $good
+usage "--connect-timeout 0" --connect-timeout 0s -L $good
+usage "--bind-address takes an IP address" --bind-address localhost -L $good
+usage "--bind-address takes an IP address" --bind-address 10.0.0.0/8 -L $good
 usage "--domid" --domid x --runtime here -L $good
 # shellcheck disable=SC2046
 usage "more than 64 forwardings" $(printf -- "-L $good %.0s" {1..65})
@@ -52,6 +57,19 @@ kill -TERM "$taken_pid"
 ended "$taken_pid" 143 10
 nothing_left
 
+# waiting_room PORT N: so many may wait there to be accepted, or what the system allows.
+waiting_room()
+{
+    local most want=$2
+    most=$(cat /proc/sys/net/core/somaxconn)
+    [ "$want" -le "$most" ] || want=$most
+    [ "$(ss -Hltn "sport = :$1" | awk '{print $3}')" = "$want" ] || fail "at port $1: $(ss -Hltn "sport = :$1")"
+}
+forward -L "$near:127.0.0.1:$target" -R "$far:127.0.0.1:$target"
+waiting_room "$near" 1024
+waiting_room "$far" 1024
+forwarded
+
 # A testbed started by hand, and two guests that join it, which leave it running.
 start hypervisor "$XENSOCK" hypervisor --runtime here --device 1:0 --device 2:0
 hypervisor=$pid
@@ -64,6 +82,7 @@ within 10 listens "$target"
 for domid in 1 2 1; do
     forward --runtime here --domid $domid --hold 50ms -L "$near:127.0.0.1:$target" \
         -R "$far:127.0.0.1:$target"
+    waiting_room "$far" 10 # of draft 1
     for port in "$near" "$far"; do
         echo "through $port" >sent
         expect 0 socat -t 10 "TCP:127.0.0.1:$port" "SYSTEM:cat '$work/sent'; read -r line; echo \"\$line\" >'$work/got'"

@@ -6,9 +6,9 @@
 needs nc
 
 ports target beside near near_beside far far_beside
-hold=200ms
-forward --hold $hold -L "$near:127.0.0.1:$target" -L "$near_beside:127.0.0.1:$beside" \
-    -R "$far:127.0.0.1:$target" -R "$far_beside:127.0.0.1:$beside"
+rules=(-L "$near:127.0.0.1:$target" -L "$near_beside:127.0.0.1:$beside"
+    -R "$far:127.0.0.1:$target" -R "$far_beside:127.0.0.1:$beside")
+forward --hold 200ms "${rules[@]}"
 
 near()
 {
@@ -27,5 +27,11 @@ done
 near server_ends_its_direction
 near never_answers
 far never_answers
+forwarded
+
+export CONNECT_TIMEOUT=0.3
+forward --connect-timeout 300ms "${rules[@]}"
+near is_given_up
+far is_given_up
 forwarded
 nothing_left

@@ -159,6 +159,7 @@ rejects 2 "usage: xensock backend" backend
 rejects 2 "usage: xensock hypervisor" hypervisor
 rejects 2 "--max-order takes a number from 1, not '0'" backend --runtime . --max-order 0
 rejects 2 "--max-sockets takes a number from 1, not '0'" backend --runtime . --max-sockets 0
+rejects 2 "--backlog takes a number from 1, not '0'" backend --runtime . --backlog 0
 rejects 2 "usage: xensock forward" forward
 rejects 2 "--order takes a number from 1, not '0'" forward -L 1:127.0.0.1:1 --order 0
 rejects 2 "--connections takes a number from 1, not '0'" forward -L 1:127.0.0.1:1 --connections 0

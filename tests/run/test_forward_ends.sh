@@ -59,6 +59,45 @@ begin
 kill -KILL "$(part "$forward" hypervisor)"
 ends 1 "xensock forward: error[E0602]: the hypervisor has gone away"
 
+# The second signal ends it at once, though a peer has a minute to take what was sent.
+cat >slow.py <<'END'
+import signal, socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+peer, _ = server.accept()
+client.setblocking(False)
+while True:
+    try:
+        client.settimeout(0.3)
+        client.send(bytes(1 << 16))
+    except TimeoutError:
+        break
+print("full", flush=True)
+client.settimeout(30)
+try:
+    while client.recv(1):
+        pass
+except ConnectionResetError:
+    pass
+print("closed", flush=True)
+signal.pause()
+END
+target=$(free_port)
+start forward "$XENSOCK" forward -L "$port:127.0.0.1:$target"
+forward=$pid
+within 10 is_ready
+start slow python3 slow.py "$port" "$target"
+slow=$pid
+within 10 grep -sqx full slow.log
+kill -INT "$forward"
+within 10 grep -sqx closed slow.log # beside the guest; the peer is still there
+! is_over "$forward" || fail "it ended although a peer has not taken all"
+kill -INT "$forward"
+within 10 is_over "$forward"
+kill -TERM "$slow"
+ended "$slow" 143 10
+ends 130 ""
+
 # Somebody has the port.
 start holder socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr" STDIO
 within 10 listens "$port"

@@ -52,7 +52,7 @@ void world_run(void)
         before = work_done();
         pair_run(&world.pair);
         world.due_ns = forward_turned(world.forward, world.pair.now_ns);
-    } while (before != work_done());
+    } while (before != work_done() || world.due_ns <= world.pair.now_ns);
 }
 
 void world_run_at(uint64_t now_ns)
@@ -65,15 +65,17 @@ void world_run_at(uint64_t now_ns)
 void world_create(const enum forward_kind *kinds, uint32_t count, uint32_t max_connections)
 {
     memset(&world, 0, sizeof(world));
-    pair_open(&world.pair,
-              &(struct pair_config){.order = WORLD_ORDER,
-                                    .max_sockets = forward_sockets(max_connections, count),
-                                    .not_started = true,
-                                    .upcall = on_upcall});
     for (uint32_t i = 0; i < count; i++)
         world.rules[i] = (struct forward_rule){kinds[i], pair_addr((uint16_t)(7000 + i)),
                                                pair_addr((uint16_t)(8000 + i))};
+    pair_open(&world.pair, &(struct pair_config){
+                               .order = WORLD_ORDER,
+                               .max_sockets = forward_sockets(max_connections, world.rules, count),
+                               .not_started = true,
+                               .upcall = on_upcall});
     world.net = net_mem_create();
+    struct call_addr bind_on[2] = {pair_addr(FORWARD_BIND_LOW)};
+    call_addr6(&bind_on[1], (const uint8_t[16]){[15] = 1}, FORWARD_BIND_LOW);
     world.forward = forward_create(&(struct forward_config){.exec = world.pair.front,
                                                             .fe = world.pair.fe,
                                                             .net = world.net,
@@ -81,6 +83,11 @@ void world_create(const enum forward_kind *kinds, uint32_t count, uint32_t max_c
                                                             .rule_count = count,
                                                             .max_connections = max_connections,
                                                             .hold_ns = WORLD_HOLD_NS,
+                                                            .connect_wait_ns = WORLD_CONNECT_NS,
+                                                            .talk_wait_ns = WORLD_TALK_NS,
+                                                            .bind_on = {bind_on[0], bind_on[1]},
+                                                            .bind_first = WORLD_BIND_FIRST,
+                                                            .bind_wait_ns = WORLD_BIND_NS,
                                                             .listening = on_listening,
                                                             .resolve = on_resolve});
     assert_non_null(world.forward);

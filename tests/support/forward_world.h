@@ -8,15 +8,24 @@
 #include "sim/run/forward.h"
 #include "tests/support/pair.h"
 
-enum { WORLD_HOLD_NS = 1000, WORLD_RULES = 2, WORLD_ORDER = 1 };
+enum {
+    WORLD_HOLD_NS = 1000,
+    WORLD_RULES = 2,
+    WORLD_RULES_MAX = 64,
+    WORLD_ORDER = 1,
+    WORLD_BIND_NS = 5000,
+    WORLD_TALK_NS = 3000
+};
+static const uint64_t WORLD_CONNECT_NS = UINT64_C(10) * 1000 * 1000 * 1000;
+enum { WORLD_BIND_FIRST = FORWARD_BIND_HIGH - 2 };
 
 struct forward_world {
     struct pair pair;
     struct net *net; /* the program's side; pair.net is the backend's */
     struct forward *forward;
-    struct forward_rule rules[WORLD_RULES];
+    struct forward_rule rules[WORLD_RULES_MAX];
     uint64_t due_ns;
-    int32_t heard[WORLD_RULES]; /* what a rule's listening came to */
+    int32_t heard[WORLD_RULES_MAX]; /* what a rule's listening came to */
     uint32_t heard_count;
     bool stops; /* a rule that cannot listen ends it all */
     struct {    /* the name that was asked for last */

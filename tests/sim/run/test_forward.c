@@ -313,6 +313,51 @@ static void room_is_made_by_who_is_held_longest(void **state)
     world_close();
 }
 
+static bool accepts(uint32_t rule, uint64_t *token)
+{
+    struct net_mem_op op;
+
+    for (uint32_t i = 0; net_mem_pending(world.net, i, &op); i++) {
+        if (op.kind != EV_NET_ACCEPT || (uint32_t)op.listener != rule)
+            continue;
+        *token = op.token;
+        return true;
+    }
+    return false;
+}
+
+/* Nor does one rule take the room of the other: whose connection ends is no matter. */
+static void rules_share_what_room_there_is(void **state)
+{
+    static const enum forward_kind kinds[WORLD_RULES] = {FORWARD_LOCAL, FORWARD_LOCAL};
+    uint32_t had[WORLD_RULES] = {0};
+    uint64_t tokens[2];
+
+    (void)state;
+    world_create(kinds, WORLD_RULES, 2);
+    world_start();
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_true(accepts(i, &tokens[i]));
+        assert_true(net_mem_complete(world.net, EV_NET_ACCEPT, tokens[i], 0, NULL));
+        world_run();
+        world_complete(world.pair.net, EV_NET_CONNECT, 0);
+        assert_int_equal(world_counters()->now, i + 1);
+    }
+    for (uint32_t i = 0; i < 20; i++) {
+        struct net_mem_op op;
+        uint64_t token;
+        assert_false(world_pending(world.net, EV_NET_ACCEPT, &op));
+        world_end(world.net, tokens[0], -ERR_CONNRESET);
+        bool first = accepts(0, &token);
+        assert_true(first != accepts(1, &token));
+        had[first ? 0 : 1]++;
+        tokens[0] = world_join_local().program;
+    }
+    assert_in_range(had[0], 5, 15);
+    assert_int_equal(world_counters()->most, 2);
+    world_close();
+}
+
 static void failed_accept_is_tried_again(void **state)
 {
     struct net_mem_op op;
@@ -343,6 +388,7 @@ int main(void)
         cmocka_unit_test(slow_program_is_not_silence),
         cmocka_unit_test(no_more_than_there_is_room_for),
         cmocka_unit_test(room_is_made_by_who_is_held_longest),
+        cmocka_unit_test(rules_share_what_room_there_is),
         cmocka_unit_test(failed_accept_is_tried_again),
     };
 

@@ -63,6 +63,53 @@ static void programs_break_ends_the_peer(void **state)
     world_close();
 }
 
+/* A connection to whose peer nothing can be sent any more, while a word of the peer's is on its way
+ * to the program and another one is in the ring. */
+static struct talk deaf_peer_speaks(void)
+{
+    struct talk talk = world_join_local();
+
+    world_say(world.pair.net, talk.peer, "almost ");
+    world_say(world.pair.net, talk.peer, "all");
+    world_say(world.net, talk.program, "in vain");
+    world_complete(world.pair.net, EV_NET_WRITE, -ERR_PIPE);
+    world_say(world.net, talk.program, "again");
+    assert_int_equal(net_mem_end(world.net, talk.program), NET_MEM_OPEN);
+    world_complete(world.net, EV_NET_WRITE, 7);
+    world_complete(world.net, EV_NET_WRITE, 3);
+    assert_heard(world.net, talk.program, "almost all");
+    return talk;
+}
+
+/* What it said before reaches the program, and then a reset, however the peer ends. */
+static void last_words_of_a_deaf_peer_are_heard(void **state)
+{
+    (void)state;
+    world_open(FORWARD_LOCAL, 4);
+    struct talk talk = deaf_peer_speaks();
+    world_say(world.pair.net, talk.peer, ", now");
+    world_complete(world.net, EV_NET_WRITE, 5);
+    assert_heard(world.net, talk.program, "almost all, now");
+    world_end(world.pair.net, talk.peer, -ERR_CONNRESET);
+    assert_ended(talk, NET_MEM_RESET);
+    talk = deaf_peer_speaks();
+    world_end(world.pair.net, talk.peer, 0);
+    assert_ended(talk, NET_MEM_RESET);
+    talk = deaf_peer_speaks(); /* it is not waited for longer than one that is held */
+    world_run_at(world.pair.now_ns + WORLD_HOLD_NS);
+    assert_ended(talk, NET_MEM_RESET);
+    talk = world_join_local(); /* it has ended before */
+    world_end(world.pair.net, talk.peer, 0);
+    world_say(world.net, talk.program, "in vain");
+    world_complete(world.pair.net, EV_NET_WRITE, -ERR_PIPE);
+    world_say(world.net, talk.program, "again");
+    assert_ended(talk, NET_MEM_RESET);
+    assert_int_equal(world_counters()->resets, 4);
+    assert_int_equal(world_counters()->held_out, 0);
+    assert_none_left();
+    world_close();
+}
+
 /* What it said is in the ring, and its peer takes nothing: so the end of one that was given up
  * lingers, until a reset ends that too. */
 static void reset_ends_who_lingers(void **state)
@@ -113,11 +160,11 @@ static void so_many_wait_on_the_backends_side(void **state)
     assert_int_equal(frontend_sockets(), 1 + FORWARD_ACCEPTS);
     for (uint32_t i = 0; i < 3; i++)
         assert_lives(world_join_remote());
-    assert_int_equal(frontend_sockets(), 1 + FORWARD_ACCEPTS + 3);
+    assert_int_equal(frontend_sockets(), 1 + 1 + 3); /* there is room for one more */
     world_complete(world.pair.net, EV_NET_ACCEPT, 0);
     assert_true(world_pending(world.net, EV_NET_CONNECT, &op));
     assert_memory_equal(&op.addr, &world.rules[0].target, sizeof(op.addr));
-    assert_int_equal(frontend_sockets(), 1 + FORWARD_ACCEPTS - 1 + 4); /* no more are asked for */
+    assert_int_equal(frontend_sockets(), 1 + 4); /* no more are asked for */
     assert_int_equal(world_counters()->accepted, 4);
     assert_int_equal(world_counters()->joined, 3);
     world_close();
@@ -321,12 +368,39 @@ static void stop_while_an_accept_completes(void **state)
     world_close();
 }
 
+/* The rule that cannot listen stops it all in the turn in which a target refuses: the refusal is on
+ * its way, and there is no socket to release any more. */
+static void stop_while_a_connect_fails(void **state)
+{
+    struct net_mem_op op;
+
+    (void)state;
+    world_create(both_kinds, WORLD_RULES, 8);
+    world.stops = true;
+    pair_start_front(&world.pair);
+    pair_start_back(&world.pair);
+    world_run();
+    world_complete(world.net, EV_NET_BIND, 0);
+    world_complete(world.net, EV_NET_LISTEN, 0);
+    uint64_t program = world_complete(world.net, EV_NET_ACCEPT, 0);
+    world_complete(world.pair.net, EV_NET_BIND, 0);
+    assert_true(world_pending(world.pair.net, EV_NET_LISTEN, &op));
+    assert_true(net_mem_complete(world.pair.net, EV_NET_LISTEN, op.token, -ERR_ADDRINUSE, NULL));
+    world_complete(world.pair.net, EV_NET_CONNECT, -ERR_CONNREFUSED);
+    world_settle();
+    assert_int_equal(net_mem_end(world.net, program), NET_MEM_CLOSED);
+    assert_true(forward_over(world.forward));
+    assert_int_equal(world_counters()->refused, 1);
+    world_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_target_is_a_reset),
         cmocka_unit_test(peers_break_resets_the_program),
         cmocka_unit_test(programs_break_ends_the_peer),
+        cmocka_unit_test(last_words_of_a_deaf_peer_are_heard),
         cmocka_unit_test(reset_ends_who_lingers),
         cmocka_unit_test(break_before_the_target_answers),
         cmocka_unit_test(so_many_wait_on_the_backends_side),
@@ -339,6 +413,7 @@ int main(void)
         cmocka_unit_test(stop_with_resets_waits_for_nobody),
         cmocka_unit_test(stop_before_it_listens),
         cmocka_unit_test(stop_while_an_accept_completes),
+        cmocka_unit_test(stop_while_a_connect_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

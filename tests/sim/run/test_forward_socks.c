@@ -224,6 +224,40 @@ static void who_speaks_something_else_is_reset(void **state)
     world_close();
 }
 
+/* Who says nothing, or not all of it, or a word every now and then, or does not hear what it is
+ * told: it ends, and who said what it wants in time does not. */
+static void who_takes_too_long_is_ended(void **state)
+{
+    uint64_t silent, slow, deaf, heard;
+
+    (void)state;
+    world_open(FORWARD_SOCKS, 5);
+    uint64_t prompt = greeted(&heard);
+    say(prompt, BYTES(TO_ADDRESS));
+    silent = world_complete(world.net, EV_NET_ACCEPT, 0);
+    slow = greeted(&heard);
+    deaf = world_complete(world.net, EV_NET_ACCEPT, 0);
+    say(deaf, BYTES(GREETING));
+    assert_int_equal(world.due_ns, WORLD_TALK_NS);
+    for (uint32_t i = 0; i < sizeof(TO_ADDRESS) - 2; i++) {
+        world_run_at(1 + i * (WORLD_TALK_NS / 10));
+        say(slow, &TO_ADDRESS[i], 1);
+    }
+    assert_int_equal(world_counters()->now, 4);
+    world_run_at(WORLD_TALK_NS);
+    world_run(); /* what it closed is closed */
+    assert_int_equal(net_mem_end(world.net, silent), NET_MEM_CLOSED);
+    assert_int_equal(net_mem_end(world.net, slow), NET_MEM_CLOSED);
+    assert_int_equal(net_mem_end(world.net, deaf), NET_MEM_CLOSED);
+    assert_int_equal(world_counters()->refused, 3);
+    struct talk talk = {prompt, world_complete(world.pair.net, EV_NET_CONNECT, 0)};
+    heard = 2;
+    hears(prompt, &heard, BYTES(ANSWER("\0")));
+    world_run_at(100 * WORLD_TALK_NS);
+    assert_lives(talk);
+    world_close();
+}
+
 /* One waits for its target, one for a name, one for its answer to go out. */
 static void talks_of_all_kinds(uint64_t programs[3])
 {
@@ -294,6 +328,7 @@ int main(void)
         cmocka_unit_test(name_is_asked_for),
         cmocka_unit_test(name_comes_too_late),
         cmocka_unit_test(who_speaks_something_else_is_reset),
+        cmocka_unit_test(who_takes_too_long_is_ended),
         cmocka_unit_test(device_goes_in_the_talk),
         cmocka_unit_test(stop_in_the_talk),
     };

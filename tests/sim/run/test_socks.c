@@ -104,6 +104,26 @@ static void a_request_has_an_address_or_a_name(void **state)
     assert_int_equal(socks.port, 443);
 }
 
+/* As CONNECT, but for the verdict. */
+static void a_request_may_be_to_bind(void **state)
+{
+    struct socks socks;
+    struct call_addr addr;
+    uint32_t taken;
+
+    (void)state;
+    greet(&socks);
+    assert_int_equal(feed(&socks, "\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00", 10, &taken),
+                     SOCKS_BIND);
+    assert_int_equal(taken, 10);
+    call_addr4(&addr, (const uint8_t[4]){0}, 0);
+    assert_memory_equal(&socks.addr, &addr, sizeof(addr));
+    greet(&socks);
+    assert_int_equal(feed(&socks, "\x05\x02\x00\x03\x04here\x01\xbb", 11, &taken), SOCKS_BIND);
+    assert_string_equal(socks.name, "here");
+    assert_int_equal(socks.port, 443);
+}
+
 static void the_longest_name_fits(void **state)
 {
     struct socks socks;
@@ -124,7 +144,6 @@ static void what_it_does_not_do_is_answered(void **state)
         uint8_t request[10];
         uint8_t reply;
     } bad[] = {
-        {{5, 2, 0, 1, 127, 0, 0, 1, 0, 80}, 7},   /* BIND */
         {{5, 3, 0, 1, 127, 0, 0, 1, 0, 80}, 7},   /* UDP ASSOCIATE */
         {{5, 1, 0, 9, 0, 0, 0, 0, 0, 0}, 8},      /* no kind of address */
         {{5, 1, 0, 3, 0, 0, 80, 0, 0, 0}, 1},     /* an empty name */
@@ -175,6 +194,7 @@ int main(void)
         cmocka_unit_test(it_needs_a_method_without_authentication),
         cmocka_unit_test(another_protocol_is_not_answered),
         cmocka_unit_test(a_request_has_an_address_or_a_name),
+        cmocka_unit_test(a_request_may_be_to_bind),
         cmocka_unit_test(the_longest_name_fits),
         cmocka_unit_test(what_it_does_not_do_is_answered),
         cmocka_unit_test(answers_say_what_the_error_was),
