@@ -17,10 +17,20 @@ static uint32_t bucket_count(uint32_t max_sockets)
     return count;
 }
 
+/* The largest map of a socket; the index page comes alone. */
+static uint32_t refs_per_slot(const struct be_config *config)
+{
+    struct dialect_ring ring;
+
+    dialect_ring(config->dialect, config->order_max, &ring);
+    return ring.pages;
+}
+
 size_t be_size(const struct be_config *config)
 {
     return sizeof(struct be) + config->max_sockets * sizeof(struct be_sock) +
-           bucket_count(config->max_sockets) * sizeof(uint32_t);
+           bucket_count(config->max_sockets) * sizeof(uint32_t) +
+           (size_t)config->max_sockets * refs_per_slot(config) * sizeof(uint32_t);
 }
 
 uint32_t be_slots(const struct be_config *config)
@@ -40,6 +50,8 @@ struct be *be_init(void *mem, const struct be_config *config)
     be->bucket_mask = bucket_count(config->max_sockets) - 1;
     be->buckets = (uint32_t *)(void *)&be->socks[config->max_sockets];
     memset(be->buckets, 0xff, (be->bucket_mask + 1) * sizeof(uint32_t)); /* BE_NONE */
+    be->refs = be->buckets + be->bucket_mask + 1;
+    be->refs_per_slot = refs_per_slot(config);
     be->free_head = BE_NONE;
     for (uint32_t slot = config->max_sockets; slot > 0; slot--) {
         be->socks[slot - 1].hash_next = be->free_head;
@@ -138,6 +150,11 @@ struct be_sock *be_sock_find(struct be *be, uint64_t id)
         if (be->socks[slot].id == id)
             return &be->socks[slot];
     return NULL;
+}
+
+uint32_t *be_sock_refs(struct be *be, const struct be_sock *sock)
+{
+    return be->refs + (size_t)be_slot(be, sock) * be->refs_per_slot;
 }
 
 struct be_sock *be_sock_new(struct be *be, uint64_t id)

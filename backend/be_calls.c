@@ -7,6 +7,7 @@
 #include "backend/be_private.h"
 
 #define LATER 1 /* a verdict beside 0 and -ERR_* */
+#define BACKLOG_MAX 65535u
 
 static struct be_request request_of(const struct call *call)
 {
@@ -35,6 +36,16 @@ static struct be_sock *new_sock(struct be *be, uint64_t id, int32_t *ret)
     return sock;
 }
 
+/* The slot of a socket to connect or bind: made before, or new, for a SOCKET need not be sent
+ * (Linux's backend remembers nothing of one). NULL with *ret set. */
+static struct be_sock *active_sock(struct be *be, uint64_t id, int32_t *ret)
+{
+    struct be_sock *sock = be_sock_find(be, id);
+    bool made = sock && sock->state == BE_SOCK_MADE;
+
+    return made ? sock : new_sock(be, id, ret);
+}
+
 static struct be_sock *listener_of(struct be *be, uint64_t id)
 {
     struct be_sock *sock = be_sock_find(be, id);
@@ -45,7 +56,7 @@ static struct be_sock *listener_of(struct be *be, uint64_t id)
 static int32_t handle_CONNECT(struct be *be, const struct call *call, struct step_out *out)
 {
     int32_t ret = address_verdict(be, call);
-    struct be_sock *sock = ret < 0 ? NULL : new_sock(be, call->sockid, &ret);
+    struct be_sock *sock = ret < 0 ? NULL : active_sock(be, call->sockid, &ret);
 
     if (!sock)
         return ret;
@@ -59,7 +70,7 @@ static int32_t handle_CONNECT(struct be *be, const struct call *call, struct ste
 static int32_t handle_BIND(struct be *be, const struct call *call, struct step_out *out)
 {
     int32_t ret = address_verdict(be, call);
-    struct be_sock *sock = ret < 0 ? NULL : new_sock(be, call->sockid, &ret);
+    struct be_sock *sock = ret < 0 ? NULL : active_sock(be, call->sockid, &ret);
 
     if (!sock)
         return ret;
@@ -67,6 +78,15 @@ static int32_t handle_BIND(struct be *be, const struct call *call, struct step_o
     be_sock_set(be, sock, BE_SOCK_BINDING, out);
     step_act(out, ACT_NET_BIND, be_sock_token(be, sock))->net.addr = call->addr;
     return LATER;
+}
+
+static uint32_t backlog_of(const struct be *be, const struct call *call)
+{
+    uint32_t preset = be->config.dialect->backlog; /* 0: the wire has a field */
+
+    if (preset == 0)
+        return call->backlog < BACKLOG_MAX ? call->backlog : BACKLOG_MAX;
+    return be->config.backlog > 0 ? be->config.backlog : preset;
 }
 
 static int32_t handle_LISTEN(struct be *be, const struct call *call, struct step_out *out)
@@ -81,8 +101,7 @@ static int32_t handle_LISTEN(struct be *be, const struct call *call, struct step
         return -ERR_INVAL;
     sock->call = request_of(call);
     be_sock_set(be, sock, BE_SOCK_STARTING, out);
-    step_act(out, ACT_NET_LISTEN, be_sock_token(be, sock))->net.backlog =
-        be->config.backlog > 0 ? be->config.backlog : be->config.dialect->backlog;
+    step_act(out, ACT_NET_LISTEN, be_sock_token(be, sock))->net.backlog = backlog_of(be, call);
     return LATER;
 }
 
@@ -130,10 +149,25 @@ static int32_t handle_RELEASE(struct be *be, const struct call *call, struct ste
     struct be_sock *sock = be_sock_find(be, call->sockid);
 
     if (!sock || sock->release.pending)
-        return -ERR_INVAL;
+        return sock ? -ERR_INVAL : be->config.dialect->stranger;
     sock->release = request_of(call);
     be_sock_close(be, sock, -ERR_CONNABORTED, out);
     return LATER;
+}
+
+/* Nothing of the host's is taken: the address, which says what is to be opened, comes later. */
+static int32_t handle_SOCKET(struct be *be, const struct call *call, struct step_out *out)
+{
+    int32_t ret = 0;
+    bool stream = call->type == CALL_SOCK_STREAM && call->protocol == 0;
+    bool inet = call->family == CALL_AF_INET || call->family == CALL_AF_INET6;
+    struct be_sock *sock = stream && inet ? new_sock(be, call->sockid, &ret) : NULL;
+
+    if (!sock)
+        return ret < 0 ? ret : -ERR_NOTSUP;
+    sock->made = true;
+    be_sock_set(be, sock, BE_SOCK_MADE, out);
+    return 0;
 }
 
 void be_call(struct be *be, const struct call *call, struct step_out *out)

@@ -49,11 +49,16 @@ static void read_node(struct be *be, enum dialect_key key, struct step_out *out)
 
 static void publish(struct be *be, enum xenbus_state state, struct step_out *out)
 {
+    const struct dialect_node *node = be->config.dialect->back_nodes;
     uint32_t count = 0;
 
     if (state == XENBUS_INITWAIT) {
         be->nodes[count].key = DIALECT_KEY_MAX_ORDER;
         xenbus_print(be->nodes[count++].value, be->config.order_max);
+        for (uint32_t i = 0; i < 2 && node[i].value; i++) {
+            be->nodes[count].key = node[i].key;
+            strcpy(be->nodes[count++].value, node[i].value);
+        }
     }
     be->nodes[count].key = DIALECT_KEY_STATE;
     xenbus_print(be->nodes[count++].value, state);
@@ -91,13 +96,19 @@ static void front_refused(struct be *be, enum fault_reason reason, uint32_t inde
     be_device_broken(be, out);
 }
 
+bool be_order_fits(const struct be *be, uint32_t order)
+{
+    return order >= be->config.dialect->order_min && order <= be->config.order_max;
+}
+
 static void attach(struct be *be, struct step_out *out)
 {
-    if (be->order < be->config.dialect->order_min || be->order > be->config.order_max) {
+    bool told = be->config.dialect->keys[DIALECT_KEY_ORDER];
+
+    if (told && !be_order_fits(be, be->order)) {
         front_refused(be, FAULT_ORDER, be->config.order_max, be->order, out);
         return;
     }
-    dialect_ring(be->config.dialect, be->order, &be->layout);
     phase_set(be, BE_ATTACHING, out);
     step_act(out, ACT_MAP, be_token(be))->map =
         (struct act_map){be->config.front, 1, &be->ring_ref};
@@ -129,14 +140,28 @@ static void doubt(struct be *be, enum dialect_key key, struct step_out *out)
     watched(be, out);
 }
 
-/* One of the front's three nodes. An absent order means the dialect's default. */
+/* The front's version: the only one we name. False: refused. */
+static bool version_node(struct be *be, const struct ev *ev, struct step_out *out)
+{
+    const struct dialect_node *node = be->config.dialect->front_nodes;
+
+    if (strcmp(ev->store.value, node->value) == 0)
+        return true;
+    front_refused(be, FAULT_VERSION, ev->store.key, 0, out);
+    return false;
+}
+
+/* One of the front's nodes. An absent order means the dialect's default. */
 static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
 {
     bool absent = ev->ret == -ERR_NOENT && ev->store.key == DIALECT_KEY_ORDER;
+    bool version = ev->store.key == DIALECT_KEY_VERSION && ev->ret >= 0;
     int64_t value = ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, UINT32_MAX);
 
     be->reads--;
     if (be->phase != BE_READING)
+        return;
+    if (version && !version_node(be, ev, out))
         return;
     if (absent)
         value = be->config.dialect->order_default;
@@ -152,7 +177,7 @@ static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
         be->ring_ref = (uint32_t)value;
     else if (ev->store.key == DIALECT_KEY_PORT)
         be->front_port = (uint32_t)value;
-    else
+    else if (ev->store.key == DIALECT_KEY_ORDER)
         be->order = (uint32_t)value;
     if (be->reads == 0 && !be->doubting)
         attach(be, out);
@@ -203,6 +228,21 @@ static void offer_again(struct be *be, struct step_out *out)
         watched(be, out); /* `nodes` may be on their way still */
 }
 
+static void read_front(struct be *be, struct step_out *out)
+{
+    static const enum dialect_key keys[] = {DIALECT_KEY_RING_REF, DIALECT_KEY_PORT,
+                                            DIALECT_KEY_ORDER, DIALECT_KEY_VERSION};
+
+    phase_set(be, BE_READING, out);
+    be->reads = 0;
+    for (uint32_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (!be->config.dialect->keys[keys[i]])
+            continue;
+        read_node(be, keys[i], out);
+        be->reads++;
+    }
+}
+
 /* What the front's state means to us in each phase. */
 static void other_changed(struct be *be, struct step_out *out)
 {
@@ -212,11 +252,7 @@ static void other_changed(struct be *be, struct step_out *out)
     switch (be->phase) {
     case BE_WAITING:
         if (up) {
-            phase_set(be, BE_READING, out);
-            be->reads = 3;
-            read_node(be, DIALECT_KEY_RING_REF, out);
-            read_node(be, DIALECT_KEY_PORT, out);
-            read_node(be, DIALECT_KEY_ORDER, out);
+            read_front(be, out);
         } else if (other == XENBUS_CLOSING || other == XENBUS_CLOSED) {
             closing(be, out);
         } else if (other == XENBUS_INITIALISING && be->looked) {

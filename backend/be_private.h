@@ -23,7 +23,9 @@ struct be_request {
 
 enum be_sock_state {
     BE_SOCK_FREE,
-    BE_SOCK_MAPPING, /* CONNECT, ACCEPT: map and port bind under way */
+    BE_SOCK_MADE,     /* by a SOCKET: a CONNECT or a BIND may come */
+    BE_SOCK_INDEXING, /* CONNECT, ACCEPT: map of the index page and port bind under way */
+    BE_SOCK_MAPPING,  /* map under way, and port bind if not before */
     BE_SOCK_CONNECTING,
     BE_SOCK_ACCEPTING, /* waits for a connection */
     BE_SOCK_OPEN,
@@ -39,23 +41,24 @@ enum be_sock_state {
 struct be_sock {
     enum be_sock_state state;
     uint32_t generation;
-    uint64_t id;           /* the guest's, any 64 bits */
-    uint32_t hash_next;    /* chain of its bucket, or of free slots */
-    uint32_t parent;       /* ACCEPT: the listener's slot */
-    uint32_t children;     /* listener: accepts and polls not answered yet */
-    uint64_t vain;         /* listener: the rotation when it was last polled in vain; 0: news */
-    uint8_t ops;           /* of map, port bind, and their undoing */
-    bool mapped, ported;   /* what there is to undo */
-    bool closing;          /* to be closed as soon as nothing forbids it */
-    bool reading, writing; /* net operations in flight */
+    uint64_t id;        /* the guest's, any 64 bits */
+    uint32_t hash_next; /* chain of its bucket, or of free slots */
+    uint32_t parent;    /* ACCEPT: the listener's slot */
+    uint32_t children;  /* listener: accepts and polls not answered yet */
+    uint64_t vain;      /* listener: the rotation when it was last polled in vain; 0: news */
+    uint8_t ops;        /* of maps, port bind, and their undoing */
+    uint8_t order;      /* of its data ring */
+    bool made;          /* by a SOCKET: it outlives a call that fails */
+    bool indexed, mapped, ported; /* what there is to undo */
+    bool closing;                 /* to be closed as soon as nothing forbids it */
+    bool reading, writing;        /* net operations in flight */
     bool in_ended, out_ended, broken;
     int32_t result;      /* of the call, replied after unwinding */
     int32_t write_error; /* what ended `out` */
     uint32_t port;
     struct be_request call, release;
     struct call_addr addr;
-    struct bytering in, out;
-    uint32_t refs[CALL_REFS_MAX];
+    struct bytering in, out; /* before they are set up, `in.area` is the index page */
 };
 
 /* A POLL that waits; its token uses the slots behind the sockets'. */
@@ -81,7 +84,6 @@ enum be_phase {
 
 struct be {
     struct be_config config;
-    struct dialect_ring layout;
     struct be_counters counters;
 
     enum be_phase phase;
@@ -97,8 +99,9 @@ struct be {
     uint8_t ops;          /* of the phase */
     uint8_t reads;        /* of BE_READING */
     bool ring_mapped, ring_ported;
-    struct step_node nodes[2];
-    uint32_t ring_ref, ring_port, front_port, order;
+    struct step_node nodes[4];
+    uint32_t ring_ref, ring_port, front_port;
+    uint32_t order; /* of every data ring, where the front tells it for all at once */
     struct cmdring_back ring;
     bool reply_notify; /* replies were written in this step */
 
@@ -113,6 +116,8 @@ struct be {
     bool sweeping;
     uint32_t bucket_mask;
     uint32_t *buckets;
+    uint32_t *refs; /* for each slot those of its map, until that completes */
+    uint32_t refs_per_slot;
     struct be_poll polls[CMDRING_SIZE_MAX];
     struct be_sock socks[];
 };
@@ -123,6 +128,7 @@ uint64_t be_sock_token(const struct be *be, const struct be_sock *sock);
 uint64_t be_poll_token(const struct be *be, const struct be_poll *poll);
 uint32_t be_slot(const struct be *be, const struct be_sock *sock);
 struct be_sock *be_sock_find(struct be *be, uint64_t id);
+uint32_t *be_sock_refs(struct be *be, const struct be_sock *sock);
 struct be_sock *be_sock_new(struct be *be, uint64_t id);
 void be_sock_free(struct be *be, struct be_sock *sock);
 void be_fault(struct be *be, enum fault_reason reason, uint32_t index, uint32_t value,
@@ -133,6 +139,7 @@ void be_device_step(struct be *be, const struct ev *ev, struct step_out *out);
 void be_device_broken(struct be *be, struct step_out *out);
 void be_device_patience(struct be *be, struct step_out *out);
 void be_device_on(struct be *be, struct step_out *out);
+bool be_order_fits(const struct be *be, uint32_t order);
 
 /* be_ring.c */
 void be_ring_port(struct be *be, struct step_out *out);

@@ -1,12 +1,15 @@
 /*
  * Opening, closing and unwinding of a backend socket.
  *
+ *   SOCKET   MADE, reply 0
  *   CONNECT  MAPPING -> CONNECTING -> OPEN, reply 0
  *   ACCEPT   MAPPING -> ACCEPTING -> OPEN, reply 0
+ *            where the indexes have a page of their own, INDEXING -> MAPPING
  *   BIND     BINDING -> BOUND; LISTEN: STARTING -> LISTENING
  *   close    CLOSING (net close) -> UNWINDING (port close, unmap) -> replies -> free
  *
- * A failure at any step takes the same way out from where it stands, and only then is replied. A
+ * A failure at any step takes the same way out from where it stands, and only then is replied; a
+ * socket made by a SOCKET is MADE again then, and stays until it is released. A
  * listener is closed after the accepts and polls that wait on it have been answered.
  * Source: architecture 3 (sketch of CONNECT), protocol.md 7 (7).
  */
@@ -14,6 +17,8 @@
 
 static const char *const state_names[BE_SOCK_STATES] = {
     [BE_SOCK_FREE] = "free",
+    [BE_SOCK_MADE] = "made",
+    [BE_SOCK_INDEXING] = "indexing",
     [BE_SOCK_MAPPING] = "mapping",
     [BE_SOCK_CONNECTING] = "connecting",
     [BE_SOCK_ACCEPTING] = "accepting",
@@ -30,7 +35,10 @@ static const char *const state_names[BE_SOCK_STATES] = {
 #define END (TO(BE_SOCK_CLOSING) | TO(BE_SOCK_UNWINDING))
 
 static const uint32_t state_next[BE_SOCK_STATES] = {
-    [BE_SOCK_FREE] = TO(BE_SOCK_MAPPING) | TO(BE_SOCK_BINDING),
+    [BE_SOCK_FREE] =
+        TO(BE_SOCK_MADE) | TO(BE_SOCK_INDEXING) | TO(BE_SOCK_MAPPING) | TO(BE_SOCK_BINDING),
+    [BE_SOCK_MADE] = TO(BE_SOCK_INDEXING) | TO(BE_SOCK_MAPPING) | TO(BE_SOCK_BINDING) | END,
+    [BE_SOCK_INDEXING] = TO(BE_SOCK_MAPPING) | TO(BE_SOCK_UNWINDING),
     [BE_SOCK_MAPPING] = TO(BE_SOCK_CONNECTING) | TO(BE_SOCK_ACCEPTING) | TO(BE_SOCK_UNWINDING),
     [BE_SOCK_CONNECTING] = TO(BE_SOCK_OPEN) | END,
     [BE_SOCK_ACCEPTING] = TO(BE_SOCK_OPEN) | END,
@@ -40,7 +48,7 @@ static const uint32_t state_next[BE_SOCK_STATES] = {
     [BE_SOCK_STARTING] = TO(BE_SOCK_BOUND) | TO(BE_SOCK_LISTENING) | TO(BE_SOCK_CLOSING),
     [BE_SOCK_LISTENING] = TO(BE_SOCK_CLOSING),
     [BE_SOCK_CLOSING] = TO(BE_SOCK_UNWINDING),
-    [BE_SOCK_UNWINDING] = TO(BE_SOCK_FREE),
+    [BE_SOCK_UNWINDING] = TO(BE_SOCK_FREE) | TO(BE_SOCK_MADE),
 };
 
 void be_sock_set(struct be *be, struct be_sock *sock, enum be_sock_state to, struct step_out *out)
@@ -54,11 +62,15 @@ void be_sock_set(struct be *be, struct be_sock *sock, enum be_sock_state to, str
 void be_sock_map(struct be *be, struct be_sock *sock, const struct call *call, struct step_out *out)
 {
     uint64_t token = be_sock_token(be, sock);
+    uint32_t *refs = be_sock_refs(be, sock);
+    uint32_t count = be->config.dialect->index.pages;
 
-    be_sock_set(be, sock, BE_SOCK_MAPPING, out);
-    memcpy(sock->refs, call->refs, sizeof(sock->refs));
-    step_act(out, ACT_MAP, token)->map =
-        (struct act_map){be->config.front, be->layout.pages, sock->refs};
+    sock->order = (uint8_t)be->order;
+    be_sock_set(be, sock, count > 0 ? BE_SOCK_INDEXING : BE_SOCK_MAPPING, out);
+    if (count == 0)
+        count = 1u << sock->order;
+    memcpy(refs, call->refs, count * sizeof(refs[0]));
+    step_act(out, ACT_MAP, token)->map = (struct act_map){be->config.front, count, refs};
     step_act(out, ACT_PORT_BIND, token)->port = (struct act_port){be->config.front, call->evtchn};
     sock->ops = 2;
 }
@@ -83,6 +95,12 @@ static void finish(struct be *be, struct be_sock *sock, struct step_out *out)
 
     if (sock->call.pending)
         be_reply(be, &sock->call, sock->result);
+    if (sock->made && !sock->release.pending && be->phase == BE_CONNECTED) {
+        be_sock_set(be, sock, BE_SOCK_MADE, out);
+        sock->generation = (sock->generation + 1) & STEP_GENERATION_MASK; /* of its old port */
+        sock->result = 0;
+        return;
+    }
     if (sock->release.pending)
         be_reply(be, &sock->release, 0);
     be_sock_set(be, sock, BE_SOCK_FREE, out);
@@ -98,8 +116,10 @@ static void unwind(struct be *be, struct be_sock *sock, struct step_out *out)
         step_act(out, ACT_PORT_CLOSE, be_sock_token(be, sock))->port.port = sock->port;
     if (sock->mapped)
         step_act(out, ACT_UNMAP, be_sock_token(be, sock));
-    sock->ops = (uint8_t)((sock->ported ? 1 : 0) + (sock->mapped ? 1 : 0));
-    sock->ported = sock->mapped = false;
+    if (sock->indexed)
+        step_act(out, ACT_UNMAP, be_sock_token(be, sock));
+    sock->ops = (uint8_t)(sock->ported + sock->mapped + sock->indexed);
+    sock->ported = sock->mapped = sock->indexed = false;
     if (sock->ops == 0)
         finish(be, sock, out);
 }
@@ -112,8 +132,12 @@ void be_sock_close(struct be *be, struct be_sock *sock, int32_t result, struct s
     if (!sock->closing)
         sock->result = result;
     sock->closing = true;
-    if (sock->state == BE_SOCK_MAPPING)
+    if (sock->state == BE_SOCK_INDEXING || sock->state == BE_SOCK_MAPPING)
         return; /* its completions go on from here */
+    if (sock->state == BE_SOCK_MADE) {
+        unwind(be, sock, out);
+        return;
+    }
     if (sock->children > 0) {
         if (be->phase == BE_CONNECTED) { /* else a sweep over all is under way */
             be->sweeping = true;
@@ -125,12 +149,36 @@ void be_sock_close(struct be *be, struct be_sock *sock, int32_t result, struct s
     step_act(out, ACT_NET_CLOSE, be_sock_token(be, sock));
 }
 
+/* The index page is there: map what it names. It is the guest's, so each word is read once. */
+static void indexed(struct be *be, struct be_sock *sock, struct step_out *out)
+{
+    const struct dialect_index *index = &be->config.dialect->index;
+    uint32_t order = shared_load(&sock->in.area, index->order_at);
+    uint32_t *refs = be_sock_refs(be, sock);
+
+    if (!be_order_fits(be, order)) {
+        sock->result = -ERR_INVAL;
+        unwind(be, sock, out);
+        return;
+    }
+    sock->order = (uint8_t)order;
+    shared_copy(refs, &sock->in.area, index->refs_at, (uint32_t)sizeof(refs[0]) << order);
+    be_sock_set(be, sock, BE_SOCK_MAPPING, out);
+    step_act(out, ACT_MAP, be_sock_token(be, sock))->map =
+        (struct act_map){be->config.front, 1u << order, refs};
+    sock->ops = 1;
+}
+
 static void mapped(struct be *be, struct be_sock *sock, struct step_out *out)
 {
     uint64_t token = be_sock_token(be, sock);
 
     if (sock->result < 0 || sock->closing) {
         unwind(be, sock, out);
+        return;
+    }
+    if (sock->state == BE_SOCK_INDEXING) {
+        indexed(be, sock, out);
         return;
     }
     if (sock->parent == BE_NONE) {
@@ -143,16 +191,29 @@ static void mapped(struct be *be, struct be_sock *sock, struct step_out *out)
     }
 }
 
+/* The data is mapped, its indexes with it or before. */
+static void have_data(struct be *be, struct be_sock *sock, const struct shared_area *data)
+{
+    struct shared_area area = sock->indexed ? sock->in.area : *data;
+    struct dialect_ring ring;
+
+    dialect_ring(be->config.dialect, sock->order, &ring);
+    sock->mapped = true;
+    bytering_init(&sock->in, &area, data, &ring.in);
+    bytering_init(&sock->out, &area, data, &ring.out);
+}
+
 /* Completion of map, port bind, or of undoing them. */
 static void memory_step(struct be *be, struct be_sock *sock, const struct ev *ev,
                         struct step_out *out)
 {
     assert(sock->ops > 0);
     sock->ops--;
-    if (ev->kind == EV_MAP && ev->ret >= 0) {
-        sock->mapped = true;
-        bytering_init(&sock->in, &ev->share.area, &be->layout.in);
-        bytering_init(&sock->out, &ev->share.area, &be->layout.out);
+    if (ev->kind == EV_MAP && ev->ret >= 0 && sock->state == BE_SOCK_INDEXING) {
+        sock->indexed = true;
+        sock->in.area = ev->share.area;
+    } else if (ev->kind == EV_MAP && ev->ret >= 0) {
+        have_data(be, sock, &ev->share.area);
     } else if (ev->kind == EV_PORT_BIND && ev->ret >= 0) {
         sock->ported = true;
         sock->port = ev->port;
@@ -161,7 +222,7 @@ static void memory_step(struct be *be, struct be_sock *sock, const struct ev *ev
     }
     if (sock->ops > 0)
         return;
-    if (sock->state == BE_SOCK_MAPPING)
+    if (sock->state == BE_SOCK_INDEXING || sock->state == BE_SOCK_MAPPING)
         mapped(be, sock, out);
     else
         finish(be, sock, out);

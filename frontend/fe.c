@@ -5,6 +5,7 @@
 #include "frontend/fe_private.h"
 
 #define LINGER_DEFAULT_NS 60000000000u /* protocol.md 7 (28) */
+#define BACKLOG_DEFAULT 128u           /* POSIX's customary SOMAXCONN */
 
 /* A socket may cost each side 8 KiB of private memory; the executor's and the seams' share is below
  * 2 KiB, this is the core's. */
@@ -29,6 +30,8 @@ struct fe *fe_init(void *mem, const struct fe_config *config)
     fe->config = *config;
     if (fe->config.linger_ns == 0)
         fe->config.linger_ns = LINGER_DEFAULT_NS;
+    if (fe->config.backlog == 0)
+        fe->config.backlog = BACKLOG_DEFAULT;
     dialect_ring(config->dialect, config->order, &fe->layout);
     fe->releases = fe->controls = fe->connects = (struct fe_queue){FE_NONE, FE_NONE, 0, true};
     fe->listeners = fe->cold = fe->draining = fe->ending = fe->free =
@@ -80,6 +83,15 @@ void fe_look(const struct fe *fe, struct fe_look *look)
             look->first_id = id;
         }
     }
+}
+
+/* max_sockets is at most 65536, so 16 bits name the slot; the others are the generation's lowest.
+ */
+uint64_t fe_wire_id(const struct fe *fe, uint64_t id)
+{
+    if (fe->config.dialect->sockid_bytes == sizeof(id))
+        return id;
+    return (uint64_t)(step_generation(id) & 0xffffu) << 16 | step_slot(id);
 }
 
 uint32_t fe_port(const struct fe *fe, uint64_t id)

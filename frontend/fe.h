@@ -26,6 +26,7 @@ struct fe_config {
     uint32_t order;       /* of the data rings; the dialect's order_min..order_max */
     uint32_t max_sockets; /* slots, 1..65536; each poll and accept under way takes one too */
     uint64_t linger_ns;   /* how long a release waits for `out` to drain; 0: the default, 60 s */
+    uint32_t backlog;     /* of listeners, where the dialect says one; 0: the default, 128 */
 };
 
 /* Counts since fe_init. */
@@ -86,6 +87,10 @@ struct fe_look {
     uint32_t slots;
 };
 void fe_look(const struct fe *fe, struct fe_look *look);
+
+/* What a socket is called on the wire: its id, shortened where the wire has less room. It is no
+ * other live socket's. */
+uint64_t fe_wire_id(const struct fe *fe, uint64_t sock);
 
 /* The port of a socket with a data ring, 0 for any other id. */
 uint32_t fe_port(const struct fe *fe, uint64_t sock);

@@ -179,7 +179,7 @@ int64_t fe_unsent(struct fe *fe, uint64_t id)
 {
     struct fe_sock *sock = fe_sock_by_id(fe, id);
 
-    if (!sock)
+    if (!sock || sock->quiet)
         return -ERR_BADF;
     if (sock->state != FE_SOCK_OPEN || sock->broken)
         return -ERR_NOTCONN;

@@ -180,6 +180,7 @@ static void prepare(struct fe *fe, struct step_out *out)
 
 static void offer(struct fe *fe, struct step_out *out)
 {
+    const struct dialect_node *node = fe->config.dialect->front_nodes;
     uint32_t count = 2;
 
     phase_set(fe, FE_OFFERED, out);
@@ -190,6 +191,10 @@ static void offer(struct fe *fe, struct step_out *out)
     if (fe->nodes[2].key == DIALECT_KEY_ORDER) { /* only if the backend named a maximum */
         xenbus_print(fe->nodes[2].value, fe->config.order);
         count = 3;
+    }
+    for (uint32_t i = 0; i < 2 && node[i].value; i++) {
+        fe->nodes[count].key = node[i].key;
+        strcpy(fe->nodes[count++].value, node[i].value);
     }
     publish(fe, count, XENBUS_INITIALISED, out);
 }
@@ -205,27 +210,92 @@ static void read_state(struct fe *fe, struct step_out *out)
     read_node(fe, STEP_OTHER, DIALECT_KEY_STATE, out);
 }
 
-/* The backend's largest order, or none: then it is a draft 1 backend at the default order. A value
- * that could not be read is not none. */
+static void refuse(struct fe *fe, enum fault_reason reason, uint32_t index, uint32_t value,
+                   struct step_out *out) /* tidy: a fault's three members and its turn */
+{
+    fe_fault(fe, reason, index, value, out);
+    fe_device_close(fe, out);
+}
+
+/* A node of the backend's is not there, which is its fault only if it still says it is up: those of
+ * one that died have rightly gone. */
+static void doubt(struct fe *fe, enum dialect_key key, struct step_out *out)
+{
+    fe->doubting = true;
+    fe->doubted = key;
+    read_state(fe, out);
+}
+
+/* The backend's largest order, or none, which may say one, too. A value that could not be read is
+ * not none. */
 static void max_order_read(struct fe *fe, const struct ev *ev, struct step_out *out)
 {
-    uint32_t max = fe->config.dialect->order_default;
+    uint32_t silent = fe->config.dialect->order_silent;
     bool absent = ev->ret == -ERR_NOENT;
-    int64_t value = absent ? max : ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, UINT32_MAX);
+    int64_t value = absent ? silent : ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, UINT32_MAX);
+    bool told = !absent && fe->config.dialect->keys[DIALECT_KEY_ORDER];
 
-    fe->nodes[2].key = absent ? DIALECT_KEYS : DIALECT_KEY_ORDER;
-    if (xenbus_is_gone(ev->ret) && (!absent || fe->config.order != max)) {
-        fe->doubting = true; /* the nodes of a backend that died have rightly gone */
-        read_state(fe, out);
-    } else if (value < 0) {
-        fe_fault(fe, FAULT_STORE_VALUE, DIALECT_KEY_MAX_ORDER, 0, out);
-        fe_device_close(fe, out);
-    } else if (fe->config.order > value) {
-        fe_fault(fe, FAULT_ORDER, fe->config.order, (uint32_t)value, out);
-        fe_device_close(fe, out);
-    } else {
+    fe->nodes[2].key = told ? DIALECT_KEY_ORDER : DIALECT_KEYS;
+    if (xenbus_is_gone(ev->ret) && (!absent || fe->config.order != silent))
+        doubt(fe, DIALECT_KEY_MAX_ORDER, out);
+    else if (value < 0)
+        refuse(fe, FAULT_STORE_VALUE, DIALECT_KEY_MAX_ORDER, 0, out);
+    else if (fe->config.order > value)
+        refuse(fe, FAULT_ORDER, fe->config.order, (uint32_t)value, out);
+}
+
+/* The versions and the calls it knows. */
+static void list_read(struct fe *fe, const struct ev *ev, struct step_out *out)
+{
+    const struct dialect_node *node = fe->config.dialect->back_nodes;
+    bool listed = ev->store.key == DIALECT_KEY_VERSIONS;
+
+    node += node->key == ev->store.key ? 0 : 1;
+    if (xenbus_is_gone(ev->ret))
+        doubt(fe, ev->store.key, out);
+    else if (ev->ret < 0)
+        refuse(fe, FAULT_STORE_VALUE, ev->store.key, 0, out);
+    else if (!(listed ? xenbus_lists(ev->store.value, node->value)
+                      : strcmp(ev->store.value, node->value) == 0))
+        refuse(fe, FAULT_VERSION, ev->store.key, 0, out);
+}
+
+/* One of the nodes that say what the backend offers. */
+static void offer_read(struct fe *fe, const struct ev *ev, struct step_out *out)
+{
+    fe->reads--;
+    if (fe->phase != FE_READING || fe->doubting)
+        return;
+    if (ev->store.key == DIALECT_KEY_MAX_ORDER)
+        max_order_read(fe, ev, out);
+    else
+        list_read(fe, ev, out);
+    if (fe->reads == 0 && fe->phase == FE_READING && !fe->doubting)
         prepare(fe, out);
+}
+
+static void read_offer(struct fe *fe, struct step_out *out)
+{
+    const struct dialect_node *node = fe->config.dialect->back_nodes;
+
+    phase_set(fe, FE_READING, out);
+    fe->reads = 1;
+    read_node(fe, STEP_OTHER, DIALECT_KEY_MAX_ORDER, out);
+    for (uint32_t i = 0; i < 2 && node[i].value; i++) {
+        read_node(fe, STEP_OTHER, node[i].key, out);
+        fe->reads++;
     }
+}
+
+/* The backend is up, and yet a node of its offer is missing. */
+static void doubt_confirmed(struct fe *fe, struct step_out *out)
+{
+    uint32_t silent = fe->config.dialect->order_silent;
+
+    if (fe->doubted == DIALECT_KEY_MAX_ORDER && silent > 0)
+        refuse(fe, FAULT_ORDER, fe->config.order, silent, out);
+    else
+        refuse(fe, FAULT_STORE_VALUE, fe->doubted, 0, out);
 }
 
 /* What the backend's state means to us in each phase. */
@@ -235,10 +305,8 @@ static void other_changed(struct fe *fe, struct step_out *out)
 
     switch (fe->phase) {
     case FE_WAITING:
-        if (other == XENBUS_INITWAIT) {
-            phase_set(fe, FE_READING, out);
-            read_node(fe, STEP_OTHER, DIALECT_KEY_MAX_ORDER, out);
-        }
+        if (other == XENBUS_INITWAIT)
+            read_offer(fe, out);
         break;
     case FE_OFFERED:
         if (other == XENBUS_CONNECTED && under_way(fe) == 0) {
@@ -286,10 +354,8 @@ static void state_read(struct fe *fe, const struct ev *ev, struct step_out *out)
     }
     fe->other = (enum xenbus_state)state;
     other_changed(fe, out);
-    if (fe->doubting && !fe->reading_state && fe->phase == FE_READING) {
-        fe_fault(fe, FAULT_ORDER, fe->config.order, fe->config.dialect->order_default, out);
-        fe_device_close(fe, out);
-    }
+    if (fe->doubting && !fe->reading_state && fe->phase == FE_READING)
+        doubt_confirmed(fe, out);
 }
 
 static void backend_id_read(struct fe *fe, const struct ev *ev, struct step_out *out)
@@ -348,9 +414,9 @@ static void node_read(struct fe *fe, const struct ev *ev, struct step_out *out)
         own_state_read(fe, ev, out);
     else if (ev->store.key == DIALECT_KEY_STATE)
         state_read(fe, ev, out);
-    else if (ev->store.key == DIALECT_KEY_MAX_ORDER && fe->phase == FE_READING)
-        max_order_read(fe, ev, out);
-    else if (ev->store.key == DIALECT_KEY_BACKEND_ID && fe->phase == FE_FINDING)
+    else if (ev->store.key != DIALECT_KEY_BACKEND_ID)
+        offer_read(fe, ev, out);
+    else if (fe->phase == FE_FINDING)
         backend_id_read(fe, ev, out);
 }
 

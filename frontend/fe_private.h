@@ -54,6 +54,9 @@ struct fe_sock {
     bool cold;           /* listener: it was asked last in vain */
     uint8_t ops;         /* of share and port under way */
     bool shared, ported; /* what there is to undo */
+    bool making;         /* its call is to be preceded by a SOCKET, or is by one in the ring */
+    bool made;           /* the backend has the socket, whatever becomes of the call */
+    bool quiet;          /* the application does not know of its release */
     bool broken;         /* the backend wrote nonsense into its ring */
     bool arm_read, arm_write;
     int32_t error; /* of the preparation, or of a dead device */
@@ -100,13 +103,15 @@ struct fe {
     int32_t failed;           /* the error of one of them that failed, or 0, */
     enum ev_kind failed_kind; /* and which */
     bool reading_state, reread_state;
-    bool doubting; /* no maximum of the order: the backend has none, unless it died */
-    bool stopping; /* EV_STOP came */
+    uint8_t reads;            /* of FE_READING */
+    bool doubting;            /* a node is missing: the backend's fault, unless it died */
+    enum dialect_key doubted; /* which */
+    bool stopping;            /* EV_STOP came */
     bool gone_reported;
     uint64_t patience_ns; /* when closing waits no more for the backend; STEP_NEVER: not closing */
     bool ring_shared, ring_ported;
     enum xenbus_state other; /* the backend's state as last read */
-    struct step_node nodes[4];
+    struct step_node nodes[6];
     struct cmdring_front ring;
     uint32_t ring_ref, ring_port;
 

@@ -79,21 +79,28 @@ static uint32_t free_id(const struct fe *fe)
 
 static void describe(struct fe *fe, struct fe_sock *sock, struct call *call)
 {
-    *call = (struct call){.kind = sock->call, .sockid = fe_sock_id(fe, sock)};
+    *call = (struct call){.kind = sock->call, .sockid = fe_wire_id(fe, fe_sock_id(fe, sock))};
     if (sock->release == FE_RELEASE_QUEUED) {
         call->kind = CALL_RELEASE;
+        return;
+    }
+    if (sock->making) {
+        call->kind = CALL_SOCKET;
+        call->family = call_addr_family(&sock->addr);
+        call->type = CALL_SOCK_STREAM;
         return;
     }
     switch (sock->call) {
     case CALL_ACCEPT:
         call->new_sockid = call->sockid;
-        call->sockid = sock->parent;
+        call->sockid = fe_wire_id(fe, sock->parent);
         break;
-    case CALL_POLL: call->sockid = sock->parent; break;
+    case CALL_POLL: call->sockid = fe_wire_id(fe, sock->parent); break;
     case CALL_CONNECT:
     case CALL_BIND: call->addr = sock->addr; break;
-    case CALL_LISTEN:
+    case CALL_LISTEN: call->backlog = fe->config.backlog; break;
     case CALL_RELEASE:
+    case CALL_SOCKET:
     case CALL_KINDS: break;
     }
     if (sock->ported) {

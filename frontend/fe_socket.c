@@ -2,7 +2,9 @@
  * The life of a frontend socket, and the application's calls on it.
  *
  *   connect  PREPARING -> QUEUED -> PENDING -> OPEN
- *   accept   the same, with a listener as parent
+ *            where the dialect has a SOCKET, that goes QUEUED -> PENDING -> QUEUED before; so it
+ *            does for a bind, and then a call that fails leaves a socket to be released
+ *   accept   the same as connect, with a listener as parent, and never a SOCKET
  *   bind     QUEUED -> PENDING -> BOUND; listen: BOUND -> QUEUED -> PENDING -> LISTENING
  *   poll     QUEUED -> PENDING -> freed, or QUEUED again
  *   release  from any of them, see fe_release; at its end UNWINDING gives pages and port back
@@ -56,7 +58,7 @@ static void done(struct fe *fe, struct fe_sock *sock, enum call_kind call, int32
 
 static void free_slot(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
-    if (sock->release != FE_RELEASE_NONE)
+    if (sock->release != FE_RELEASE_NONE && !sock->quiet)
         done(fe, sock, CALL_RELEASE, 0, out);
     fe_sock_set(fe, sock, FE_SOCK_FREE, out);
     sock->generation = (sock->generation + 1) & STEP_GENERATION_MASK;
@@ -89,6 +91,8 @@ static struct fe_sock *new_slot(struct fe *fe, enum call_kind call)
     fe_dequeue(fe, sock);
     *sock = (struct fe_sock){.call = call,
                              .generation = sock->generation,
+                             .making = (call == CALL_CONNECT || call == CALL_BIND) &&
+                                       dialect_has(fe->config.dialect, CALL_SOCKET),
                              .parent = FE_NONE,
                              .parked = {FE_NONE, FE_NONE, 0, true}};
     fe->counters.sockets_now++;
@@ -98,9 +102,10 @@ static struct fe_sock *new_slot(struct fe *fe, enum call_kind call)
 static void prepare(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     uint64_t token = fe_sock_token(fe, sock);
+    uint32_t pages = fe->config.dialect->index.pages + fe->layout.pages;
 
     fe_sock_set(fe, sock, FE_SOCK_PREPARING, out);
-    step_act(out, ACT_SHARE, token)->share = (struct act_share){fe->backend, fe->layout.pages};
+    step_act(out, ACT_SHARE, token)->share = (struct act_share){fe->backend, pages};
     step_act(out, ACT_PORT_ALLOC, token)->port = (struct act_port){fe->backend, 0};
     sock->ops = 2;
 }
@@ -108,7 +113,8 @@ static void prepare(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 /* Into the queue its kind waits in; a parked call makes its listener take turns. */
 static void queue_call(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
-    struct fe_queue *queue = sock->call == CALL_CONNECT ? &fe->connects : &fe->controls;
+    bool connect = sock->call == CALL_CONNECT && !sock->making;
+    struct fe_queue *queue = connect ? &fe->connects : &fe->controls;
 
     fe_sock_set(fe, sock, FE_SOCK_QUEUED, out);
     if (sock->has_parent) {
@@ -145,6 +151,12 @@ static void fail_call(struct fe *fe, struct fe_sock *sock, int32_t ret, struct s
 {
     done(fe, sock, sock->call, ret, out);
     childless(fe, sock, out);
+    if (sock->made && sock->release == FE_RELEASE_NONE && fe->phase == FE_CONNECTED) {
+        fe_sock_set(fe, sock, FE_SOCK_ENDED, out);
+        sock->quiet = true;
+        fe_sock_release_now(fe, sock, out);
+        return;
+    }
     if (sock->release == FE_RELEASE_NONE || sock->release == FE_RELEASE_LOCAL)
         unwind(fe, sock, out);
     else
@@ -189,15 +201,34 @@ static void prepared(struct fe *fe, struct fe_sock *sock, struct step_out *out)
     fail_call(fe, sock, ret, out);
 }
 
+/* The pages are there. Where the indexes have a page of their own it comes first, and names the
+ * others, of which the backend learns nothing else. */
+static void shared(const struct fe *fe, struct fe_sock *sock, const struct ev *ev)
+{
+    const struct dialect_index *index = &fe->config.dialect->index;
+    const struct shared_area *area = &ev->share.area;
+    struct shared_area data = *area;
+
+    sock->shared = true;
+    if (index->pages > 0) {
+        data = shared_after(area, index->pages);
+        sock->refs[0] = ev->share.refs[0];
+        shared_store(area, index->order_at, fe->config.order);
+        shared_fill(area, index->refs_at, ev->share.refs + index->pages,
+                    fe->layout.pages * (uint32_t)sizeof(sock->refs[0]));
+    } else {
+        memcpy(sock->refs, ev->share.refs, fe->layout.pages * sizeof(sock->refs[0]));
+    }
+    bytering_init(&sock->in, area, &data, &fe->layout.in);
+    bytering_init(&sock->out, area, &data, &fe->layout.out);
+}
+
 void fe_sock_step(struct fe *fe, struct fe_sock *sock, const struct ev *ev, struct step_out *out)
 {
     assert(sock->ops > 0);
     sock->ops--;
     if (ev->kind == EV_SHARE && ev->ret >= 0) {
-        sock->shared = true;
-        memcpy(sock->refs, ev->share.refs, fe->layout.pages * sizeof(sock->refs[0]));
-        bytering_init(&sock->in, &ev->share.area, &fe->layout.in);
-        bytering_init(&sock->out, &ev->share.area, &fe->layout.out);
+        shared(fe, sock, ev);
     } else if (ev->kind == EV_PORT_ALLOC && ev->ret >= 0) {
         sock->ported = true;
         sock->port = ev->port;
@@ -223,6 +254,17 @@ static bool is_in_vain(struct fe *fe, const struct fe_sock *sock, int32_t ret)
     return ret < 0 && sock->call == CALL_POLL && listener->release == FE_RELEASE_NONE;
 }
 
+/* The backend answered the SOCKET before the call. */
+static void made(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
+{
+    sock->making = false;
+    sock->made = ret >= 0;
+    if (ret < 0 || sock->release != FE_RELEASE_NONE)
+        fail_call(fe, sock, ret < 0 ? ret : -ERR_CONNABORTED, out);
+    else
+        queue_call(fe, sock, out);
+}
+
 /* The backend answered the call in the ring. */
 void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
 {
@@ -232,6 +274,10 @@ void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct s
 
     if (sock->release == FE_RELEASE_LOCAL) { /* the backend released it before it answered */
         fail_call(fe, sock, ret < 0 ? ret : -ERR_CONNABORTED, out);
+        return;
+    }
+    if (sock->making) {
+        made(fe, sock, ret, out);
         return;
     }
     if (is_in_vain(fe, sock, ret)) {
@@ -280,13 +326,14 @@ void fe_sock_release_now(struct fe *fe, struct fe_sock *sock, struct step_out *o
     fe_enqueue(fe, &fe->releases, sock);
 }
 
-/* A release while the call has not reached the ring: nothing to tell the backend. */
+/* A release while the call has not reached the ring: nothing to tell the backend, unless it has the
+ * socket by an earlier call. */
 static void release_queued(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     unqueue(fe, sock);
-    if (sock->call == CALL_LISTEN) { /* its bind did */
-        done(fe, sock, CALL_LISTEN, -ERR_CONNABORTED, out);
-        fe_sock_set(fe, sock, FE_SOCK_BOUND, out);
+    if (sock->call == CALL_LISTEN || sock->made) {
+        done(fe, sock, sock->call, -ERR_CONNABORTED, out);
+        fe_sock_set(fe, sock, sock->call == CALL_LISTEN ? FE_SOCK_BOUND : FE_SOCK_ENDED, out);
         fe_sock_release_now(fe, sock, out);
         return;
     }

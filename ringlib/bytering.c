@@ -4,10 +4,10 @@
 #include "ringlib/err.h"
 
 void bytering_init(struct bytering *ring, const struct shared_area *area,
-                   const struct bytering_layout *at)
+                   const struct shared_area *data, const struct bytering_layout *at)
 {
     assert(at->size > 0 && (at->size & (at->size - 1)) == 0);
-    *ring = (struct bytering){.area = *area, .at = *at};
+    *ring = (struct bytering){.area = *area, .data = *data, .at = *at};
 }
 
 uint32_t bytering_spans(const struct bytering *ring, uint32_t bytes, struct shared_span spans[2])
@@ -46,7 +46,7 @@ void bytering_put(struct bytering *ring, const void *from, uint32_t bytes)
     const unsigned char *next = from;
 
     for (uint32_t i = 0; i < count; i++) {
-        shared_fill(&ring->area, spans[i].offset, next, spans[i].length);
+        shared_fill(&ring->data, spans[i].offset, next, spans[i].length);
         next += spans[i].length;
     }
     bytering_produced(ring, bytes);
@@ -77,7 +77,7 @@ void bytering_take(struct bytering *ring, void *to, uint32_t bytes)
     unsigned char *next = to;
 
     for (uint32_t i = 0; i < count; i++) {
-        shared_bulk_in(next, &ring->area, spans[i].offset, spans[i].length);
+        shared_bulk_in(next, &ring->data, spans[i].offset, spans[i].length);
         next += spans[i].length;
     }
     bytering_consumed(ring, bytes);

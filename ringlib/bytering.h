@@ -13,7 +13,8 @@
 
 #include "ringlib/shared.h"
 
-/* Where one direction lies in an area: all in bytes from its start. */
+/* Where one direction lies: the array in the area of the data, the words in that of the indexes,
+ * which may be the same; all in bytes from its start. */
 struct bytering_layout {
     uint32_t array;
     uint32_t size; /* a power of two */
@@ -23,21 +24,23 @@ struct bytering_layout {
 };
 
 struct bytering {
-    struct shared_area area;
+    struct shared_area area; /* of the indexes */
+    struct shared_area data;
     struct bytering_layout at;
     uint32_t index;   /* our own: prod of a producer, cons of a consumer */
     uint32_t claimed; /* the peer's, as loaded last: for reports of one that cannot be */
 };
 
-/* Set up one end at index 0 over an area that was zeroed when it was shared. */
+/* Set up one end at index 0 over areas that were zeroed when they were shared. */
 void bytering_init(struct bytering *ring, const struct shared_area *area,
-                   const struct bytering_layout *at);
+                   const struct shared_area *data, const struct bytering_layout *at);
 
 /* Producer: free bytes, 0..size; -1 if the peer's index is out of bounds. */
 int64_t bytering_room(struct bytering *ring);
 
-/* Either end: name `bytes` of the array from our index on, free ones for a producer, queued ones
- * for a consumer (at most what room or queued returned). Returns the number of spans, 0..2. */
+/* Either end: name, in the area of the data, `bytes` of the array from our index on, free ones for
+ * a producer, queued ones for a consumer (at most what room or queued returned). Returns the number
+ * of spans, 0..2. */
 uint32_t bytering_spans(const struct bytering *ring, uint32_t bytes, struct shared_span spans[2]);
 
 /* Producer: publish `bytes` that were written into the free spans. A notification is owed. */

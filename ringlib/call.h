@@ -17,7 +17,8 @@
     X(BIND)                                                                                        \
     X(LISTEN)                                                                                      \
     X(ACCEPT)                                                                                      \
-    X(POLL)
+    X(POLL)                                                                                        \
+    X(SOCKET)
 
 enum call_kind {
 #define X(name) CALL_##name,
@@ -33,6 +34,7 @@ enum {
     CALL_AF_INET6 = 10,
     CALL_ADDR4_LEN = 16,
     CALL_ADDR6_LEN = 28,
+    CALL_SOCK_STREAM = 1,
 };
 
 /* A socket address in wire form: family u16 little-endian @0, port u16 network order @2, then
@@ -52,7 +54,12 @@ struct call {
     struct call_addr addr; /* CONNECT, BIND */
     uint32_t flags;        /* CONNECT: raw file flags of the guest; ignored */
     uint32_t evtchn;       /* CONNECT, ACCEPT: the guest's port of the data ring */
-    uint32_t refs[CALL_REFS_MAX];
+    uint32_t backlog;      /* LISTEN */
+    uint32_t reuse;        /* RELEASE: 1 hints that pages and port will come again; ignored */
+    uint32_t family;       /* SOCKET: CALL_AF_*, CALL_SOCK_*, and the protocol, 0 */
+    uint32_t type;
+    uint32_t protocol;
+    uint32_t refs[CALL_REFS_MAX]; /* CONNECT, ACCEPT: of the data ring, or of its index page */
 };
 
 /* One response. */

@@ -3,11 +3,23 @@
 
 static const struct dialect *const registry[] = {
     &dialect_xensock1,
+    &dialect_pvcalls1,
 };
+
+_Static_assert(sizeof(registry) / sizeof(registry[0]) <= DIALECTS_MAX, "sets of them are small");
 
 const struct dialect *dialect_at(uint32_t i)
 {
     return i < sizeof(registry) / sizeof(registry[0]) ? registry[i] : NULL;
+}
+
+uint32_t dialect_place(const struct dialect *dialect)
+{
+    uint32_t place = 0;
+
+    while (dialect_at(place) != dialect)
+        place++;
+    return place;
 }
 
 const struct dialect *dialect_find(const char *name)
@@ -27,12 +39,12 @@ void dialect_ring(const struct dialect *dialect, uint32_t order, struct dialect_
 
 /* Copy one row between layouts; little-endian on both sides, so a prefix is the value. */
 static void row_copy(unsigned char *to, uint8_t to_bytes, const unsigned char *from,
-                     uint8_t from_bytes, uint8_t count)
+                     uint8_t from_bytes, const struct dialect_row *row)
 {
     uint8_t bytes = to_bytes < from_bytes ? to_bytes : from_bytes;
 
-    for (uint32_t i = 0; i < count; i++) {
-        memset(to, 0, to_bytes);
+    for (uint32_t i = 0; i < row->count; i++) {
+        memset(to, row->is_signed && (from[from_bytes - 1] & 0x80) ? 0xff : 0, to_bytes);
         memcpy(to, from, bytes);
         to += to_bytes;
         from += from_bytes;
@@ -44,8 +56,7 @@ static void rows_pack(const struct dialect_row *rows, uint32_t count, const void
 {
     for (uint32_t i = 0; i < count; i++)
         row_copy((unsigned char *)slot + rows[i].wire_at, rows[i].wire_bytes,
-                 (const unsigned char *)members + rows[i].call_at, rows[i].call_bytes,
-                 rows[i].count);
+                 (const unsigned char *)members + rows[i].call_at, rows[i].call_bytes, &rows[i]);
 }
 
 static void rows_unpack(const struct dialect_row *rows, uint32_t count, const void *slot,
@@ -53,7 +64,7 @@ static void rows_unpack(const struct dialect_row *rows, uint32_t count, const vo
 {
     for (uint32_t i = 0; i < count; i++)
         row_copy((unsigned char *)members + rows[i].call_at, rows[i].call_bytes,
-                 (const unsigned char *)slot + rows[i].wire_at, rows[i].wire_bytes, rows[i].count);
+                 (const unsigned char *)slot + rows[i].wire_at, rows[i].wire_bytes, &rows[i]);
 }
 
 void dialect_pack_call(const struct dialect *dialect, const struct call *call, void *slot)

@@ -16,8 +16,9 @@
 #include <stddef.h>
 
 enum {
-    DIALECT_SLOT_MAX = 320, /* largest slot of any dialect, bytes */
-    DIALECT_PAGES_MAX = 64, /* most pages of a data ring */
+    DIALECT_SLOT_MAX = 320,  /* largest slot of any dialect, bytes */
+    DIALECTS_MAX = 8,        /* more than there are */
+    DIALECT_PAGES_MAX = 512, /* most pages of a data ring, beside one of indexes */
 };
 
 /* Store nodes a core names; the table below gives their spelling, NULL where a dialect has none. */
@@ -28,6 +29,9 @@ enum dialect_key {
     DIALECT_KEY_PORT,       /* front: event channel of the command ring */
     DIALECT_KEY_ORDER,      /* front: order of the data rings */
     DIALECT_KEY_MAX_ORDER,  /* back: largest order it accepts */
+    DIALECT_KEY_VERSIONS,   /* back: the versions of the protocol it speaks */
+    DIALECT_KEY_FUNCTIONS,  /* back: which calls it knows */
+    DIALECT_KEY_VERSION,    /* front: the version it chose */
     DIALECT_KEYS
 };
 
@@ -40,6 +44,7 @@ struct dialect_row {
     uint16_t call_at;
     uint8_t call_bytes;
     uint8_t count;
+    bool is_signed; /* wider on the side of the call, it keeps its sign */
 };
 
 /* The rows of one command's arguments, beside the common ones. */
@@ -50,9 +55,24 @@ struct dialect_call {
     uint32_t row_count;
 };
 
+/* A node that one side publishes with a constant, which the other has to find there; of versions,
+ * in a comma-separated list. */
+struct dialect_node {
+    enum dialect_key key;
+    const char *value;
+};
+
+/* Data rings whose indexes lie in a page of their own, the one a request names: it names the pages
+ * of the data. `pages` is 1, or 0 where requests name those themselves. Bytes from its start. */
+struct dialect_index {
+    uint32_t pages;
+    uint32_t order_at; /* u32 */
+    uint32_t refs_at;  /* u32 a page of data */
+};
+
 /* A data ring of one order. */
 struct dialect_ring {
-    uint32_t pages;
+    uint32_t pages;             /* of data, or of data and indexes */
     struct bytering_layout in;  /* backend produces */
     struct bytering_layout out; /* frontend produces */
 };
@@ -62,9 +82,14 @@ struct dialect {
     const char *device;      /* device type in xenstore paths */
     uint32_t request_bytes;  /* also the stride of a slot */
     uint32_t response_bytes; /* of the 64-bit ABI, tail padding included */
+    uint32_t sockid_bytes;   /* of a socket's id: 8, or 4 */
     uint32_t order_min, order_default, order_max;
-    uint32_t backlog;                  /* of LISTEN, where the wire has no field for it */
-    const struct dialect_row *request; /* rows common to every request */
+    uint32_t order_silent; /* of a backend that names no maximum; 0: it has to name one */
+    uint32_t backlog;      /* of LISTEN, where the wire has no field for it; 0: it has one */
+    int32_t stranger;      /* what the RELEASE of an unknown id is answered */
+    struct dialect_index index;
+    struct dialect_node back_nodes[2], front_nodes[2]; /* a value of NULL ends them early */
+    const struct dialect_row *request;                 /* rows common to every request */
     uint32_t request_rows;
     const struct dialect_row *response;
     uint32_t response_rows;
@@ -73,11 +98,20 @@ struct dialect {
     void (*ring)(uint32_t order, struct dialect_ring *ring);
 };
 
+/* Whether a dialect has a call. */
+static inline bool dialect_has(const struct dialect *dialect, enum call_kind kind)
+{
+    return kind < CALL_KINDS && dialect->calls[kind].exists;
+}
+
 /* All dialects, by name; NULL if there is none of that name. */
 const struct dialect *dialect_find(const char *name);
 
 /* The i-th dialect of the registry, NULL behind the last. */
 const struct dialect *dialect_at(uint32_t i);
+
+/* Its place in the registry. */
+uint32_t dialect_place(const struct dialect *dialect);
 
 /* The layout of a data ring of `order`, which lies in order_min..order_max. */
 void dialect_ring(const struct dialect *dialect, uint32_t order, struct dialect_ring *ring);
@@ -98,5 +132,6 @@ void dialect_unpack_reply(const struct dialect *dialect, const void *slot,
                           struct call_reply *reply);
 
 extern const struct dialect dialect_xensock1;
+extern const struct dialect dialect_pvcalls1;
 
 #endif

@@ -8,9 +8,10 @@
  * Source: the draft as quoted in its review, sections "Commands Ring" and "Data Ring";
  * protocol.md 1.2, 1.4; the layout as a function of the order, protocol.md 7 (23).
  */
-#include "ringlib/dialect.h"
+#include "ringlib/dialect_rows.h"
 
 #include "ringlib/cmdring.h"
+#include "ringlib/err.h"
 
 struct xen_xensock_connect {
     uint8_t addr[28];
@@ -50,8 +51,7 @@ struct xen_xensock_response {
     int32_t ret;
 };
 
-#define AT(type, member, number)                                                                   \
-    _Static_assert(offsetof(struct type, member) == (number), "draft 1: " #member)
+#define AT(type, member, number) DIALECT_AT("draft 1", type, member, number)
 
 AT(xen_xensock_request, id, 0); /* draft 1, first table of "Commands Ring" */
 AT(xen_xensock_request, cmd, 4);
@@ -76,12 +76,6 @@ _Static_assert(sizeof(struct xen_xensock_response) == (sizeof(void *) == 4 ? 20 
                "20 bytes on i386, 24 on 64 bits");
 _Static_assert((SHARED_PAGE_BYTES - CMDRING_SLOTS) / sizeof(struct xen_xensock_request) == 12,
                "twelve fit, so the ring has eight slots");
-
-#define ROW(field, type, wire, in, member, element)                                                \
-    {                                                                                              \
-        (field), offsetof(struct type, wire), (element), offsetof(struct in, member), (element),   \
-            sizeof(((struct in *)0)->member) / (element)                                           \
-    }
 
 static const struct dialect_row request_rows[] = {
     ROW("id", xen_xensock_request, id, call, id, 4),
@@ -115,8 +109,6 @@ static const struct dialect_row accept_rows[] = {
     ROW("evtchn", xen_xensock_request, u.accept.evtchn, call, evtchn, 4),
 };
 
-#define ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])
-
 /* SIZE = 4096 << order: in is a quarter, out a half, the indexes follow at three quarters. */
 static void ring_layout(uint32_t order, struct dialect_ring *ring)
 {
@@ -143,10 +135,13 @@ const struct dialect dialect_xensock1 = {
     .device = "xensock", /* the name Linux's prototype used; the draft gives none */
     .request_bytes = sizeof(struct xen_xensock_request),
     .response_bytes = 24,
+    .sockid_bytes = 8,
     .order_min = 1,
     .order_default = 6, /* XENSOCK_DATARING_ORDER */
     .order_max = 6,     /* ref[64] */
-    .backlog = 10,      /* the prototype's; the draft has no field (protocol.md 7, 22) */
+    .order_silent = 6,
+    .backlog = 10, /* the prototype's; the draft has no field (protocol.md 7, 22) */
+    .stranger = -ERR_INVAL,
     .request = request_rows,
     .request_rows = 3,
     .response = response_rows,

@@ -16,23 +16,40 @@
     X(SRCH, 3)                                                                                     \
     X(INTR, 4)                                                                                     \
     X(IO, 5)                                                                                       \
+    X(NXIO, 6)                                                                                     \
     X(2BIG, 7)                                                                                     \
+    X(NOEXEC, 8)                                                                                   \
     X(BADF, 9)                                                                                     \
+    X(CHILD, 10)                                                                                   \
     X(AGAIN, 11)                                                                                   \
     X(NOMEM, 12)                                                                                   \
     X(ACCES, 13)                                                                                   \
     X(FAULT, 14)                                                                                   \
     X(BUSY, 16)                                                                                    \
     X(EXIST, 17)                                                                                   \
+    X(XDEV, 18)                                                                                    \
     X(NODEV, 19)                                                                                   \
+    X(ISDIR, 21)                                                                                   \
     X(INVAL, 22)                                                                                   \
     X(NFILE, 23)                                                                                   \
     X(MFILE, 24)                                                                                   \
     X(NOSPC, 28)                                                                                   \
+    X(ROFS, 30)                                                                                    \
+    X(MLINK, 31)                                                                                   \
     X(PIPE, 32)                                                                                    \
+    X(DOM, 33)                                                                                     \
     X(RANGE, 34)                                                                                   \
+    X(DEADLK, 35)                                                                                  \
+    X(NAMETOOLONG, 36)                                                                             \
+    X(NOLCK, 37)                                                                                   \
     X(NOSYS, 38)                                                                                   \
+    X(NOTEMPTY, 39)                                                                                \
+    X(NODATA, 61)                                                                                  \
+    X(TIME, 62)                                                                                    \
+    X(BADMSG, 74)                                                                                  \
     X(OVERFLOW, 75)                                                                                \
+    X(ILSEQ, 84)                                                                                   \
+    X(RESTART, 85)                                                                                 \
     X(NOTSOCK, 88)                                                                                 \
     X(MSGSIZE, 90)                                                                                 \
     X(NOPROTOOPT, 92)                                                                              \

@@ -32,6 +32,14 @@ struct shared_area {
     uint32_t pages;
 };
 
+/* What follows the first `pages` (fewer than there are) of an area. */
+static inline struct shared_area shared_after(const struct shared_area *area, uint32_t pages)
+{
+    assert(pages < area->pages);
+    unsigned char *base = (unsigned char *)area->base + (size_t)pages * SHARED_PAGE_BYTES;
+    return (struct shared_area){(struct shared_memory *)(void *)base, area->pages - pages};
+}
+
 /* A piece of an area in bytes from its start. Names memory without pointing at it. */
 struct shared_span {
     uint32_t offset;

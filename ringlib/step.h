@@ -109,7 +109,8 @@ enum ev_kind {
     X(SECOND_FRONT)    /* a second frontend of one domain (index: domid, value: devid) */          \
     X(SILENT)          /* the other side did not close in time (index: our state, value: its) */   \
     X(DEVICES)         /* more devices than this backend serves (index: domid, value: devid) */    \
-    X(STORE)           /* an operation of ours was refused (index: its EV_, value: its ERR_) */
+    X(STORE)           /* an operation of ours was refused (index: its EV_, value: its ERR_) */    \
+    X(VERSION)         /* a store node that names no version or calls of ours (index: its key) */
 
 enum fault_reason {
 #define X(name) FAULT_##name,

@@ -3,6 +3,9 @@
 
 #include "ringlib/err.h"
 
+#include <stddef.h>
+#include <string.h>
+
 int64_t xenbus_parse(const char *text, uint32_t max)
 {
     uint64_t number = 0;
@@ -26,6 +29,19 @@ int64_t xenbus_state_read(int32_t ret, const char *value)
     if (xenbus_is_gone(ret))
         return XENBUS_UNKNOWN;
     return ret < 0 ? -1 : xenbus_parse(value, XENBUS_RECONFIGURED);
+}
+
+bool xenbus_lists(const char *list, const char *item)
+{
+    size_t length = strlen(item);
+
+    for (const char *at = list;; at++) {
+        if (strncmp(at, item, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+            return true;
+        at = strchr(at, ',');
+        if (!at)
+            return false;
+    }
 }
 
 void xenbus_print(char *text, uint32_t number)

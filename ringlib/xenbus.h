@@ -37,6 +37,9 @@ bool xenbus_is_gone(int32_t ret);
  * gone, -1 where it is no state or could not be read. */
 int64_t xenbus_state_read(int32_t ret, const char *value);
 
+/* Whether a comma-separated list names `item`. */
+bool xenbus_lists(const char *list, const char *item);
+
 /* Print a number in decimal; `text` holds at least 11 bytes. */
 void xenbus_print(char *text, uint32_t number);
 

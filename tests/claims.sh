@@ -2,8 +2,8 @@
 # Sourced by a script that holds a table of claims to the sources: rows with an id, the side that
 # promises (or the like), the tests, the planted defects they notice, and what is lacking. Form and
 # meaning: cores/attacks. The script sets `table`, `sides` (alternatives) and ids(), "id ID" a line,
-# the whole list of what must have a row.
-: "${SOURCE:?}" "${table:?}" "${sides:?}"
+# the whole list of what must have a row; and `unplanted` where a row needs no plant.
+: "${SOURCE:?}" "${table:?}" "${sides:?}" "${unplanted:=}"
 tests=$SOURCE/tests
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -33,10 +33,10 @@ what_runs()
 # check TABLE: one line for each untruth, in the order of the table; nothing if there is none.
 check()
 {
-    cat "$work/facts" "$1" | awk -v sides="$sides" '
+    cat "$work/facts" "$1" | awk -v sides="$sides" -v unplanted="$unplanted" '
         function close_row() {
             if (row != "" && !reason && !tested) print row ": neither a test nor a reason"
-            if (row != "" && !reason && !planted) print row ": neither a plant nor a reason"
+            if (row != "" && !reason && !planted && !unplanted) print row ": neither a plant nor a reason"
             for (name in plants)
                 if (!(notices[name] in mine)) print row ": no test of the row notices " name
             reason = tested = planted = 0

@@ -5,6 +5,7 @@
 #include "tools/cmd.h"
 
 #include "backend/policy.h"
+#include "ringlib/dialect.h"
 #include "ringlib/xenbus.h"
 #include "sim/run/scenario.h"
 #include "tools/profile.h"
@@ -59,6 +60,18 @@ bool cmd_domid(const char *option, const char *text, uint16_t *domid)
         return false;
     *domid = (uint16_t)number;
     return true;
+}
+
+bool cmd_dialect(const char *option, const char *text, const struct dialect **dialect)
+{
+    *dialect = dialect_find(text);
+    if (*dialect)
+        return true;
+    fprintf(stderr, "xensock: error: %s takes a dialect, not '%s'; there are:", option, text);
+    for (uint32_t i = 0; dialect_at(i); i++)
+        fprintf(stderr, " %s", dialect_at(i)->name);
+    fprintf(stderr, "\n");
+    return false;
 }
 
 bool cmd_notify(const char *text, bool *immediate)

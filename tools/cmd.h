@@ -53,6 +53,11 @@ bool cmd_count(const char *option, const char *text, uint64_t max, uint64_t *num
 /* Read "coalesced" or "immediate", when a marked port is notified; false after saying so. */
 bool cmd_notify(const char *text, bool *immediate);
 
+struct dialect;
+
+/* Read the name of a dialect; false after saying which there are. */
+bool cmd_dialect(const char *option, const char *text, const struct dialect **dialect);
+
 struct policy_rule;
 
 /* Read "10.0.0.0/8" or an address alone; false after saying that it is neither. */

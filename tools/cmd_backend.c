@@ -25,9 +25,11 @@ static const char help[] =
     "  --domid N          which domain it is (default 0)\n"
     "  --allow IP[/BITS]  let guests connect to and bind on these addresses too; without it only\n"
     "                     loopback is allowed. May be given up to 30 times\n"
-    "  --max-order N      largest order of a data ring it offers (default 6)\n"
+    "  --max-order N      largest order of a data ring it offers (default: each dialect's)\n"
     "  --max-sockets N    quota of sockets per guest (default 4096)\n"
-    "  --backlog N        how many connections wait for a listener's accept (default 10)\n"
+    "  --backlog N        how many connections wait for a listener's accept, where the guest "
+    "cannot\n"
+    "                     say it (default 10)\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --cpu N            pin the process\n"
     "  --profile FILE     write a CPU profile of the measured phase (or of the whole run)\n"
@@ -48,7 +50,8 @@ struct backend {
 struct backend_options {
     const char *runtime;
     uint16_t domid;
-    uint64_t max_order, max_sockets, backlog, cpu;
+    uint64_t max_order; /* 0: each dialect's own */
+    uint64_t max_sockets, backlog, cpu;
     bool pinned;
     bool immediate;
     int control_fd;
@@ -174,7 +177,8 @@ static void lost(void *self)
     exit(CMD_FAILED); /* nothing of ours outlives it but sockets, which the exit closes */
 }
 
-static void report(void *self, uint16_t front, const struct act_fault *fault)
+static void report(void *self, const struct dialect *dialect, uint16_t front,
+                   const struct act_fault *fault)
 {
     struct backend *backend = self;
     char text[PEER_FAULT_BYTES], own[FAULT_WORDS_BYTES];
@@ -186,7 +190,7 @@ static void report(void *self, uint16_t front, const struct act_fault *fault)
         process_error(&backend->process, FAULT_WORDS_CODE, "%s", own);
         return;
     }
-    peer_fault_text(text, fault, &dialect_xensock1);
+    peer_fault_text(text, fault, dialect);
     /* a launcher knows its name */
     if (backend->process.control)
         control_uv_say(backend->process.control,
@@ -220,17 +224,17 @@ static bool join(struct backend *backend, const struct backend_options *options)
 static void serve(struct backend *backend, const struct backend_options *options)
 {
     backend->domid = options->domid;
-    backend->back =
-        run_back_create(&(struct run_back_config){.exec = domain_uv_exec(backend->domain),
-                                                  .domid = options->domid,
-                                                  .dialect = &dialect_xensock1,
-                                                  .policy = &options->policy,
-                                                  .order_max = (uint32_t)options->max_order,
-                                                  .max_sockets = (uint32_t)options->max_sockets,
-                                                  .backlog = (uint32_t)options->backlog,
-                                                  .max_devices = 255,
-                                                  .self = backend,
-                                                  .report = report});
+    backend->back = run_back_create(
+        &(struct run_back_config){.exec = domain_uv_exec(backend->domain),
+                                  .domid = options->domid,
+                                  .dialects = UINT32_MAX,
+                                  .policy = &options->policy,
+                                  .order_max = (uint32_t)options->max_order,
+                                  .max_sockets = (uint32_t)options->max_sockets,
+                                  .backlog = (uint32_t)options->backlog,
+                                  .max_devices = 250, /* beside a bus for each dialect */
+                                  .self = backend,
+                                  .report = report});
     assert(backend->back);
     domain_uv_kick(backend->domain);
     process_signals(&backend->process);
@@ -267,7 +271,7 @@ static bool take(struct backend_options *options, int option, const char *text)
     case 'r': options->runtime = text; return true;
     case 'd': return cmd_domid("--domid", text, &options->domid);
     case 'a': return cmd_allow(text, &rule) && policy_allow(&options->policy, &rule);
-    case 'o': return cmd_count("--max-order", text, 6, &options->max_order);
+    case 'o': return cmd_count("--max-order", text, 9, &options->max_order);
     case 'B': return cmd_count("--backlog", text, 65535, &options->backlog);
     case 's': return cmd_count("--max-sockets", text, 65536, &options->max_sockets);
     case 'n': return cmd_notify(text, &options->immediate);
@@ -296,7 +300,7 @@ int cmd_backend(int argc, char **argv)
                                                  {"control", required_argument, NULL, 'k'},
                                                  {"help", no_argument, NULL, 'h'},
                                                  {NULL, 0, NULL, 0}};
-    static struct backend_options options = {.max_order = 6, .max_sockets = 4096, .control_fd = -1};
+    static struct backend_options options = {.max_sockets = 4096, .control_fd = -1};
     static struct backend backend = {.process = {.name = "backend", .asked = asked, .told = told}};
     int option;
 

@@ -7,6 +7,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "ringlib/dialect.h"
 #include "tools/forwarding.h"
 
 #include "backend/policy.h"
@@ -35,7 +36,9 @@ static const char help[] =
     "  --backend N        then: which domain its backend is (default 0)\n"
     "  --allow IP[/BITS]  let the guest connect to and bind on these addresses too; loopback and\n"
     "                     what a SPEC names are allowed anyway\n"
-    "  --order N          of the data rings, 1 to 6 (default 6: 256 KiB)\n"
+    "  --dialect NAME     what the guest speaks: xensock1 (default), pvcalls1\n"
+    "  --order N          of the data rings, in the dialect's range and by default its own\n"
+    "                     (xensock1: 1 to 6, default 6: 256 KiB)\n"
     "  --connections N    most connections at once, 1 to 16384 (default 3072); the next one waits\n"
     "  --hold DURATION    how long a connection that the program has ended, and its peer has not,\n"
     "                     may be silent (default 1s): the end itself cannot be sent\n"
@@ -72,7 +75,21 @@ static bool has_places(const struct forwarding_options *options)
     return false;
 }
 
-static int run(const struct forwarding_options *options)
+/* Fill in the order, or see that the dialect has it. */
+static bool has_order(struct forwarding_options *options)
+{
+    const struct dialect *dialect = options->dialect;
+
+    if (options->order == 0)
+        options->order = dialect->order_default;
+    if (options->order >= dialect->order_min && options->order <= dialect->order_max)
+        return true;
+    fprintf(stderr, "xensock forward: error: --order %u is too large for %s, which has %u to %u\n",
+            (unsigned)options->order, dialect->name, dialect->order_min, dialect->order_max);
+    return false;
+}
+
+static int run(struct forwarding_options *options)
 {
     static struct forwarding forwarding;
     struct process *process = &forwarding.process;
@@ -88,7 +105,7 @@ static int run(const struct forwarding_options *options)
                        .name = "hypervisor",
                        .ready = forwarding_start_backend},
         .backend = {.forwarding = &forwarding, .name = "backend", .ready = forwarding_join}};
-    if (!has_places(options))
+    if (!has_places(options) || !has_order(options))
         return CMD_USAGE;
     for (uint32_t i = 0; i < options->spec_count; i++)
         forwarding.rules[i] = options->specs[i].rule;
@@ -187,7 +204,8 @@ static bool take(struct forwarding_options *options, int option, const char *tex
     case 'd': return cmd_domid("--domid", text, &options->domid);
     case 'b': return cmd_domid("--backend", text, &options->backend);
     case 'a': return take_allow(options, text);
-    case 'o': return cmd_count("--order", text, 6, &options->order);
+    case 'l': return cmd_dialect("--dialect", text, &options->dialect);
+    case 'o': return cmd_count("--order", text, 9, &options->order);
     case 'c': return cmd_count("--connections", text, 16384, &options->connections);
     case 'h': return take_duration("--hold", text, &options->hold_ns);
     case 't': return take_connect_timeout(options, text);
@@ -205,6 +223,7 @@ static int read_options(struct forwarding_options *options, int argc, char **arg
                                                  {"domid", required_argument, NULL, 'd'},
                                                  {"backend", required_argument, NULL, 'b'},
                                                  {"allow", required_argument, NULL, 'a'},
+                                                 {"dialect", required_argument, NULL, 'l'},
                                                  {"order", required_argument, NULL, 'o'},
                                                  {"connections", required_argument, NULL, 'c'},
                                                  {"hold", required_argument, NULL, 'h'},
@@ -216,7 +235,7 @@ static int read_options(struct forwarding_options *options, int argc, char **arg
     int option;
 
     *options = (struct forwarding_options){.domid = 1,
-                                           .order = 6,
+                                           .dialect = &dialect_xensock1,
                                            .connections = 3072,
                                            .hold_ns = UINT64_C(1000) * 1000 * 1000,
                                            .connect_wait_ns = UINT64_C(10) * 1000 * 1000 * 1000};

@@ -226,7 +226,7 @@ static void report(void *self, const struct act_fault *fault)
         process_error(&frontend->process, FAULT_WORDS_CODE, "%s", own);
         return;
     }
-    peer_fault_text(text, fault, dialect_find(frontend->scenario.protocol.dialect));
+    peer_fault_text(text, fault, scenario_dialect(&frontend->scenario, frontend->guest.host));
     /* as the backend does */
     if (frontend->process.control)
         control_uv_say(frontend->process.control,

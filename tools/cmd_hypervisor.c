@@ -19,13 +19,15 @@ static const char help[] =
     "usage: xensock hypervisor --runtime DIR [OPTION]...\n"
     "\n"
     "Serves grants, event channels and the store to domains that connect in DIR, which is\n"
-    "created with mode 0700 if it does not exist, and creates xensock devices, each between a\n"
-    "guest and a backend. Runs until SIGINT.\n"
+    "created with mode 0700 if it does not exist, and creates devices, each between a guest and\n"
+    "a backend. Runs until SIGINT.\n"
     "\n"
     "  --guest DOMID         a guest with a device at the backend (default 1); may be given often\n"
     "  --backend DOMID       that backend (default 0)\n"
-    "  --device GUEST:BACK   a device between any two domains; may be given often, and then there\n"
+    "  --device GUEST:BACK[:DIALECT]\n"
+    "                        a device between any two domains; may be given often, and then there\n"
     "                        are only those guests that are named\n"
+    "  --dialect NAME        what they speak who say nothing else (default xensock1)\n"
     "\n"
     "  xensock hypervisor --runtime /tmp/xs\n"
     "  xensock backend    --runtime /tmp/xs\n"
@@ -72,34 +74,42 @@ static void add_domain(struct machine *machine, uint16_t domid)
 }
 
 /* False after saying what is wrong. */
-static bool add_device(struct machine *machine, uint16_t guest, uint16_t backend)
+static bool add_device(struct machine *machine, const struct hypervisor_uv_device *device)
 {
+    uint16_t guest = device->front, backend = device->back;
+
     if (machine->device_count == DEVICES_MAX)
         fprintf(stderr, "xensock: error: more than %d devices\n", DEVICES_MAX);
     else if (guest == backend)
         fprintf(stderr, "xensock: error: domain %u cannot be its own backend\n", guest);
     if (machine->device_count == DEVICES_MAX || guest == backend)
         return false;
-    machine->devices[machine->device_count++] =
-        (struct hypervisor_uv_device){dialect_xensock1.device, guest, backend, 0};
+    machine->devices[machine->device_count++] = *device;
     add_domain(machine, backend);
     add_domain(machine, guest);
     return true;
 }
 
-/* "GUEST:BACK"; false after saying what is wrong. */
+/* "GUEST:BACK[:DIALECT]"; false after saying what is wrong. */
 static bool take_device(struct machine *machine, char *text)
 {
-    char *colon = strchr(text, ':');
-    uint16_t guest, backend;
+    char *colon = strchr(text, ':'), *second = colon ? strchr(colon + 1, ':') : NULL;
+    struct hypervisor_uv_device device = {.type = NULL};
+    const struct dialect *dialect;
 
     if (!colon) {
-        fprintf(stderr, "xensock: error: --device takes GUEST:BACK, not '%s'\n", text);
+        fprintf(stderr, "xensock: error: --device takes GUEST:BACK[:DIALECT], not '%s'\n", text);
         return false;
     }
     *colon = '\0';
-    return cmd_domid("--device", text, &guest) && cmd_domid("--device", colon + 1, &backend) &&
-           add_device(machine, guest, backend);
+    if (second) {
+        *second = '\0';
+        if (!cmd_dialect("--device", second + 1, &dialect))
+            return false;
+        device.type = dialect->device;
+    }
+    return cmd_domid("--device", text, &device.front) &&
+           cmd_domid("--device", colon + 1, &device.back) && add_device(machine, &device);
 }
 
 static void say_serving(const struct machine *machine)
@@ -147,16 +157,15 @@ static int run(const struct machine *machine, int control_fd)
 
 int cmd_hypervisor(int argc, char **argv)
 {
-    static const struct option options[] = {{"runtime", required_argument, NULL, 'r'},
-                                            {"guest", required_argument, NULL, 'g'},
-                                            {"backend", required_argument, NULL, 'b'},
-                                            {"device", required_argument, NULL, 'd'},
-                                            {"control", required_argument, NULL, 'k'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"runtime", required_argument, NULL, 'r'}, {"guest", required_argument, NULL, 'g'},
+        {"backend", required_argument, NULL, 'b'}, {"device", required_argument, NULL, 'd'},
+        {"dialect", required_argument, NULL, 'l'}, {"control", required_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     static struct machine machine;
     uint16_t guests[DEVICES_MAX] = {1}, guest, backend = 0;
     uint32_t guest_count = 0;
+    const struct dialect *dialect = &dialect_xensock1;
     uint64_t control_fd;
     int option, control = -1;
 
@@ -171,6 +180,8 @@ int cmd_hypervisor(int argc, char **argv)
             continue;
         else if (option == 'd' && take_device(&machine, optarg))
             continue;
+        else if (option == 'l' && cmd_dialect("--dialect", optarg, &dialect))
+            continue;
         else if (option == 'h')
             return cmd_help(help);
         else
@@ -181,7 +192,11 @@ int cmd_hypervisor(int argc, char **argv)
     if (guest_count == 0 && machine.device_count == 0)
         guest_count = 1; /* the one of most scenarios */
     for (uint32_t i = 0; i < guest_count; i++)
-        if (!add_device(&machine, guests[i], backend))
+        if (!add_device(&machine,
+                        &(struct hypervisor_uv_device){.front = guests[i], .back = backend}))
             return CMD_USAGE;
+    for (uint32_t i = 0; i < machine.device_count; i++)
+        if (!machine.devices[i].type)
+            machine.devices[i].type = dialect->device;
     return run(&machine, control);
 }

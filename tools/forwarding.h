@@ -22,6 +22,7 @@ enum { FORWARDING_ALLOW_MAX = 30 };
 struct forwarding_options {
     const char *runtime;
     uint16_t domid, backend;
+    const struct dialect *dialect;
     uint64_t order, connections, hold_ns, connect_wait_ns;
     bool immediate;
     const char *allow[FORWARDING_ALLOW_MAX];

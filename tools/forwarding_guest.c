@@ -116,7 +116,7 @@ static void report(void *self, const struct act_fault *fault)
         process_error(&forwarding->process, FAULT_WORDS_CODE, "%s", own);
         return;
     }
-    peer_fault_text(text, fault, &dialect_xensock1);
+    peer_fault_text(text, fault, forwarding->options->dialect);
     process_error(&forwarding->process, PEER_FAULT_CODE, "fault of the backend: %s", text);
 }
 
@@ -200,8 +200,9 @@ static bool open_core(struct forwarding *forwarding)
                            &(struct front_core_config){.exec = domain_uv_exec(forwarding->domain),
                                                        .domid = options->domid,
                                                        .backend = options->backend,
-                                                       .dialect = &dialect_xensock1,
+                                                       .dialect = options->dialect,
                                                        .order = (uint32_t)options->order,
+                                                       .backlog = FORWARD_BACKLOG,
                                                        .max_sockets = forward_sockets(
                                                            (uint32_t)options->connections,
                                                            forwarding->rules, options->spec_count),

@@ -176,8 +176,10 @@ void forwarding_start_backend(struct forwarding *forwarding)
 
 void forwarding_start_parts(struct forwarding *forwarding)
 {
-    char *args[] = {"xensock",   "hypervisor", "--runtime", forwarding->runtime,
-                    "--control", "3",          NULL};
+    char *args[] = {
+        "xensock",           "hypervisor", "--runtime",
+        forwarding->runtime, "--dialect",  (char *)(uintptr_t)forwarding->options->dialect->name,
+        "--control",         "3",          NULL};
 
     if (runtime_dir_make(forwarding->runtime)) {
         start_part(&forwarding->hypervisor, args);

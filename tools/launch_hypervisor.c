@@ -38,7 +38,6 @@ static void report_aside(void *self, uint16_t domid, const char *reason)
 static struct hypervisor_uv *start_machine(struct launch *launch, uv_loop_t *loop,
                                            char error[ERROR_BYTES])
 {
-    const char *type = dialect_find(launch->scenario->protocol.dialect)->device;
     uint16_t domains[LAUNCH_DOMAINS_MAX];
     struct hypervisor_uv_device devices[LAUNCH_DOMAINS_MAX];
     struct hypervisor_uv_config config = {.runtime = launch->runtime,
@@ -52,8 +51,9 @@ static struct hypervisor_uv *start_machine(struct launch *launch, uv_loop_t *loo
         assert(i < LAUNCH_DOMAINS_MAX);
         domains[config.domain_count++] = domain.domid;
         if (domain.role == SCENARIO_FRONTEND)
-            devices[config.device_count++] =
-                (struct hypervisor_uv_device){type, domain.domid, domain.backend, 0};
+            devices[config.device_count++] = (struct hypervisor_uv_device){
+                scenario_dialect(launch->scenario, domain.host)->device, domain.domid,
+                domain.backend, 0};
     }
     return hypervisor_uv_start(loop, &config, error, ERROR_BYTES);
 }

@@ -14,7 +14,7 @@
 #include "ringlib/step.h"
 
 enum {
-    HV_REFS_MAX = 512,    /* most refs of one map or share */
+    HV_REFS_MAX = 513,    /* most refs of one map or share: a ring of order 9, and its index page */
     HV_PATH_BYTES = 256,  /* longest store path, with its terminator */
     HV_PUBLISH_MAX = 16,  /* most nodes of one publish */
     HV_REFS_RESERVED = 8, /* GNTTAB_NR_RESERVED_ENTRIES */

@@ -209,8 +209,9 @@ static void note(struct exec *exec, const struct ev *ev)
     assert(device->in_flight > 0);
     device->in_flight--;
     if ((ev->kind == EV_SHARE || ev->kind == EV_MAP) && ev->ret >= 0) {
+        assert(channel->runs < sizeof(channel->handles) / sizeof(channel->handles[0]));
         channel->area = ev->share.area;
-        channel->handle = ev->share.handle;
+        channel->handles[channel->runs++] = ev->share.handle;
     } else if ((ev->kind == EV_PORT_ALLOC || ev->kind == EV_PORT_BIND) && ev->ret >= 0) {
         channel->port = ev->port;
         channel->marked = false;

@@ -126,6 +126,12 @@ static void io(struct exec *exec, const struct act *act)
         net_write(exec->config.net, act->token, iov, count);
 }
 
+static uint32_t last_run(struct exec_channel *channel)
+{
+    assert(channel->runs > 0);
+    return channel->handles[--channel->runs];
+}
+
 static void run_hv(struct exec *exec, const struct act *act)
 {
     struct hv *hv = exec->config.hv;
@@ -133,9 +139,9 @@ static void run_hv(struct exec *exec, const struct act *act)
 
     switch (act->kind) {
     case ACT_SHARE: hv_share(hv, act->token, act->share.domid, act->share.pages); return;
-    case ACT_UNSHARE: hv_unshare(hv, act->token, channel->handle); return;
+    case ACT_UNSHARE: hv_unshare(hv, act->token, last_run(channel)); return;
     case ACT_MAP: hv_map(hv, act->token, act->map.domid, act->map.refs, act->map.count); return;
-    case ACT_UNMAP: hv_unmap(hv, act->token, channel->handle); return;
+    case ACT_UNMAP: hv_unmap(hv, act->token, last_run(channel)); return;
     case ACT_PORT_ALLOC: hv_port_alloc(hv, act->token, act->port.domid); return;
     case ACT_PORT_BIND: hv_port_bind(hv, act->token, act->port.domid, act->port.port); return;
     case ACT_PORT_CLOSE: port_close(exec, act); return;

@@ -5,10 +5,12 @@
 
 #include "sim/run/exec.h"
 
-/* What a token's slot has at the hypervisor. */
+/* What a token's slot has at the hypervisor: at most two runs, of which the one that came last goes
+ * first and is the one spans are of (the other holds its indexes). */
 struct exec_channel {
     struct shared_area area;
-    uint32_t handle;
+    uint32_t handles[2];
+    uint32_t runs;
     uint32_t port;
     bool marked; /* its port is to be notified at the end of the turn */
 };

@@ -9,8 +9,9 @@ void peer_fault_text(char text[PEER_FAULT_BYTES], const struct act_fault *fault,
 {
     const char *name = step_fault_name(fault->reason);
 
-    if (fault->reason == FAULT_STORE_VALUE && fault->index < DIALECT_KEYS &&
-        dialect->keys[fault->index])
+    bool node = fault->reason == FAULT_STORE_VALUE || fault->reason == FAULT_VERSION;
+
+    if (node && fault->index < DIALECT_KEYS && dialect->keys[fault->index])
         snprintf(text, PEER_FAULT_BYTES, "%s of node '%s'", name, dialect->keys[fault->index]);
     else
         snprintf(text, PEER_FAULT_BYTES, "%s (ours %u, claimed %u)", name, fault->index,

@@ -8,12 +8,19 @@
 
 #include <uthash.h>
 
-struct device {
+/* The devices of one dialect. */
+struct kind {
     struct run_back *back;
+    const struct dialect *dialect;
+    struct bus *bus;
+};
+
+struct device {
+    const struct kind *kind;
     struct be *be;
     uint16_t index; /* at the executor */
     uint16_t front, devid;
-    uint32_t key; /* both */
+    uint64_t key; /* all three */
     bool gone;    /* its nodes are: it is being stopped */
     bool again;   /* they are there again: it is served anew when the old core is through */
     struct device *next;
@@ -22,7 +29,8 @@ struct device {
 
 struct run_back {
     struct run_back_config config;
-    struct bus *bus;
+    struct kind kinds[DIALECTS_MAX];
+    uint32_t kind_count;
     struct device *devices; /* the latest first */
     struct device *by_key;
     struct be_counters retired;
@@ -45,10 +53,12 @@ static uint64_t deadline_be(const void *core)
     return be_deadline_ns(core);
 }
 
-static void report(struct run_back *back, uint16_t front, const struct act_fault *fault)
+static void report(const struct kind *kind, uint16_t front, const struct act_fault *fault)
 {
-    if (back->config.report)
-        back->config.report(back->config.self, front, fault);
+    const struct run_back_config *config = &kind->back->config;
+
+    if (config->report)
+        config->report(config->self, kind->dialect, front, fault);
 }
 
 static void observe_be(void *self, const struct act *act)
@@ -56,45 +66,48 @@ static void observe_be(void *self, const struct act *act)
     struct device *device = self;
 
     if (act->kind == ACT_FAULT)
-        report(device->back, device->front, &act->fault);
+        report(device->kind, device->front, &act->fault);
 }
 
 static void observe_bus(void *self, const struct act *act)
 {
-    const struct run_back *back = self;
+    const struct kind *kind = self;
     bool ours = act->kind == ACT_FAULT && act->fault.reason == FAULT_STORE;
 
     if (act->kind == ACT_FAULT)
-        report(self, ours ? back->config.domid : (uint16_t)act->fault.index, &act->fault);
+        report(kind, ours ? kind->back->config.domid : (uint16_t)act->fault.index, &act->fault);
 }
 
-static uint32_t key_of(uint16_t front, uint16_t devid)
+static uint64_t key_of(const struct kind *kind, const struct act_device *device)
 {
-    return (uint32_t)front << 16 | devid;
+    return (uint64_t)(kind - kind->back->kinds) << 32 | (uint32_t)device->domid << 16 |
+           device->devid;
 }
 
-static struct device *find(struct run_back *back, uint16_t front, uint16_t devid)
+static struct device *find(const struct kind *kind, const struct act_device *which)
 {
-    uint32_t key = key_of(front, devid);
+    uint64_t key = key_of(kind, which);
     struct device *device;
 
-    HASH_FIND(hh, back->by_key, &key, sizeof(key), device);
+    HASH_FIND(hh, kind->back->by_key, &key, sizeof(key), device);
     return device;
 }
 
-static bool add_core(struct run_back *back, struct device *device)
+static bool add_core(struct device *device)
 {
-    const struct run_back_config *config = &back->config;
-    struct be_config be_config = {.dialect = config->dialect,
+    const struct run_back_config *config = &device->kind->back->config;
+    const struct dialect *dialect = device->kind->dialect;
+    bool lower = config->order_max > 0 && config->order_max < dialect->order_max;
+    struct be_config be_config = {.dialect = dialect,
                                   .policy = config->policy,
                                   .device = exec_next_device(config->exec),
                                   .front = device->front,
-                                  .order_max = config->order_max,
+                                  .order_max = lower ? config->order_max : dialect->order_max,
                                   .max_sockets = config->max_sockets,
                                   .backlog = config->backlog};
     struct exec_core core = {.step = step_be,
                              .deadline_ns = deadline_be,
-                             .dialect = config->dialect,
+                             .dialect = dialect,
                              .slots = be_slots(&be_config),
                              .self = device,
                              .observe = observe_be};
@@ -103,9 +116,9 @@ static bool add_core(struct run_back *back, struct device *device)
     if (!core.core)
         return false;
     snprintf(core.own, sizeof(core.own), "/local/domain/%u/backend/%s/%u/%u", config->domid,
-             config->dialect->device, device->front, device->devid);
+             dialect->device, device->front, device->devid);
     snprintf(core.other, sizeof(core.other), "/local/domain/%u/device/%s/%u", device->front,
-             config->dialect->device, device->devid);
+             dialect->device, device->devid);
     device->be = be_init(core.core, &be_config);
     int index = exec_add(config->exec, &core);
     if (index < 0) {
@@ -117,20 +130,21 @@ static bool add_core(struct run_back *back, struct device *device)
     return true;
 }
 
-static void device_new(struct run_back *back, const struct act_device *act)
+static void device_new(const struct kind *kind, const struct act_device *act)
 {
+    struct run_back *back = kind->back;
     struct device *device = calloc(1, sizeof(*device));
 
     assert(device);
-    device->back = back;
+    device->kind = kind;
     device->front = act->domid;
     device->devid = act->devid;
-    if (!add_core(back, device)) {
-        report(back, act->domid, &(struct act_fault){FAULT_DEVICES, act->domid, act->devid});
+    if (!add_core(device)) {
+        report(kind, act->domid, &(struct act_fault){FAULT_DEVICES, act->domid, act->devid});
         free(device);
         return;
     }
-    device->key = key_of(device->front, device->devid);
+    device->key = key_of(kind, act);
     HASH_ADD(hh, back->by_key, key, sizeof(device->key), device);
     device->next = back->devices;
     back->devices = device;
@@ -138,15 +152,15 @@ static void device_new(struct run_back *back, const struct act_device *act)
 
 static void upcall_bus(void *self, const struct act *act)
 {
-    struct run_back *back = self;
-
-    struct device *device = find(back, act->device.domid, act->device.devid);
+    const struct kind *kind = self;
+    struct run_back *back = kind->back;
+    struct device *device = find(kind, &act->device);
 
     /* two cores in one directory would write over each other's state: one at a time */
     if (act->kind == ACT_DEVICE_NEW && device) {
         device->again = true;
     } else if (act->kind == ACT_DEVICE_NEW && !back->stopping) {
-        device_new(back, &act->device);
+        device_new(kind, &act->device);
     } else if (act->kind == ACT_DEVICE_GONE && device) {
         device->again = false;
         if (!device->gone)
@@ -156,28 +170,42 @@ static void upcall_bus(void *self, const struct act *act)
     }
 }
 
+/* Look for the devices of one more dialect. */
+static bool add_kind(struct run_back *back, const struct dialect *dialect)
+{
+    const struct run_back_config *config = &back->config;
+    struct bus_config bus_config = {.device = exec_next_device(config->exec),
+                                    .max_devices = config->max_devices};
+    struct kind *kind = &back->kinds[back->kind_count];
+    struct exec_core core = {
+        .step = step_bus, .self = kind, .upcall = upcall_bus, .observe = observe_bus};
+
+    assert(back->kind_count < DIALECTS_MAX);
+    core.core = malloc(bus_size(&bus_config));
+    if (!core.core)
+        return false;
+    *kind = (struct kind){back, dialect, bus_init(core.core, &bus_config)};
+    back->kind_count++;
+    snprintf(core.own, sizeof(core.own), "/local/domain/%u/backend/%s", config->domid,
+             dialect->device);
+    int index = exec_add(config->exec, &core);
+    assert(index >= 0); /* the first cores of its executor */
+    exec_post(config->exec, (uint16_t)index, EV_START);
+    return true;
+}
+
 struct run_back *run_back_create(const struct run_back_config *config)
 {
     struct run_back *back = calloc(1, sizeof(*back));
-    struct bus_config bus_config = {.device = exec_next_device(config->exec),
-                                    .max_devices = config->max_devices};
-    struct exec_core core = {
-        .step = step_bus, .self = back, .upcall = upcall_bus, .observe = observe_bus};
-    void *mem = malloc(bus_size(&bus_config));
 
-    if (!back || !mem) {
-        free(back);
-        free(mem);
+    if (!back)
         return NULL;
-    }
     back->config = *config;
-    back->bus = bus_init(mem, &bus_config);
-    core.core = mem;
-    snprintf(core.own, sizeof(core.own), "/local/domain/%u/backend/%s", config->domid,
-             config->dialect->device);
-    int index = exec_add(config->exec, &core);
-    assert(index >= 0); /* the first core of its executor */
-    exec_post(config->exec, (uint16_t)index, EV_START);
+    for (uint32_t i = 0; dialect_at(i); i++)
+        if ((config->dialects >> i & 1u) && !add_kind(back, dialect_at(i))) {
+            run_back_destroy(back);
+            return NULL;
+        }
     return back;
 }
 
@@ -233,6 +261,7 @@ void run_back_turned(struct run_back *back)
             continue;
         }
         struct act_device next = {device->front, device->devid};
+        const struct kind *kind = device->kind;
         bool again = device->again && !back->stopping;
         back->gone -= device->gone ? 1u : 0u;
         add_counters(&back->retired, be_counters(device->be));
@@ -242,7 +271,7 @@ void run_back_turned(struct run_back *back)
         free(device->be);
         free(device);
         if (again)
-            device_new(back, &next);
+            device_new(kind, &next);
     }
 }
 
@@ -267,6 +296,7 @@ void run_back_destroy(struct run_back *back)
         free(device->be);
         free(device);
     }
-    free(back->bus);
+    for (uint32_t i = 0; i < back->kind_count; i++)
+        free(back->kinds[i].bus);
     free(back);
 }

@@ -1,5 +1,5 @@
 /*
- * A backend process's devices: a bus that finds them, and one core each.
+ * A backend process's devices: a bus for each dialect that finds them, and one core each.
  *
  * Knows no loop: it lives from upcalls of its executor, and from run_back_turned after each turn.
  */
@@ -14,16 +14,17 @@ struct run_back;
 struct run_back_config {
     struct exec *exec;
     uint16_t domid;
-    const struct dialect *dialect;
+    uint32_t dialects;           /* whose devices it serves: bit i for dialect_at(i) */
     const struct policy *policy; /* outlives it */
-    uint32_t order_max;
-    uint32_t max_sockets; /* per device */
-    uint32_t backlog;     /* be_config's */
+    uint32_t order_max;          /* and never above the dialect's; 0: the dialect's */
+    uint32_t max_sockets;        /* per device */
+    uint32_t backlog;            /* be_config's */
     uint32_t max_devices;
     void *self;
-    /* Something is wrong with a guest's device: fault_words.h says it. Where `front` is the
-     * backend's own domid, no guest's can be found. May be NULL. */
-    void (*report)(void *self, uint16_t front, const struct act_fault *fault);
+    /* Something is wrong with a guest's device of a dialect: fault_words.h says it. Where `front`
+     * is the backend's own domid, no guest's can be found. May be NULL. */
+    void (*report)(void *self, const struct dialect *dialect, uint16_t front,
+                   const struct act_fault *fault);
 };
 
 /* Start looking for devices; NULL when out of memory. */

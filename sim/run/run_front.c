@@ -42,8 +42,8 @@ static bool open_core(struct run_front *front, uint32_t max_sockets)
                                     .domid = config->domid,
                                     .devid = config->devid,
                                     .backend = config->backend,
-                                    .dialect = dialect_find(config->scenario->protocol.dialect),
-                                    .order = config->scenario->protocol.order,
+                                    .dialect = scenario_dialect(config->scenario, config->host),
+                                    .order = config->scenario->hosts[config->host].protocol.order,
                                     .max_sockets = max_sockets,
                                     /* what the link is slow to take must not be dropped first */
                                     .linger_ns = config->scenario->timeout_ns,

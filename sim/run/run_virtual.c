@@ -17,14 +17,15 @@ enum {
     LOOK_GUEST = 64,     /* or so many a guest: a look is at each of them */
 };
 
+/* tidy: two sides and what is said of one by the other */
 static void report_error(struct run_virtual *run, const char *of, const struct scenario_domain *by,
-                         const struct act_fault *fault)
+                         const struct dialect *dialect, const struct act_fault *fault)
 {
     char message[2 * SCENARIO_DOMAIN_NAME_BYTES + PEER_FAULT_BYTES + 16];
     char after[SCENARIO_DOMAIN_NAME_BYTES + 64], text[PEER_FAULT_BYTES], own[FAULT_WORDS_BYTES];
 
     fault_log_last(&run->faults, after, sizeof(after));
-    peer_fault_text(text, fault, dialect_find(run->scenario.protocol.dialect));
+    peer_fault_text(text, fault, dialect);
     snprintf(message, sizeof(message), "%s: fault of %s: %s", by->name, of, text);
     if (!fault_words(own, fault, by->domid, of))
         peer_fault_note(run->errors, PEER_FAULT_CODE, message, after);
@@ -32,21 +33,23 @@ static void report_error(struct run_virtual *run, const char *of, const struct s
         peer_fault_note(run->errors, FAULT_WORDS_CODE, own, after);
 }
 
-static void report_guest(void *self, uint16_t front, const struct act_fault *fault)
+static void report_guest(void *self, const struct dialect *dialect, uint16_t front,
+                         const struct act_fault *fault)
 {
     const struct backend *backend = self;
     const struct run_virtual *run = backend->run;
     bool any = front == backend->is.domid;
 
     report_error(backend->run, any ? "any guest" : run->guests[front - run->backend_count].is.name,
-                 &backend->is, fault);
+                 &backend->is, dialect, fault);
 }
 
 static void report_backend(void *self, const struct act_fault *fault)
 {
     const struct guest *guest = self;
 
-    report_error(guest->run, guest->backend->is.name, &guest->is, fault);
+    report_error(guest->run, guest->backend->is.name, &guest->is,
+                 scenario_dialect(&guest->run->scenario, guest->is.host), fault);
 }
 
 /* ---- phases ---- */
@@ -178,7 +181,9 @@ static void machine_needs(const struct run_virtual *run, uint64_t *pages, uint64
             continue;
         *ports += scenario->hosts[i].count * (slots + 1);
         /* twice, since a run of pages wants them in one piece */
-        *pages += 2 * scenario->hosts[i].count * ((slots << scenario->protocol.order) + 1);
+        uint32_t order = scenario->hosts[i].protocol.order;
+        uint64_t ring_pages = (UINT64_C(1) << order) + scenario_dialect(scenario, i)->index.pages;
+        *pages += 2 * scenario->hosts[i].count * (slots * ring_pages + 1);
     }
 }
 
@@ -222,7 +227,7 @@ void run_virtual_open_backend(struct backend *backend)
 {
     struct run_virtual *run = backend->run;
     const struct scenario *scenario = &run->scenario;
-    const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
+    uint32_t dialects = scenario_dialects(scenario, backend->is.host);
 
     backend->domain = domain_virtual_open(
         &(struct domain_virtual_config){.clock = run->clock,
@@ -234,7 +239,7 @@ void run_virtual_open_backend(struct backend *backend)
                                         .name = backend->is.name,
                                         .domid = backend->is.domid,
                                         .cpu = scenario->hosts[backend->is.host].cpu,
-                                        .max_devices = backend->guests + 1,
+                                        .max_devices = backend->guests + DIALECTS_MAX,
                                         .notify = run->config.notify,
                                         .self = backend,
                                         .turned = backend_turned});
@@ -242,9 +247,8 @@ void run_virtual_open_backend(struct backend *backend)
     backend->back =
         run_back_create(&(struct run_back_config){.exec = domain_virtual_exec(backend->domain),
                                                   .domid = backend->is.domid,
-                                                  .dialect = dialect,
+                                                  .dialects = dialects,
                                                   .policy = run->config.policy,
-                                                  .order_max = dialect->order_max,
                                                   .max_sockets = most_slots(scenario),
                                                   .max_devices = backend->guests,
                                                   .self = backend,
@@ -257,7 +261,7 @@ void run_virtual_open_guest(struct guest *guest)
 {
     struct run_virtual *run = guest->run;
     const struct scenario_host *host = &run->scenario.hosts[guest->is.host];
-    const struct dialect *dialect = dialect_find(run->scenario.protocol.dialect);
+    const struct dialect *dialect = scenario_dialect(&run->scenario, guest->is.host);
 
     guest->domain =
         domain_virtual_open(&(struct domain_virtual_config){.clock = run->clock,

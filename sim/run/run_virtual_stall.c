@@ -155,7 +155,8 @@ static void add_data_ring(struct text *text, const struct run_virtual *run,
         return;
     uint32_t port = fe_port(run_front_core(guest->front), sock);
     struct direction in = direction(&data, &data.in), out = direction(&data, &data.out);
-    bool open = be_look_sock(run_back_core(guest->backend->back, guest->is.domid), sock, &back);
+    uint64_t wire_id = fe_wire_id(run_front_core(guest->front), sock);
+    bool open = be_look_sock(run_back_core(guest->backend->back, guest->is.domid), wire_id, &back);
     add(text,
         "   %-8s data ring of that socket: out_prod %u out_cons %u error %d; in_prod %u in_cons %u "
         "error %d; ",

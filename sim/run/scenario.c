@@ -75,6 +75,15 @@ static struct scenario_map *part_take(struct scenario_draft *draft, const struct
     return &parts->maps[(*parts->count)++];
 }
 
+/* Without one the order is the dialect's default. */
+static void read_protocol(struct scenario_map *map, struct scenario_protocol *protocol)
+{
+    if (map->node)
+        scenario_keys_read(&scenario_keys_protocol, map, protocol);
+    else
+        protocol->order = UINT32_MAX;
+}
+
 static void read_hosts(struct scenario_draft *draft)
 {
     struct scenario *scenario = draft->scenario;
@@ -93,6 +102,9 @@ static void read_hosts(struct scenario_draft *draft)
             continue;
         scenario_keys_name(&draft->yaml, key, host->name);
         scenario_keys_read(&scenario_keys_host, map, host);
+        struct scenario_map *protocol = &draft->protocols[map - draft->hosts];
+        *protocol = scenario_yaml_map(map, "protocol", "'protocol'");
+        read_protocol(protocol, &host->protocol);
     }
 }
 
@@ -209,10 +221,7 @@ static void read_draft(struct scenario_draft *draft)
     scenario_keys_read(&scenario_keys_root, &draft->root, scenario);
     if (draft->topology.node)
         scenario_keys_read(&scenario_keys_topology, &draft->topology, scenario);
-    if (draft->protocol.node)
-        scenario_keys_read(&scenario_keys_protocol, &draft->protocol, scenario);
-    else
-        scenario->protocol.order = UINT32_MAX; /* the dialect's default */
+    read_protocol(&draft->protocol, &scenario->protocol);
     read_hosts(draft);
     read_peers(draft);
     read_links(draft);

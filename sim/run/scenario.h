@@ -107,6 +107,12 @@ struct scenario_addr {
     struct call_addr addr;
 };
 
+/* What a guest speaks. */
+struct scenario_protocol {
+    char dialect[SCENARIO_NAME_BYTES]; /* dialect_find knows it */
+    uint32_t order;                    /* in the dialect's range */
+};
+
 struct scenario_host {
     char name[SCENARIO_NAME_BYTES];
     enum scenario_role role;
@@ -115,6 +121,7 @@ struct scenario_host {
     /* frontend: */
     char backend_name[SCENARIO_NAME_BYTES]; /* the name of hosts[backend], a backend */
     uint32_t backend;
+    struct scenario_protocol protocol; /* its own, or the scenario's */
 };
 
 struct scenario_peer {
@@ -201,10 +208,7 @@ struct scenario {
     uint64_t warmup_ns;
     uint64_t timeout_ns;
     char cost_model[SCENARIO_PATH_BYTES]; /* as model_load takes it; for mode virtual */
-    struct {
-        char dialect[SCENARIO_NAME_BYTES]; /* dialect_find knows it */
-        uint32_t order;                    /* in the dialect's range */
-    } protocol;
+    struct scenario_protocol protocol;    /* of hosts that have none of their own */
     struct scenario_host hosts[SCENARIO_HOSTS_MAX];
     uint32_t host_count;
     uint32_t backend;  /* the first of hosts[] that is one */
@@ -226,6 +230,13 @@ struct scenario {
  * its first source, the overrides, a line each, its second. */
 int scenario_load(struct scenario *out, const char *path, const char *const *sets,
                   uint32_t set_count, struct diag_list *diags);
+
+struct dialect;
+
+/* What the guests of a host speak, and a set of what those of a backend do: bit i for
+ * dialect_at(i). */
+const struct dialect *scenario_dialect(const struct scenario *scenario, uint32_t host);
+uint32_t scenario_dialects(const struct scenario *scenario, uint32_t backend);
 
 /* What a link is where the file says nothing: TCP on loopback as Linux has it by default, its delay
  * being the CPU time and the wake-ups of the cost model. Also between hosts without a link. */

@@ -1,25 +1,11 @@
 /* Rules over several keys. See scenario_check.h. */
 #include "sim/run/scenario_check.h"
 
-#include "ringlib/dialect.h"
-#include "sim/hv/store.h"
 #include "sim/run/model.h"
 #include "sim/run/scenario_keys.h"
 #include "sim/run/units.h"
 
 #include <string.h>
-
-/* What a backend needs of xenstore: its own, and for each guest. Any but domain 0 has quotas of
- * these (backend/bus.c, be_device.c, and hypervisor_device_add for the nodes). */
-enum {
-    WATCHES_OWN = 1,
-    WATCHES_EACH = 1,
-    NODES_OWN = 1,
-    NODES_EACH = 6,
-    GUESTS_IN_QUOTA = (STORE_WATCHES_MAX + 1 - WATCHES_OWN) / WATCHES_EACH,
-};
-
-_Static_assert(GUESTS_IN_QUOTA *NODES_EACH + NODES_OWN <= STORE_NODES_MAX, "watches run out first");
 
 /* In virtual time there is nothing but the model. */
 static void check_peer_mode(struct scenario_draft *draft, uint32_t index)
@@ -109,36 +95,6 @@ static void check_hosts(struct scenario_draft *draft)
     }
 }
 
-/* A backend's guests are known when all hosts are. */
-static void check_quota(struct scenario_draft *draft, uint32_t backend)
-{
-    const struct scenario *scenario = draft->scenario;
-    uint32_t guests = 0;
-
-    for (uint32_t i = 0; i < scenario->host_count; i++) {
-        const struct scenario_host *host = &scenario->hosts[i];
-        if (host->role != SCENARIO_FRONTEND || host->backend != backend)
-            continue;
-        bool fitted = guests <= GUESTS_IN_QUOTA;
-        guests += host->count;
-        if (!fitted || guests <= GUESTS_IN_QUOTA)
-            continue;
-        diag_error(draft->yaml.diags, DIAG_QUOTA, scenario_check_place(&draft->hosts[i], "count"),
-                   "with host '%s' backend '%s' has %u guests; it is not domain 0, and xenstore's "
-                   "quota of watches lets it have %u",
-                   host->name, scenario->hosts[backend].name, guests, GUESTS_IN_QUOTA);
-        diag_hint(draft->yaml.diags, "lower 'count', or give some to '%s', which is domain 0",
-                  scenario->hosts[scenario->backend].name);
-    }
-}
-
-static void check_quotas(struct scenario_draft *draft)
-{
-    for (uint32_t i = 0; i < draft->scenario->host_count; i++)
-        if (i != draft->scenario->backend && draft->scenario->hosts[i].role == SCENARIO_BACKEND)
-            check_quota(draft, i);
-}
-
 /* Only by name: a model that is a file is read when it is used. */
 static void check_cost_model(struct scenario_draft *draft)
 {
@@ -147,41 +103,6 @@ static void check_cost_model(struct scenario_draft *draft)
     if (!model_is_path(which))
         model_check_name(which, draft->yaml.diags,
                          scenario_check_place(&draft->root, "cost_model"));
-}
-
-static void check_protocol(struct scenario_draft *draft)
-{
-    struct scenario *scenario = draft->scenario;
-    struct diag_list *diags = draft->yaml.diags;
-    const struct dialect *dialect;
-    const char *names[16];
-    uint32_t count = 0;
-
-    if (!scenario_check_has(&draft->protocol, "dialect"))
-        snprintf(scenario->protocol.dialect, sizeof(scenario->protocol.dialect), "%s",
-                 dialect_xensock1.name);
-    dialect = dialect_find(scenario->protocol.dialect);
-    if (!dialect) {
-        while (count < 16 && dialect_at(count)) {
-            names[count] = dialect_at(count)->name;
-            count++;
-        }
-        if (!scenario_check_given(&draft->protocol, "dialect", scenario->protocol.dialect))
-            return;
-        diag_error(diags, DIAG_UNKNOWN_VALUE, scenario_check_place(&draft->protocol, "dialect"),
-                   "there is no dialect '%.60s'", scenario->protocol.dialect);
-        diag_suggest(diags, scenario->protocol.dialect, "dialects", names, count);
-        return;
-    }
-    if (scenario->protocol.order == UINT32_MAX)
-        scenario->protocol.order = dialect->order_default;
-    if (scenario->protocol.order >= dialect->order_min &&
-        scenario->protocol.order <= dialect->order_max)
-        return;
-    diag_error(diags, DIAG_OUT_OF_RANGE, scenario_check_place(&draft->protocol, "order"),
-               "order %u is too %s for dialect '%s'", scenario->protocol.order,
-               scenario->protocol.order < dialect->order_min ? "small" : "large", dialect->name);
-    diag_hint(diags, "allowed: %u to %u", dialect->order_min, dialect->order_max);
 }
 
 /* The first host of a role; reports that there is none, if all their roles are clear. */
@@ -439,11 +360,11 @@ void scenario_check(struct scenario_draft *draft)
     struct scenario *scenario = draft->scenario;
 
     check_cost_model(draft);
-    check_protocol(draft);
+    scenario_check_protocols(draft);
     scenario->backend = host_first(draft, "backend");
     scenario->frontend = host_first(draft, "frontend");
     check_hosts(draft);
-    check_quotas(draft);
+    scenario_check_quotas(draft);
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         check_peer_mode(draft, i);
     for (uint32_t i = 0; i < scenario->link_count; i++)

@@ -14,6 +14,7 @@ struct scenario_draft {
     struct scenario_map root, topology, protocol; /* node 0: not in the file */
     int hosts_node;                               /* 0: no usable `hosts` */
     struct scenario_map hosts[SCENARIO_HOSTS_MAX];
+    struct scenario_map protocols[SCENARIO_HOSTS_MAX]; /* node 0: the host has none */
     struct scenario_map peers[SCENARIO_PEERS_MAX];
     struct scenario_map links[SCENARIO_LINKS_MAX];
     struct scenario_map workloads[SCENARIO_WORKLOADS_MAX];
@@ -28,8 +29,11 @@ struct scenario_draft {
  * again. Fills in the defaults that depend on other keys. */
 void scenario_check(struct scenario_draft *draft);
 
-/* Parts of it: `faults` (scenario_faults.c); who listens, who connects to that, and what misbehaves
- * (scenario_listen.c), when the workloads' targets are known. */
+/* Parts of it: what guests speak, and how many a backend can have when each has its backend
+ * (scenario_protocol.c); `faults` (scenario_faults.c); who listens, who connects to that, and what
+ * misbehaves (scenario_listen.c), when the workloads' targets are known. */
+void scenario_check_protocols(struct scenario_draft *draft);
+void scenario_check_quotas(struct scenario_draft *draft);
 void scenario_check_faults(struct scenario_draft *draft);
 void scenario_check_listen(struct scenario_draft *draft);
 

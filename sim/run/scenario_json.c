@@ -87,14 +87,23 @@ static json_t *table_json(const struct scenario_table *table, const void *in, ui
     return object;
 }
 
+static json_t *host_json(const struct scenario_host *host)
+{
+    json_t *object = table_json(&scenario_keys_host, host, 0);
+
+    if (host->role == SCENARIO_FRONTEND)
+        json_object_set_new(object, "protocol",
+                            table_json(&scenario_keys_protocol, &host->protocol, 0));
+    return object;
+}
+
 static json_t *topology_json(const struct scenario *scenario)
 {
     json_t *topology = table_json(&scenario_keys_topology, scenario, 0);
     json_t *hosts = json_object(), *peers = json_object(), *links = json_array();
 
     for (uint32_t i = 0; i < scenario->host_count; i++)
-        json_object_set_new(hosts, scenario->hosts[i].name,
-                            table_json(&scenario_keys_host, &scenario->hosts[i], 0));
+        json_object_set_new(hosts, scenario->hosts[i].name, host_json(&scenario->hosts[i]));
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         json_object_set_new(
             peers, scenario->peers[i].name,
@@ -136,7 +145,8 @@ json_t *scenario_json(const struct scenario *scenario)
     for (uint32_t i = 0; i < scenario->workload_count; i++)
         json_array_append_new(workloads, workload_json(&scenario->workloads[i]));
     json_object_set_new(object, "topology", topology_json(scenario));
-    json_object_set_new(object, "protocol", table_json(&scenario_keys_protocol, scenario, 0));
+    json_object_set_new(object, "protocol",
+                        table_json(&scenario_keys_protocol, &scenario->protocol, 0));
     json_object_set_new(object, "workload", workloads);
     if (scenario->fault_count > 0)
         json_object_set_new(object, "faults", faults_json(scenario));

@@ -63,10 +63,10 @@ static const struct scenario_key topology_keys[] = {
     {"links", SCENARIO_LIST, ALL, .required = 0},
     {"scheduling", SCENARIO_WORD, ALL, AT(scenario, scheduling), WORDS(schedulings), .preset = SCENARIO_RUN_UNTIL_BLOCK},
 };
-/* the range and default of `order` are the dialect's: see scenario_check.c */
+/* the range and default of `order` are the dialect's: see scenario_protocol.c */
 static const struct scenario_key protocol_keys[] = {
-    {"dialect", SCENARIO_TEXT, ALL, AT(scenario, protocol.dialect)},
-    {"order", SCENARIO_COUNT, ALL, AT(scenario, protocol.order), .max = UINT32_MAX, .preset = UINT32_MAX},
+    {"dialect", SCENARIO_TEXT, ALL, AT(scenario_protocol, dialect)},
+    {"order", SCENARIO_COUNT, ALL, AT(scenario_protocol, order), .max = UINT32_MAX, .preset = UINT32_MAX},
 };
 /* the default of `backend` is the first backend: see scenario_check.c */
 static const struct scenario_key host_keys[] = {
@@ -74,6 +74,7 @@ static const struct scenario_key host_keys[] = {
     {"count", SCENARIO_COUNT, ALL, AT(scenario_host, count), .min = 1, .max = SCENARIO_GUESTS_MAX, .preset = 1},
     {"cpu", SCENARIO_CPU, ALL, AT(scenario_host, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
     {"backend", SCENARIO_NAME, ALL, AT(scenario_host, backend_name), .nullable = true},
+    {"protocol", SCENARIO_MAP, ALL, .required = 0},
 };
 /* the default of a client's `listeners` is all, of `reset_after` for who resets 64 KiB: see scenario_listen.c */
 static const struct scenario_key peer_keys[] = {

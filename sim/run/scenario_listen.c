@@ -129,7 +129,7 @@ static void check_listeners(struct scenario_draft *draft, uint32_t index)
     const struct scenario *scenario = draft->scenario;
     const struct scenario_workload *workload = &scenario->workloads[index];
     const struct scenario_map *map = &draft->workloads[index];
-    const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
+    const struct dialect *dialect = scenario_dialect(scenario, workload->host);
     uint32_t room = dialect ? cmdring_size(dialect->request_bytes) - 2 : SCENARIO_LISTENERS_MAX;
 
     if (workload->kind != SCENARIO_SERVE || !scenario_check_has(map, "listeners"))

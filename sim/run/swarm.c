@@ -211,8 +211,10 @@ static uint64_t back_turned(void *self, uint64_t now_ns)
     return STEP_NEVER;
 }
 
-static void report(void *self, uint16_t front, const struct act_fault *fault)
+static void report(void *self, const struct dialect *dialect, uint16_t front,
+                   const struct act_fault *fault)
 {
+    (void)dialect;
     swarm_fail(self, "fault", "the backend calls guest %u broken: %s (ours %u, claimed %u)",
                front - 1u, step_fault_name(fault->reason), fault->index, fault->value);
 }
@@ -236,9 +238,8 @@ static void open_backend(struct swarm *swarm)
     swarm->back =
         run_back_create(&(struct run_back_config){.exec = domain_virtual_exec(swarm->backend),
                                                   .domid = 0,
-                                                  .dialect = dialect,
+                                                  .dialects = 1u << dialect_place(dialect),
                                                   .policy = &swarm->policy,
-                                                  .order_max = dialect->order_max,
                                                   .max_sockets = swarm->plan->sockets,
                                                   .max_devices = SWARM_GUESTS,
                                                   .self = swarm,

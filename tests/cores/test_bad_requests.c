@@ -58,7 +58,7 @@ static void bad_refs(void **state)
 {
     struct rogue_data data, foreign;
     struct hv *third = hv_mem_domain(pair.machine, 7);
-    struct rogue stranger = {.pair = &pair, .hv = third, .order = 6};
+    struct rogue stranger = {.pair = &pair, .hv = third, .dialect = &dialect_xensock1, .order = 6};
 
     (void)state;
     rogue_share(&stranger, &foreign); /* another domain's: its numbers mean nothing of ours */
@@ -85,7 +85,7 @@ static void bad_ports(void **state)
 {
     struct rogue_data data, used;
     struct hv *third = hv_mem_domain(pair.machine, 7);
-    struct rogue stranger = {.pair = &pair, .hv = third, .order = 1};
+    struct rogue stranger = {.pair = &pair, .hv = third, .dialect = &dialect_xensock1, .order = 1};
     struct ev ev;
 
     (void)state;

@@ -1,8 +1,8 @@
 /*
- * Both cores in threads of their own over one mapping, with nothing between them but the words of
- * the rings: 16 MiB echoed and compared. Notifications are replaced by looking again and again, so
- * that ThreadSanitizer (preset tsan) sees only the order that ringlib makes. The executor and its
- * locks take part in the handshake and the end, not between.
+ * Both cores in threads of their own over the same memory, with nothing between them but the words
+ * of the rings: 16 MiB echoed and compared. Notifications are replaced by looking again and again,
+ * so that ThreadSanitizer (preset tsan) sees only the order that ringlib makes. The executor and
+ * its locks take part in the handshake and the end, not between.
  */
 #include "backend/be_private.h" /* where the backend mapped the ring: the test is its socket */
 #include "tests/support/pair.h"
@@ -126,7 +126,7 @@ static void echo_and_compare(uint64_t sock)
     assert_int_equal(sent, TOTAL);
 }
 
-static void two_threads_one_mapping(void **state)
+static void two_threads(const struct dialect *dialect)
 {
     static _Alignas(4) unsigned char word[SHARED_PAGE_BYTES];
     static const struct shared_area over = {(struct shared_memory *)word, 1};
@@ -134,16 +134,17 @@ static void two_threads_one_mapping(void **state)
     uint64_t sock;
     pthread_t thread;
 
-    (void)state;
+    memset(&echo, 0, sizeof(echo));
+    shared_store(&over, 0, 0);
     for (uint32_t i = 0; i < PATTERN; i++)
         pattern[i] = (unsigned char)(i * 131 + (i >> 8) * 7);
     memcpy(pattern + PATTERN, pattern, CHUNK);
-    pair_open(&pair, &(struct pair_config){.order = 6});
+    pair_open(&pair, &(struct pair_config){.dialect = dialect, .order = 6});
     sock = pair_connect(&pair, &echo.token);
     echo.be = pair.be;
     echo.over = &over;
     const struct be_sock *open = &pair.be->socks[step_slot(echo.token)];
-    echo.area = open->in.area;
+    echo.area = open->in.data;
     echo.reading = true; /* the read that was posted at the scripted socket is the test's now */
     echo.read.count = 1;
     echo.read.spans[0] = (struct shared_span){open->in.at.array, open->in.at.size};
@@ -157,10 +158,24 @@ static void two_threads_one_mapping(void **state)
     pair_close(&pair);
 }
 
+static void two_threads_one_mapping(void **state)
+{
+    (void)state;
+    two_threads(&dialect_xensock1);
+}
+
+/* Indexes and data in two mappings. */
+static void two_threads_two_mappings(void **state)
+{
+    (void)state;
+    two_threads(&dialect_pvcalls1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_threads_one_mapping),
+        cmocka_unit_test(two_threads_two_mappings),
     };
 
     return !!cmocka_run_group_tests_name("cores_tsan", tests, NULL, NULL);

@@ -20,9 +20,10 @@ static struct pair pair;
 static uint64_t sock, token; /* one connected socket, and the backend's name of it */
 static unsigned char buffer[1 << 18];
 
-static void open_order(uint32_t order)
+static void open_in(const struct dialect *dialect, uint32_t order)
 {
-    pair_open(&pair, &(struct pair_config){.order = order, .linger_ns = 1000000});
+    pair_open(&pair,
+              &(struct pair_config){.dialect = dialect, .order = order, .linger_ns = 1000000});
     sock = pair_connect(&pair, &token);
     pair_forget(&pair);
 }
@@ -30,7 +31,7 @@ static void open_order(uint32_t order)
 static int open_small(void **state)
 {
     (void)state;
-    open_order(1);
+    open_in(&dialect_xensock1, 1);
     return 0;
 }
 
@@ -135,6 +136,7 @@ static void stream_in(uint64_t total)
         uint32_t room = in_flight(EV_NET_READ);
         if (room > 0 && supplied < total) {
             uint32_t part = 1 + round * 7919 % room;
+            part = part < sizeof(buffer) ? part : (uint32_t)sizeof(buffer);
             part = part < total - supplied ? part : (uint32_t)(total - supplied);
             fill(supplied, part);
             arrive(buffer, (int32_t)part);
@@ -153,12 +155,16 @@ static void stream_in(uint64_t total)
 
 static void bytes_at_each_order(void **state)
 {
-    static const uint32_t orders[] = {1, 3, 6};
+    static const struct {
+        const struct dialect *dialect;
+        uint32_t order, lengths; /* of the whole ring: either direction wraps several times */
+    } cases[] = {{&dialect_xensock1, 1, 5}, {&dialect_xensock1, 3, 5}, {&dialect_xensock1, 6, 5},
+                 {&dialect_pvcalls1, 1, 5}, {&dialect_pvcalls1, 4, 5}, {&dialect_pvcalls1, 9, 2}};
 
     (void)state;
-    for (uint32_t i = 0; i < 3; i++) {
-        open_order(orders[i]);
-        uint64_t total = (4096u << orders[i]) * 5ull + 123; /* wraps either ring several times */
+    for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        open_in(cases[i].dialect, cases[i].order);
+        uint64_t total = (uint64_t)(4096u << cases[i].order) * cases[i].lengths + 123;
         stream_out(total);
         stream_in(total);
         assert_int_equal(fe_counters(pair.fe)->sent_bytes, total);
@@ -170,35 +176,58 @@ static void bytes_at_each_order(void **state)
     }
 }
 
-static void exactly_full_rings(void **state)
+static void fill_out_exactly(uint32_t size)
 {
     uint64_t written;
 
-    (void)state;
     for (uint32_t lap = 0; lap < 3; lap++) { /* the second begins where the array wraps */
-        uint32_t offset = lap * (RING_OUT_1 + 100);
-        fill(offset, RING_OUT_1 + 1);
-        assert_int_equal(pair_send(&pair, sock, buffer, RING_OUT_1 + 1), RING_OUT_1);
+        uint32_t offset = lap * (size + 100);
+        fill(offset, size + 1);
+        assert_int_equal(pair_send(&pair, sock, buffer, size + 1), size);
         assert_int_equal(pair_send(&pair, sock, buffer, 1), 0);
-        assert_int_equal(fe_unsent(pair.fe, sock), RING_OUT_1);
+        assert_int_equal(fe_unsent(pair.fe, sock), size);
         pair_settle(&pair);
         assert_int_equal(fe_unsent(pair.fe, sock), 0);
-        fill(offset + RING_OUT_1, 100);
+        fill(offset + size, 100);
         assert_int_equal(pair_send(&pair, sock, buffer, 100), 100);
         pair_settle(&pair);
     }
-    assert_bytes(net_mem_written(pair.net, token, &written), 0, 3 * (RING_OUT_1 + 100));
+    assert_bytes(net_mem_written(pair.net, token, &written), 0, 3 * (size + 100));
+}
+
+static void fill_in_exactly(uint32_t size)
+{
     for (uint32_t lap = 0; lap < 3; lap++) {
-        assert_int_equal(in_flight(EV_NET_READ), RING_IN_1);
-        fill(lap * RING_IN_1, RING_IN_1);
-        arrive(buffer, RING_IN_1);
+        assert_int_equal(in_flight(EV_NET_READ), size);
+        fill(lap * size, size);
+        arrive(buffer, (int32_t)size);
         assert_int_equal(in_flight(EV_NET_READ), 0); /* no room: nothing posted */
-        assert_int_equal(pair_recv(&pair, sock, buffer, RING_IN_1 - 7), RING_IN_1 - 7);
-        assert_int_equal(pair_recv(&pair, sock, buffer + RING_IN_1 - 7, RING_IN_1), 7);
-        assert_bytes(buffer, lap * RING_IN_1, RING_IN_1);
+        assert_int_equal(pair_recv(&pair, sock, buffer, size - 7), size - 7);
+        assert_int_equal(pair_recv(&pair, sock, buffer + size - 7, size), 7);
+        assert_bytes(buffer, lap * size, size);
         pair_run(&pair);
     }
     assert_true(be_counters(pair.be)->ring_full >= 3);
+}
+
+static void exactly_full_rings(void **state)
+{
+    (void)state;
+    fill_out_exactly(RING_OUT_1);
+    fill_in_exactly(RING_IN_1);
+}
+
+/* The same in halves of 4096 bytes, and of 32768 as Linux has them. */
+static void exactly_full_halves(void **state)
+{
+    (void)state;
+    for (uint32_t order = 1; order <= 4; order += 3) {
+        open_in(&dialect_pvcalls1, order);
+        fill_out_exactly(2048u << order);
+        fill_in_exactly(2048u << order);
+        pair_release(&pair, sock);
+        pair_close(&pair);
+    }
 }
 
 /* ---- ends ---------------------------------------------------------------------------------- */
@@ -473,6 +502,7 @@ int main(void)
         TEST(both_ways),
         cmocka_unit_test(bytes_at_each_order),
         TEST(exactly_full_rings),
+        cmocka_unit_test(exactly_full_halves),
         TEST(end_after_the_last_byte),
         TEST(error_after_the_last_byte),
         TEST(half_close),

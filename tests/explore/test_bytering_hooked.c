@@ -160,8 +160,8 @@ static void begin(void *self)
     memset(memory, 0, sizeof(memory));
     memset(&at->producer, 0, sizeof(at->producer));
     memset(&at->consumer, 0, sizeof(at->consumer));
-    bytering_init(&at->producer.ring, &page, &layout);
-    bytering_init(&at->consumer.ring, &page, &layout);
+    bytering_init(&at->producer.ring, &page, &page, &layout);
+    bytering_init(&at->consumer.ring, &page, &page, &layout);
     at->producer.ring.index = at->consumer.ring.index = at->start;
     shared_store(&page, PROD, at->start);
     shared_store(&page, CONS, at->start);

@@ -1,6 +1,7 @@
 /*
- * Death at every step: four small scenarios in virtual time, and at each event of each of them the
- * guest, or the backend, is killed just there, restarted, and everything goes on to the end.
+ * Death at every step: four small scenarios in virtual time, two of them in PV Calls 1 too, and at
+ * each event of each of them the guest, or the backend, is killed just there, restarted, and
+ * everything goes on to the end.
  *
  * "Survives" means: the run ends by itself; no core calls its peer broken; the guest's application
  * hears of each socket's end once, and of none of a former device after UP; no byte is wrong at
@@ -134,6 +135,8 @@ static void take(void *self, const struct trace_record *record)
 
 /* ---- the world ---- */
 
+static const struct dialect *spoken;
+
 static void begin(struct world *world, const char *path)
 {
     struct diag_list diags;
@@ -155,6 +158,8 @@ static void begin(struct world *world, const char *path)
         fail_msg("%s is faulty", path);
     }
     diag_fini(&diags);
+    snprintf(world->scenario.protocol.dialect, sizeof(world->scenario.protocol.dialect), "%s",
+             spoken->name);
     world->run = run_virtual_create(&(struct run_virtual_config){.scenario = &world->scenario,
                                                                  .costs = &world->costs,
                                                                  .policy = &world->policy,
@@ -340,9 +345,12 @@ static bool die(const char *path, enum scenario_role victim, uint32_t events,
     return died;
 }
 
-static void die_everywhere(const char *path, enum scenario_role victim)
+static void die_everywhere(const struct dialect *dialect, const char *path,
+                           enum scenario_role victim)
 {
     struct left left;
+
+    spoken = dialect;
     uint32_t events = measure(path, &left), deaths = 0;
 
     for (uint32_t k = 0; k < events; k++) {
@@ -353,33 +361,39 @@ static void die_everywhere(const char *path, enum scenario_role victim)
         die(path, victim, k, &left, &again);
         assert_int_equal(hash, again);
     }
-    print_message("%s: %u deaths\n", strrchr(path, '/') + 1, deaths);
+    print_message("%s in %s: %u deaths\n", strrchr(path, '/') + 1, spoken->name, deaths);
     assert_in_range(deaths, events - 2, events);
 }
 
-#define EVERYWHERE(name, file, victim)                                                             \
+#define EVERYWHERE(name, dialect, file, victim)                                                    \
     static void name(void **state)                                                                 \
     {                                                                                              \
         (void)state;                                                                               \
-        die_everywhere(SCENARIO(file), victim);                                                    \
+        die_everywhere(&dialect, SCENARIO(file), victim);                                          \
     }
 
-EVERYWHERE(guest_dies_streaming, "streams", SCENARIO_FRONTEND)
-EVERYWHERE(backend_dies_streaming, "streams", SCENARIO_BACKEND)
-EVERYWHERE(guest_dies_asking, "requests", SCENARIO_FRONTEND)
-EVERYWHERE(backend_dies_asking, "requests", SCENARIO_BACKEND)
-EVERYWHERE(guest_dies_connecting, "connections", SCENARIO_FRONTEND)
-EVERYWHERE(backend_dies_connecting, "connections", SCENARIO_BACKEND)
-EVERYWHERE(guest_dies_serving, "serve", SCENARIO_FRONTEND)
-EVERYWHERE(backend_dies_serving, "serve", SCENARIO_BACKEND)
+EVERYWHERE(guest_dies_streaming, dialect_xensock1, "streams", SCENARIO_FRONTEND)
+EVERYWHERE(backend_dies_streaming, dialect_xensock1, "streams", SCENARIO_BACKEND)
+EVERYWHERE(guest_dies_asking, dialect_xensock1, "requests", SCENARIO_FRONTEND)
+EVERYWHERE(backend_dies_asking, dialect_xensock1, "requests", SCENARIO_BACKEND)
+EVERYWHERE(guest_dies_connecting, dialect_xensock1, "connections", SCENARIO_FRONTEND)
+EVERYWHERE(backend_dies_connecting, dialect_xensock1, "connections", SCENARIO_BACKEND)
+EVERYWHERE(guest_dies_serving, dialect_xensock1, "serve", SCENARIO_FRONTEND)
+EVERYWHERE(backend_dies_serving, dialect_xensock1, "serve", SCENARIO_BACKEND)
+EVERYWHERE(guest_dies_connecting_v1, dialect_pvcalls1, "connections", SCENARIO_FRONTEND)
+EVERYWHERE(backend_dies_connecting_v1, dialect_pvcalls1, "connections", SCENARIO_BACKEND)
+EVERYWHERE(guest_dies_serving_v1, dialect_pvcalls1, "serve", SCENARIO_FRONTEND)
+EVERYWHERE(backend_dies_serving_v1, dialect_pvcalls1, "serve", SCENARIO_BACKEND)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(guest_dies_streaming),  cmocka_unit_test(backend_dies_streaming),
-        cmocka_unit_test(guest_dies_asking),     cmocka_unit_test(backend_dies_asking),
-        cmocka_unit_test(guest_dies_connecting), cmocka_unit_test(backend_dies_connecting),
-        cmocka_unit_test(guest_dies_serving),    cmocka_unit_test(backend_dies_serving),
+        cmocka_unit_test(guest_dies_streaming),     cmocka_unit_test(backend_dies_streaming),
+        cmocka_unit_test(guest_dies_asking),        cmocka_unit_test(backend_dies_asking),
+        cmocka_unit_test(guest_dies_connecting),    cmocka_unit_test(backend_dies_connecting),
+        cmocka_unit_test(guest_dies_serving),       cmocka_unit_test(backend_dies_serving),
+        cmocka_unit_test(guest_dies_connecting_v1), cmocka_unit_test(backend_dies_connecting_v1),
+        cmocka_unit_test(guest_dies_serving_v1),    cmocka_unit_test(backend_dies_serving_v1),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,9 +41,11 @@ END
 }
 
 # forward ARGUMENT...: starts one and waits until all of its rules listen. Sets `forward`, its pid.
+# FORWARD_OPTIONS, words, come first: test_dialects.sh has all of this in other dialects.
 forward()
 {
-    start forward "$XENSOCK" forward "$@"
+    # shellcheck disable=SC2086
+    start forward "$XENSOCK" forward ${FORWARD_OPTIONS-} "$@"
     forward=$pid
     within 10 is_ready "$forward" || fail "the forwarding is not ready"
 }

@@ -44,8 +44,8 @@ static void open_ends(const struct bytering_layout *at, uint32_t start)
     struct shared_area area = {(struct shared_memory *)(void *)memory, DIALECT_PAGES_MAX};
 
     memset(memory, 0, sizeof(memory));
-    bytering_init(&producer, &area, at);
-    bytering_init(&consumer, &area, at);
+    bytering_init(&producer, &area, &area, at);
+    bytering_init(&consumer, &area, &area, at);
     assert_int_equal(producer.index, 0);
     assert_int_equal(consumer.index, 0);
     producer.index = start;

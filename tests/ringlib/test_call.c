@@ -17,9 +17,10 @@ static void calls_have_names(void **state)
     assert_string_equal(call_name(CALL_LISTEN), "LISTEN");
     assert_string_equal(call_name(CALL_ACCEPT), "ACCEPT");
     assert_string_equal(call_name(CALL_POLL), "POLL");
+    assert_string_equal(call_name(CALL_SOCKET), "SOCKET");
     assert_string_equal(call_name(CALL_KINDS), "UNKNOWN");
     assert_string_equal(call_name((enum call_kind)(CALL_KINDS + 1)), "UNKNOWN");
-    assert_int_equal(CALL_KINDS, 6);
+    assert_int_equal(CALL_KINDS, 7);
 }
 
 static void ipv4_address_is_a_sockaddr_in(void **state)

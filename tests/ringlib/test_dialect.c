@@ -15,78 +15,110 @@
 static void golden_requests_pack(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < GOLDEN_REQUESTS; i++) {
-        uint8_t slot[GOLDEN_REQUEST];
-        struct call call;
+    for (uint32_t i = 0; i < GOLDEN_SETS; i++) {
+        const struct golden_set *set = &golden_sets[i];
+        for (uint32_t k = 0; k < set->request_count; k++) {
+            uint8_t slot[DIALECT_SLOT_MAX];
+            struct call call;
 
-        golden_call(&golden_requests[i], &call);
-        dialect_pack_call(&dialect_xensock1, &call, slot);
-        assert_memory_equal(slot, golden_requests[i].wire, sizeof(slot));
-        assert_true(golden_packs(&golden_requests[i]));
+            golden_call(&set->requests[k], &call);
+            dialect_pack_call(set->dialect, &call, slot);
+            assert_memory_equal(slot, set->requests[k].wire, set->request_bytes);
+            assert_true(golden_packs(set->dialect, &set->requests[k]));
+        }
     }
 }
 
 static void golden_requests_unpack(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < GOLDEN_REQUESTS; i++)
-        if (!golden_unpacks(&golden_requests[i]))
-            fail_msg("%s", golden_requests[i].name);
+    for (uint32_t i = 0; i < GOLDEN_SETS; i++)
+        for (uint32_t k = 0; k < golden_sets[i].request_count; k++)
+            if (!golden_unpacks(golden_sets[i].dialect, &golden_sets[i].requests[k]))
+                fail_msg("%s", golden_sets[i].requests[k].name);
 }
 
 static void golden_responses_pack_and_unpack(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < GOLDEN_RESPONSES; i++) {
-        uint8_t slot[GOLDEN_RESPONSE];
+    for (uint32_t i = 0; i < GOLDEN_SETS; i++) {
+        const struct golden_set *set = &golden_sets[i];
+        for (uint32_t k = 0; k < set->response_count; k++) {
+            const struct golden_response *golden = &set->responses[k];
+            uint8_t slot[DIALECT_SLOT_MAX];
 
-        memset(slot, 0xff, sizeof(slot));
-        dialect_pack_reply(&dialect_xensock1, &golden_responses[i].reply, slot);
-        assert_memory_equal(slot, golden_responses[i].wire, sizeof(slot));
-        assert_true(golden_reply_packs(&golden_responses[i]));
-        if (!golden_reply_unpacks(&golden_responses[i]))
-            fail_msg("%s", golden_responses[i].name);
+            memset(slot, 0xff, sizeof(slot));
+            dialect_pack_reply(set->dialect, &golden->reply, slot);
+            assert_memory_equal(slot, golden->wire, set->response_bytes);
+            assert_true(golden_reply_packs(set->dialect, golden));
+            if (!golden_reply_unpacks(set->dialect, golden))
+                fail_msg("%s", golden->name);
+        }
     }
 }
 
+/* Every dialect of the registry, and every command and only the commands that it has. */
 static void every_command_has_golden_bytes(void **state)
 {
-    bool seen[CALL_KINDS] = {false};
-
     (void)state;
-    for (uint32_t i = 0; i < GOLDEN_REQUESTS; i++)
-        seen[golden_requests[i].kind] = true;
-    for (uint32_t kind = 0; kind < CALL_KINDS; kind++)
-        assert_int_equal(seen[kind], dialect_xensock1.calls[kind].exists);
+    for (uint32_t i = 0; i < GOLDEN_SETS; i++) {
+        const struct golden_set *set = &golden_sets[i];
+        bool seen[CALL_KINDS] = {false};
+
+        assert_ptr_equal(set->dialect, dialect_at(i));
+        assert_int_equal(set->request_bytes, set->dialect->request_bytes);
+        assert_int_equal(set->response_bytes, set->dialect->response_bytes);
+        for (uint32_t k = 0; k < set->request_count; k++)
+            seen[set->requests[k].kind] = true;
+        for (uint32_t kind = 0; kind < CALL_KINDS; kind++)
+            assert_int_equal(seen[kind], dialect_has(set->dialect, (enum call_kind)kind));
+    }
+    assert_null(dialect_at(GOLDEN_SETS));
 }
 
-/* 1 and 2 are holes of draft 1; everything from 8 on is unknown. */
+/* 1 and 2 are holes of draft 1, from 8 on everything is unknown; to PV Calls 1 from 7 on. */
 static void unknown_command_keeps_the_common_members(void **state)
 {
-    static const uint32_t codes[] = {1,   2,   8,       9,          42,        255,
-                                     256, 259, 0x10000, 0x03000000, 0xffffffff};
+    static const struct {
+        uint32_t id, cmd_at, cmd_bytes;
+        uint64_t sockid;
+        uint32_t codes[12];
+    } cases[] = {
+        {0xeeeeeeee,
+         4,
+         4,
+         0xeeeeeeeeeeeeeeee,
+         {1, 2, 8, 9, 42, 255, 256, 259, 0x10000, 0x03000000, 0x80000000, 0xffffffff}},
+        {0xeeeeeeee,
+         4,
+         4,
+         0xeeeeeeeeeeeeeeee,
+         {7, 8, 9, 42, 255, 256, 257, 260, 0x10000, 0x03000000, 0x80000000, 0xffffffff}},
+    };
     struct call expected, call;
-    uint8_t slot[GOLDEN_REQUEST];
+    uint8_t slot[DIALECT_SLOT_MAX];
 
     (void)state;
-    for (uint32_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-        memset(slot, 0xee, sizeof(slot));
-        memcpy(slot + 4, &codes[i], 4);
-        memset(&expected, 0, sizeof(expected));
-        expected.id = 0xeeeeeeee;
-        expected.code = codes[i];
-        expected.kind = CALL_KINDS;
-        expected.sockid = 0xeeeeeeeeeeeeeeee;
-        dialect_unpack_call(&dialect_xensock1, slot, &call);
-        assert_true(golden_same_call(&call, &expected));
-    }
+    assert_null(dialect_at(sizeof(cases) / sizeof(cases[0])));
+    for (uint32_t i = 0; dialect_at(i); i++)
+        for (uint32_t k = 0; k < 12; k++) {
+            memset(slot, 0xee, sizeof(slot));
+            memcpy(slot + cases[i].cmd_at, &cases[i].codes[k], cases[i].cmd_bytes);
+            memset(&expected, 0, sizeof(expected));
+            expected.id = cases[i].id;
+            expected.code = cases[i].codes[k];
+            expected.kind = CALL_KINDS;
+            expected.sockid = cases[i].sockid;
+            dialect_unpack_call(dialect_at(i), slot, &call);
+            assert_true(golden_same_call(&call, &expected));
+        }
 }
 
 /* A command that a dialect does not have is unknown there, though its entry names a code. */
 static void command_the_dialect_lacks_is_unknown(void **state)
 {
     struct dialect lacking = dialect_xensock1;
-    uint8_t slot[GOLDEN_REQUEST] = {[4] = 7};
+    uint8_t slot[DIALECT_SLOT_MAX] = {[4] = 7};
     struct call call;
 
     (void)state;
@@ -182,15 +214,22 @@ static void codes_are_distinct(void **state)
 /* ---- round trips ------------------------------------------------------------------------------
  */
 
-/* Random values in the members that rows name, as wide as the wire carries them. */
+/* A random value of one element, as wide as the wire carries it. */
+static void fill_element(struct prng *prng, const struct dialect_row *row, unsigned char *element)
+{
+    for (uint32_t at = 0; at < row->wire_bytes; at++)
+        element[at] = (unsigned char)prng_u32(prng);
+    if (row->is_signed && (element[row->wire_bytes - 1] & 0x80))
+        memset(element + row->wire_bytes, 0xff, row->call_bytes - (size_t)row->wire_bytes);
+}
+
+/* The same in all members that rows name. */
 static void fill_rows(struct prng *prng, const struct dialect_row *rows, uint32_t count,
                       unsigned char *members)
 {
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t k = 0; k < rows[i].count; k++)
-            for (uint32_t at = 0; at < rows[i].wire_bytes; at++)
-                members[rows[i].call_at + k * rows[i].call_bytes + at] =
-                    (unsigned char)prng_u32(prng);
+            fill_element(prng, &rows[i], members + rows[i].call_at + k * rows[i].call_bytes);
 }
 
 static void check_call_round_trip(struct prng *prng, const struct dialect *dialect, uint32_t kind)
@@ -253,6 +292,43 @@ static void random_calls_come_back(void **state)
 /* ---- data ring and names ----------------------------------------------------------------------
  */
 
+static void check_layout(const struct bytering_layout *got, const struct bytering_layout *expected)
+{
+    assert_int_equal(got->array, expected->array);
+    assert_int_equal(got->size, expected->size);
+    assert_int_equal(got->prod, expected->prod);
+    assert_int_equal(got->cons, expected->cons);
+    assert_int_equal(got->error, expected->error);
+}
+
+/* protocol.md 3.4, worked out by hand: halves of 1 << (order + 11) bytes; the words lie in the
+ * index page at the same places for every order. */
+static void data_rings_are_laid_out_as_pv_calls_says(void **state)
+{
+    static const struct dialect *const dialects[] = {&dialect_pvcalls1};
+    static const uint32_t halves[] = {4096,   8192,   16384,  32768,  65536,
+                                      131072, 262144, 524288, 1048576};
+    struct dialect_ring ring;
+
+    (void)state;
+    for (uint32_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
+        assert_int_equal(dialects[i]->index.pages, 1);
+        assert_int_equal(dialects[i]->index.order_at, 128);
+        assert_int_equal(dialects[i]->index.refs_at, 132);
+        assert_int_equal(dialects[i]->order_max, 9);
+        for (uint32_t order = 1; order <= 9; order++) {
+            uint32_t half = halves[order - 1];
+            const struct bytering_layout in = {0, half, 4, 0, 8}, out = {half, half, 68, 64, 72};
+
+            dialect_ring(dialects[i], order, &ring);
+            assert_int_equal(ring.pages, 2 * half / 4096);
+            check_layout(&ring.in, &in);
+            check_layout(&ring.out, &out);
+            assert_true(132 + 4 * ring.pages <= 4096);
+        }
+    }
+}
+
 struct layout_case {
     uint32_t order, pages;
     struct bytering_layout in, out; /* array, size, prod, cons, error */
@@ -267,15 +343,6 @@ static const struct layout_case layout_cases[] = {
     {5, 32, {0, 32768, 98308, 98304, 98320}, {32768, 65536, 98316, 98312, 98324}},
     {6, 64, {0, 65536, 196612, 196608, 196624}, {65536, 131072, 196620, 196616, 196628}},
 };
-
-static void check_layout(const struct bytering_layout *got, const struct bytering_layout *expected)
-{
-    assert_int_equal(got->array, expected->array);
-    assert_int_equal(got->size, expected->size);
-    assert_int_equal(got->prod, expected->prod);
-    assert_int_equal(got->cons, expected->cons);
-    assert_int_equal(got->error, expected->error);
-}
 
 static void data_rings_are_laid_out_as_draft_1_says(void **state)
 {
@@ -298,7 +365,8 @@ static void registry_finds_each_by_name(void **state)
     assert_null(dialect_find("xensock"));
     assert_null(dialect_find("xensock12"));
     assert_null(dialect_find(""));
-    assert_null(dialect_at(1));
+    assert_ptr_equal(dialect_find("pvcalls1"), &dialect_pvcalls1);
+    assert_null(dialect_at(2));
     assert_null(dialect_at(UINT32_MAX));
 }
 
@@ -317,8 +385,66 @@ static void numbers_and_names_of_draft_1(void **state)
     assert_int_equal(dialect_xensock1.order_max, 6);
     assert_int_equal(dialect_xensock1.backlog, 10);
     assert_string_equal(dialect_xensock1.device, "xensock");
-    for (uint32_t i = 0; i < DIALECT_KEYS; i++)
-        assert_string_equal(dialect_xensock1.keys[i], keys[i]);
+    for (uint32_t i = 0; i < DIALECT_KEYS; i++) {
+        assert_int_equal(!dialect_xensock1.keys[i], !keys[i]);
+        if (keys[i])
+            assert_string_equal(dialect_xensock1.keys[i], keys[i]);
+    }
+}
+
+static void numbers_and_names_of_pv_calls_1(void **state)
+{
+    static const char *const keys[DIALECT_KEYS] = {
+        [DIALECT_KEY_STATE] = "state",
+        [DIALECT_KEY_BACKEND_ID] = "backend-id",
+        [DIALECT_KEY_RING_REF] = "ring-ref",
+        [DIALECT_KEY_PORT] = "port",
+        [DIALECT_KEY_MAX_ORDER] = "max-page-order",
+        [DIALECT_KEY_VERSIONS] = "versions",
+        [DIALECT_KEY_FUNCTIONS] = "function-calls",
+        [DIALECT_KEY_VERSION] = "version",
+    };
+    static const uint32_t codes[CALL_KINDS] = {
+        [CALL_SOCKET] = 0, [CALL_CONNECT] = 1, [CALL_RELEASE] = 2, [CALL_BIND] = 3,
+        [CALL_LISTEN] = 4, [CALL_ACCEPT] = 5,  [CALL_POLL] = 6};
+    const struct dialect *v1 = &dialect_pvcalls1;
+
+    (void)state;
+    assert_int_equal(v1->request_bytes, 64);
+    assert_int_equal(v1->response_bytes, 24);
+    assert_int_equal(cmdring_size(v1->request_bytes), 32);
+    assert_int_equal(v1->order_min, 1);
+    assert_int_equal(v1->order_default, 4);
+    assert_int_equal(v1->order_max, 9);
+    assert_int_equal(v1->order_silent, 0);
+    assert_int_equal(v1->backlog, 0);
+    assert_int_equal(v1->stranger, 0);
+    assert_string_equal(v1->device, "pvcalls");
+    for (uint32_t i = 0; i < CALL_KINDS; i++) {
+        assert_true(v1->calls[i].exists);
+        assert_int_equal(v1->calls[i].code, codes[i]);
+    }
+    for (uint32_t i = 0; i < DIALECT_KEYS; i++) {
+        assert_int_equal(!v1->keys[i], !keys[i]);
+        if (keys[i])
+            assert_string_equal(v1->keys[i], keys[i]);
+    }
+}
+
+/* What a side publishes has a name, and none of it is asked of draft 1. */
+static void constants_are_of_nodes_there_are(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; dialect_at(i); i++)
+        for (uint32_t k = 0; k < 2; k++) {
+            const struct dialect_node *back = &dialect_at(i)->back_nodes[k];
+            const struct dialect_node *front = &dialect_at(i)->front_nodes[k];
+
+            assert_true(!back->value || dialect_at(i)->keys[back->key]);
+            assert_true(!front->value || dialect_at(i)->keys[front->key]);
+        }
+    assert_null(dialect_xensock1.back_nodes[0].value);
+    assert_null(dialect_xensock1.front_nodes[0].value);
 }
 
 int main(void)
@@ -336,6 +462,9 @@ int main(void)
         cmocka_unit_test(data_rings_are_laid_out_as_draft_1_says),
         cmocka_unit_test(registry_finds_each_by_name),
         cmocka_unit_test(numbers_and_names_of_draft_1),
+        cmocka_unit_test(data_rings_are_laid_out_as_pv_calls_says),
+        cmocka_unit_test(numbers_and_names_of_pv_calls_1),
+        cmocka_unit_test(constants_are_of_nodes_there_are),
     };
 
     return !!cmocka_run_group_tests_name("dialect", tests, NULL, NULL);

@@ -113,7 +113,7 @@ static void bytering_loads_each_peer_word_once(void **state)
     struct bytering ring;
 
     (void)state;
-    bytering_init(&ring, &area, &layout);
+    bytering_init(&ring, &area, &area, &layout);
     assert_int_equal(touch_count, 0);
     bytering_room(&ring);
     TOUCHED(READ(CONS, 4));
@@ -136,7 +136,7 @@ static void bytes_are_written_before_they_are_published(void **state)
     struct bytering ring;
 
     (void)state;
-    bytering_init(&ring, &area, &layout);
+    bytering_init(&ring, &area, &area, &layout);
     ring.index = BYTES - 2;
     bytering_put(&ring, "ab", 2);
     TOUCHED(WRITE(ARRAY + BYTES - 2, 2), WRITE(PROD, 4));
@@ -151,7 +151,7 @@ static void bytes_are_read_before_they_are_given_back(void **state)
     char got[5];
 
     (void)state;
-    bytering_init(&ring, &area, &layout);
+    bytering_init(&ring, &area, &area, &layout);
     ring.index = BYTES - 2;
     bytering_take(&ring, got, 2);
     TOUCHED(READ(ARRAY + BYTES - 2, 2), WRITE(CONS, 4));
@@ -228,8 +228,8 @@ static void overwritten_own_index_of_a_bytering_does_not_matter(void **state)
     uint32_t sent = 0, taken = 0;
 
     (void)state;
-    bytering_init(&producer, &area, &layout);
-    bytering_init(&consumer, &area, &layout);
+    bytering_init(&producer, &area, &area, &layout);
+    bytering_init(&consumer, &area, &area, &layout);
     for (uint32_t i = 0; i < 10000; i++) {
         produce_some(&producer, &sent);
         assert_int_equal(word(PROD), sent);

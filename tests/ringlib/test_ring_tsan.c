@@ -121,8 +121,8 @@ static void stream_arrives_whole(void **state)
 {
     (void)state;
     memset(memory, 0, sizeof(memory));
-    bytering_init(&producer, &area, &layout);
-    bytering_init(&consumer, &area, &layout);
+    bytering_init(&producer, &area, &area, &layout);
+    bytering_init(&consumer, &area, &area, &layout);
     producer.index = consumer.index = 0xfffff000;
     bytering_produced(&producer, 0);
     bytering_consumed(&consumer, 0);

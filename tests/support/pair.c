@@ -76,6 +76,26 @@ static void spy(struct pair *pair, struct hv *hv, struct hv_ops *ops)
     hv->ops = ops;
 }
 
+void pair_path(const struct pair *pair, uint16_t domid, const char *key, char path[EXEC_PATH_BYTES])
+{
+    const char *device = pair->config.dialect->device;
+    int length = domid == PAIR_FRONT
+                     ? snprintf(path, EXEC_PATH_BYTES, "/local/domain/1/device/%s/0", device)
+                     : snprintf(path, EXEC_PATH_BYTES, "/local/domain/0/backend/%s/1/0", device);
+
+    if (key)
+        length += snprintf(path + length, EXEC_PATH_BYTES - (size_t)length, "/%s", key);
+    assert(length > 0 && length < EXEC_PATH_BYTES);
+}
+
+const char *pair_node(const struct pair *pair, uint16_t domid, const char *key)
+{
+    char path[EXEC_PATH_BYTES];
+
+    pair_path(pair, domid, key, path);
+    return store_text(hypervisor_store(hv_mem_tables(pair->machine)), path);
+}
+
 static void open_front(struct pair *pair)
 {
     struct exec_core core = {.step = front_step,
@@ -83,10 +103,10 @@ static void open_front(struct pair *pair)
                              .self = pair,
                              .upcall = front_upcall,
                              .observe = front_observe,
-                             .dialect = pair->config.dialect,
-                             .own = "/local/domain/1/device/xensock/0",
-                             .other = "/local/domain/0/backend/xensock/1/0"};
+                             .dialect = pair->config.dialect};
 
+    pair_path(pair, PAIR_FRONT, NULL, core.own);
+    pair_path(pair, PAIR_BACK, NULL, core.other);
     pair->fe_config = (struct fe_config){.dialect = pair->config.dialect,
                                          .order = pair->config.order,
                                          .max_sockets = pair->config.max_sockets,
@@ -105,15 +125,15 @@ static void open_back(struct pair *pair)
                              .deadline_ns = back_deadline,
                              .self = pair,
                              .observe = back_observe,
-                             .dialect = pair->config.dialect,
-                             .own = "/local/domain/0/backend/xensock/1/0",
-                             .other = "/local/domain/1/device/xensock/0"};
+                             .dialect = pair->config.dialect};
     struct be_config config = {.dialect = pair->config.dialect,
                                .policy = &pair->policy,
                                .front = PAIR_FRONT,
                                .order_max = pair->config.back_order,
                                .max_sockets = pair->config.max_sockets};
 
+    pair_path(pair, PAIR_BACK, NULL, core.own);
+    pair_path(pair, PAIR_FRONT, NULL, core.other);
     policy_init(&pair->policy);
     pair->net = net_mem_create();
     pair->back =
@@ -129,16 +149,18 @@ void pair_open(struct pair *pair, const struct pair_config *config)
 {
     memset(pair, 0, sizeof(*pair));
     pair->config = *config;
-    pair->config.order = config->order ? config->order : 6;
-    pair->config.back_order = config->back_order ? config->back_order : 6;
+    const struct dialect *dialect = config->dialect ? config->dialect : &dialect_xensock1;
+
+    pair->config.dialect = dialect;
+    pair->config.order = config->order ? config->order : dialect->order_default;
+    pair->config.back_order = config->back_order ? config->back_order : dialect->order_max;
     pair->config.max_sockets = config->max_sockets ? config->max_sockets : 64;
-    pair->config.dialect = config->dialect ? config->dialect : &dialect_xensock1;
     pair->machine =
         config->machine ? config->machine : hv_mem_create(&(struct hypervisor_config){0});
     pair->back_hv = hv_mem_domain(pair->machine, PAIR_BACK);
     pair->front_hv = hv_mem_domain(pair->machine, PAIR_FRONT);
-    int ret =
-        hypervisor_device_add(hv_mem_tables(pair->machine), "xensock", PAIR_FRONT, PAIR_BACK, 0);
+    int ret = hypervisor_device_add(hv_mem_tables(pair->machine), dialect->device, PAIR_FRONT,
+                                    PAIR_BACK, 0);
     assert(ret == 0 || ret == -ERR_EXIST); /* the machine had this pair before */
     spy(pair, pair->back_hv, &pair->back_ops);
     spy(pair, pair->front_hv, &pair->front_ops);
@@ -182,12 +204,9 @@ void pair_kill_back(struct pair *pair)
 void pair_write(struct pair *pair, uint16_t domid, const char *key, const char *value)
 {
     struct store *store = hypervisor_store(hv_mem_tables(pair->machine));
-    const char *directory = domid == PAIR_FRONT ? "/local/domain/1/device/xensock/0"
-                                                : "/local/domain/0/backend/xensock/1/0";
-    char path[HV_PATH_BYTES];
-    int length = snprintf(path, sizeof(path), "%s/%s", directory, key);
+    char path[EXEC_PATH_BYTES];
 
-    assert(length > 0 && length < HV_PATH_BYTES);
+    pair_path(pair, domid, key, path);
     int ret = value ? store_put(store, path, value) : store_cut(store, path);
     assert(ret == 0);
 }

@@ -14,8 +14,8 @@
 enum { PAIR_FRONT = 1, PAIR_BACK = 0, PAIR_LOG = 4096 };
 
 struct pair_config {
-    uint32_t order;       /* 0: 6 */
-    uint32_t back_order;  /* largest the backend takes; 0: the dialect's */
+    uint32_t order;       /* 0: the dialect's default */
+    uint32_t back_order;  /* largest the backend takes; 0: the dialect's largest */
     uint32_t max_sockets; /* 0: 64 */
     uint64_t linger_ns;
     bool no_front, no_back;        /* the test plays that side itself */
@@ -72,6 +72,13 @@ void pair_kill_back(struct pair *pair);
 
 /* Write a node of a side's device directory as the toolstack or a lying peer; NULL removes it. */
 void pair_write(struct pair *pair, uint16_t domid, const char *key, const char *value);
+
+/* The path of a node of a side's device directory; of the directory, where `key` is NULL. */
+void pair_path(const struct pair *pair, uint16_t domid, const char *key,
+               char path[EXEC_PATH_BYTES]);
+
+/* What such a node holds; NULL: there is none. */
+const char *pair_node(const struct pair *pair, uint16_t domid, const char *key);
 
 /* What is in use now. */
 void pair_usage(const struct pair *pair, struct pair_usage *usage);

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-enum { SLOTS = 8, SLOT_BYTES = 312 };
-
 void rogue_take(struct rogue *rogue, enum ev_kind kind, struct ev *ev)
 {
     do {
@@ -16,9 +14,11 @@ void rogue_take(struct rogue *rogue, enum ev_kind kind, struct ev *ev)
     assert(ev->ret >= 0);
 }
 
-static uint32_t slot_at(uint32_t index)
+static uint32_t slot_at(const struct rogue *rogue, uint32_t index)
 {
-    return CMDRING_SLOTS + index % SLOTS * SLOT_BYTES;
+    uint32_t bytes = rogue->dialect->request_bytes;
+
+    return CMDRING_SLOTS + index % cmdring_size(bytes) * bytes;
 }
 
 void rogue_store(struct rogue *rogue, uint32_t offset, uint32_t value)
@@ -39,12 +39,32 @@ static void write_number(struct pair *pair, const char *key, uint32_t number)
     pair_write(pair, PAIR_FRONT, key, text);
 }
 
+/* The constants that a dialect's side has to publish. */
+static void write_constants(struct pair *pair, uint16_t domid)
+{
+    const struct dialect *dialect = pair->config.dialect;
+    const struct dialect_node *node =
+        domid == PAIR_FRONT ? dialect->front_nodes : dialect->back_nodes;
+
+    for (uint32_t i = 0; i < 2 && node[i].value; i++)
+        pair_write(pair, domid, dialect->keys[node[i].key], node[i].value);
+}
+
 void rogue_front_open(struct rogue *rogue, struct pair *pair, uint32_t order)
+{
+    rogue_front_open_in(rogue, pair, &dialect_xensock1, order);
+}
+
+void rogue_front_open_in(struct rogue *rogue, struct pair *pair, const struct dialect *dialect,
+                         uint32_t order)
 {
     struct ev ev;
 
-    pair_open(pair, &(struct pair_config){.no_front = true, .max_sockets = 16});
-    *rogue = (struct rogue){.pair = pair, .hv = pair->front_hv, .order = order};
+    pair_open(pair, &(struct pair_config){.no_front = true,
+                                          .max_sockets = 2 * cmdring_size(dialect->request_bytes),
+                                          .dialect = dialect,
+                                          .back_order = dialect->index.pages > 0 ? order : 0});
+    *rogue = (struct rogue){.pair = pair, .hv = pair->front_hv, .dialect = dialect, .order = order};
     hv_share(rogue->hv, 1, PAIR_BACK, 1);
     rogue_take(rogue, EV_SHARE, &ev);
     rogue->page = ev.share.area;
@@ -56,7 +76,9 @@ void rogue_front_open(struct rogue *rogue, struct pair *pair, uint32_t order)
     rogue_take(rogue, EV_PORT_ALLOC, &ev);
     rogue->port = ev.port;
     write_number(pair, "port", ev.port);
-    write_number(pair, "dataring-page-order", order);
+    if (dialect->keys[DIALECT_KEY_ORDER])
+        write_number(pair, dialect->keys[DIALECT_KEY_ORDER], order);
+    write_constants(pair, PAIR_FRONT);
     pair_write(pair, PAIR_FRONT, "state", "3");
     pair_run(pair);
     assert(be_state(pair->be) == XENBUS_CONNECTED);
@@ -71,17 +93,34 @@ void rogue_front_close(struct rogue *rogue)
     pair_close(rogue->pair);
 }
 
+void rogue_name_pages(struct rogue *rogue, struct rogue_data *data, uint32_t order)
+{
+    const struct dialect_index *index = &rogue->dialect->index;
+
+    shared_store(&data->area, index->order_at, order);
+    shared_fill(&data->area, index->refs_at, data->page_refs,
+                data->at.pages * (uint32_t)sizeof(data->page_refs[0]));
+}
+
 void rogue_share(struct rogue *rogue, struct rogue_data *data)
 {
+    const struct dialect_index *index = &rogue->dialect->index;
     struct ev ev;
 
     *data = (struct rogue_data){0};
-    dialect_ring(&dialect_xensock1, rogue->order, &data->at);
-    hv_share(rogue->hv, 3, PAIR_BACK, data->at.pages);
+    dialect_ring(rogue->dialect, rogue->order, &data->at);
+    hv_share(rogue->hv, 3, PAIR_BACK, index->pages + data->at.pages);
     rogue_take(rogue, EV_SHARE, &ev);
-    data->area = ev.share.area;
+    data->area = data->data = ev.share.area;
     data->handle = ev.share.handle;
-    memcpy(data->refs, ev.share.refs, data->at.pages * sizeof(data->refs[0]));
+    if (index->pages > 0) {
+        data->data = shared_after(&data->area, index->pages);
+        data->refs[0] = ev.share.refs[0];
+        memcpy(data->page_refs, ev.share.refs + 1, data->at.pages * sizeof(data->page_refs[0]));
+        rogue_name_pages(rogue, data, rogue->order);
+    } else {
+        memcpy(data->refs, ev.share.refs, data->at.pages * sizeof(data->refs[0]));
+    }
     hv_port_alloc(rogue->hv, 4, PAIR_BACK);
     rogue_take(rogue, EV_PORT_ALLOC, &ev);
     data->port = ev.port;
@@ -108,15 +147,15 @@ struct call rogue_connect(uint32_t id, uint64_t sockid, const struct rogue_data 
 
 void rogue_put_raw(struct rogue *rogue, const void *slot)
 {
-    shared_fill(&rogue->page, slot_at(rogue->prod), slot, SLOT_BYTES);
+    shared_fill(&rogue->page, slot_at(rogue, rogue->prod), slot, rogue->dialect->request_bytes);
     rogue_store(rogue, CMDRING_REQ_PROD, ++rogue->prod);
 }
 
 void rogue_put(struct rogue *rogue, const struct call *call)
 {
-    unsigned char slot[SLOT_BYTES];
+    unsigned char slot[DIALECT_SLOT_MAX];
 
-    dialect_pack_call(&dialect_xensock1, call, slot);
+    dialect_pack_call(rogue->dialect, call, slot);
     rogue_put_raw(rogue, slot);
 }
 
@@ -128,12 +167,12 @@ void rogue_kick(struct rogue *rogue)
 
 bool rogue_reply(struct rogue *rogue, struct call_reply *reply)
 {
-    uint32_t slot[SLOT_BYTES / 4];
+    uint32_t slot[DIALECT_SLOT_MAX / 4];
 
     if (rogue->cons == rogue_load(rogue, CMDRING_RSP_PROD))
         return false;
-    shared_copy(slot, &rogue->page, slot_at(rogue->cons++), SLOT_BYTES);
-    dialect_unpack_reply(&dialect_xensock1, slot, reply);
+    shared_copy(slot, &rogue->page, slot_at(rogue, rogue->cons++), rogue->dialect->request_bytes);
+    dialect_unpack_reply(rogue->dialect, slot, reply);
     return true;
 }
 
@@ -149,9 +188,9 @@ int32_t rogue_ask(struct rogue *rogue, const struct call *call)
     return reply.ret;
 }
 
-static uint32_t front_number(struct pair *pair, const char *path)
+static uint32_t front_number(struct pair *pair, const char *key)
 {
-    const char *value = store_text(hypervisor_store(hv_mem_tables(pair->machine)), path);
+    const char *value = pair_node(pair, PAIR_FRONT, key);
 
     assert(value);
     return (uint32_t)xenbus_parse(value, UINT32_MAX);
@@ -159,21 +198,29 @@ static uint32_t front_number(struct pair *pair, const char *path)
 
 void rogue_back_open(struct rogue *rogue, struct pair *pair, uint32_t order)
 {
+    rogue_back_open_in(rogue, pair, &dialect_xensock1, order);
+}
+
+void rogue_back_open_in(struct rogue *rogue, struct pair *pair, const struct dialect *dialect,
+                        uint32_t order)
+{
     struct ev ev;
+    char text[16];
     uint32_t ref;
 
-    pair_open(pair, &(struct pair_config){.no_back = true, .order = order});
-    *rogue = (struct rogue){.pair = pair, .hv = pair->back_hv, .order = order};
-    pair_write(pair, PAIR_BACK, "max-dataring-page-order", "6");
+    pair_open(pair, &(struct pair_config){.no_back = true, .order = order, .dialect = dialect});
+    *rogue = (struct rogue){.pair = pair, .hv = pair->back_hv, .dialect = dialect, .order = order};
+    xenbus_print(text, dialect->order_max);
+    pair_write(pair, PAIR_BACK, dialect->keys[DIALECT_KEY_MAX_ORDER], text);
+    write_constants(pair, PAIR_BACK);
     pair_write(pair, PAIR_BACK, "state", "2");
     pair_run(pair);
-    ref = front_number(pair, "/local/domain/1/device/xensock/0/ring-ref");
+    ref = front_number(pair, "ring-ref");
     hv_map(rogue->hv, 1, PAIR_FRONT, &ref, 1);
     rogue_take(rogue, EV_MAP, &ev);
     rogue->page = ev.share.area;
     rogue->handle = ev.share.handle;
-    hv_port_bind(rogue->hv, 2, PAIR_FRONT,
-                 front_number(pair, "/local/domain/1/device/xensock/0/port"));
+    hv_port_bind(rogue->hv, 2, PAIR_FRONT, front_number(pair, "port"));
     rogue_take(rogue, EV_PORT_BIND, &ev);
     rogue->port = ev.port;
     pair_write(pair, PAIR_BACK, "state", "4");
@@ -196,13 +243,13 @@ void rogue_back_close(struct rogue *rogue)
 
 bool rogue_request(struct rogue *rogue, struct call *call)
 {
-    uint32_t slot[SLOT_BYTES / 4];
+    uint32_t slot[DIALECT_SLOT_MAX / 4];
 
     if (rogue->cons == rogue_load(rogue, CMDRING_REQ_PROD))
         return false;
-    shared_copy(slot, &rogue->page, slot_at(rogue->cons++), SLOT_BYTES);
+    shared_copy(slot, &rogue->page, slot_at(rogue, rogue->cons++), rogue->dialect->request_bytes);
     rogue_store(rogue, CMDRING_REQ_EVENT, rogue->cons + 1);
-    dialect_unpack_call(&dialect_xensock1, slot, call);
+    dialect_unpack_call(rogue->dialect, slot, call);
     return true;
 }
 
@@ -216,25 +263,45 @@ struct call_reply rogue_answer_to(struct rogue *rogue, struct call *call, int32_
 
 void rogue_answer(struct rogue *rogue, const struct call_reply *reply)
 {
-    unsigned char slot[SLOT_BYTES];
+    unsigned char slot[DIALECT_SLOT_MAX];
 
     memset(slot, 0xa5, sizeof(slot)); /* what lies behind a response means nothing */
-    dialect_pack_reply(&dialect_xensock1, reply, slot);
-    shared_fill(&rogue->page, slot_at(rogue->prod), slot, SLOT_BYTES);
+    dialect_pack_reply(rogue->dialect, reply, slot);
+    shared_fill(&rogue->page, slot_at(rogue, rogue->prod), slot, rogue->dialect->request_bytes);
     rogue_store(rogue, CMDRING_RSP_PROD, ++rogue->prod);
     rogue_kick(rogue);
 }
 
+/* The pages that an index page names; a front that means well named ours as many as we expect. */
+static void map_named(struct rogue *rogue, const struct call *call, struct rogue_data *data)
+{
+    const struct dialect_index *index = &rogue->dialect->index;
+    struct ev ev;
+
+    hv_map(rogue->hv, 3, PAIR_FRONT, call->refs, index->pages);
+    rogue_take(rogue, EV_MAP, &ev);
+    data->area = ev.share.area;
+    data->index_handle = ev.share.handle;
+    assert(shared_load(&data->area, index->order_at) == rogue->order);
+    shared_copy(data->page_refs, &data->area, index->refs_at,
+                data->at.pages * (uint32_t)sizeof(data->page_refs[0]));
+}
+
 void rogue_map(struct rogue *rogue, const struct call *call, struct rogue_data *data)
 {
+    bool named = rogue->dialect->index.pages > 0;
     struct ev ev;
 
     *data = (struct rogue_data){0};
-    dialect_ring(&dialect_xensock1, rogue->order, &data->at);
-    hv_map(rogue->hv, 3, PAIR_FRONT, call->refs, data->at.pages);
+    dialect_ring(rogue->dialect, rogue->order, &data->at);
+    if (named)
+        map_named(rogue, call, data);
+    hv_map(rogue->hv, 3, PAIR_FRONT, named ? data->page_refs : call->refs, data->at.pages);
     rogue_take(rogue, EV_MAP, &ev);
-    data->area = ev.share.area;
+    data->data = ev.share.area;
     data->handle = ev.share.handle;
+    if (!named)
+        data->area = data->data;
     hv_port_bind(rogue->hv, 4, PAIR_FRONT, call->evtchn);
     rogue_take(rogue, EV_PORT_BIND, &ev);
     data->port = ev.port;
@@ -246,6 +313,10 @@ void rogue_unmap(struct rogue *rogue, struct rogue_data *data)
 
     hv_unmap(rogue->hv, 3, data->handle);
     rogue_take(rogue, EV_UNMAP, &ev);
+    if (rogue->dialect->index.pages > 0) {
+        hv_unmap(rogue->hv, 3, data->index_handle);
+        rogue_take(rogue, EV_UNMAP, &ev);
+    }
     hv_port_close(rogue->hv, 4, data->port);
     rogue_take(rogue, EV_PORT_CLOSE, &ev);
 }

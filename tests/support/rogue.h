@@ -11,6 +11,7 @@
 struct rogue {
     struct pair *pair;
     struct hv *hv;
+    const struct dialect *dialect; /* the pair's */
     uint32_t order;
     struct shared_area page; /* the command ring */
     uint32_t handle, port;   /* its run or map, and our end of its event channel */
@@ -19,17 +20,23 @@ struct rogue {
 
 /* One data ring, as the rogue's side sees it. */
 struct rogue_data {
-    struct shared_area area;
+    struct shared_area area; /* of the indexes, */
+    struct shared_area data; /* and of the data, which may be the same */
     struct dialect_ring at;
     uint32_t handle, port;
-    uint32_t refs[CALL_REFS_MAX];
+    uint32_t index_handle;                 /* of a map of the index page, where there is one */
+    uint32_t refs[CALL_REFS_MAX];          /* as the request names them */
+    uint32_t page_refs[DIALECT_PAGES_MAX]; /* where an index page does: what it named at first */
 };
 
 /* Submit with hv_share and the like, then: the completion of that kind; asserts there is one. */
 void rogue_take(struct rogue *rogue, enum ev_kind kind, struct ev *ev);
 
-/* Open `pair` without a front and bring the device to Connected on both sides. */
+/* Open `pair` without a front and bring the device to Connected on both sides; in draft 1, or in
+ * any dialect. Where sockets name their orders, `order` is the largest that the backend takes. */
 void rogue_front_open(struct rogue *rogue, struct pair *pair, uint32_t order);
+void rogue_front_open_in(struct rogue *rogue, struct pair *pair, const struct dialect *dialect,
+                         uint32_t order);
 
 /* Leave in good order (state 6), and see that the backend kept nothing. */
 void rogue_front_close(struct rogue *rogue);
@@ -37,6 +44,9 @@ void rogue_front_close(struct rogue *rogue);
 /* Pages and a port for one socket, given to the backend's domain; and back again. */
 void rogue_share(struct rogue *rogue, struct rogue_data *data);
 void rogue_unshare(struct rogue *rogue, struct rogue_data *data);
+
+/* Write what an index page says: an order, and the refs of `data`. */
+void rogue_name_pages(struct rogue *rogue, struct rogue_data *data, uint32_t order);
 
 /* A CONNECT to 127.0.0.1:80 over `data`. */
 struct call rogue_connect(uint32_t id, uint64_t sockid, const struct rogue_data *data);
@@ -54,6 +64,8 @@ int32_t rogue_ask(struct rogue *rogue, const struct call *call);
 
 /* Open `pair` without a back and bring the device to Connected on both sides. */
 void rogue_back_open(struct rogue *rogue, struct pair *pair, uint32_t order);
+void rogue_back_open_in(struct rogue *rogue, struct pair *pair, const struct dialect *dialect,
+                        uint32_t order);
 
 /* Let go of the ring, say 6, and see that the front kept nothing. */
 void rogue_back_close(struct rogue *rogue);

@@ -223,13 +223,14 @@ static void handles_it_does_not_have(void **state)
 
 static void what_it_cannot_have_is_answered(void **state)
 {
-    struct emu_map map = {.head = {.kind = EMU_MAP, .id = 99}, .domid = BACK, .count = 512};
+    struct emu_map map = {.head = {.kind = EMU_MAP, .id = 99}, .domid = BACK, .count = HV_REFS_MAX};
     struct emu_port bind = {.head.kind = EMU_PORT_BIND, .domid = BACK, .port = UINT32_MAX};
     struct emu_path path = {.head.kind = EMU_STORE_WATCH, .path = "//"};
     int fd = emu_machine_connect(&machine, LIAR);
 
     (void)state;
-    assert_int_equal(ask(fd, &map, sizeof(map), NULL, 0), -ERR_INVAL);
+    assert_int_equal(ask(fd, &map, offsetof(struct emu_map, refs) + sizeof(map.refs), NULL, 0),
+                     -ERR_INVAL);
     assert_int_equal(answer.body.head.id, 99);
     assert_int_equal(ask(fd, &bind, sizeof(bind), NULL, 0), -ERR_INVAL);
     assert_int_equal(ask(fd, &path, sizeof(path), NULL, 0), -ERR_INVAL);

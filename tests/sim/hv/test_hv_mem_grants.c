@@ -158,8 +158,8 @@ static void memory_runs_out_before_ours_does(void **state)
     struct ev ev;
 
     (void)state;
-    for (uint32_t i = 0; i < 65536 / HV_REFS_MAX; i++) {
-        hv_share(hv, TOKEN, BACK, HV_REFS_MAX);
+    for (uint32_t i = 0; i < 65536 / 512; i++) {
+        hv_share(hv, TOKEN, BACK, 512);
         assert_int_equal(take(hv, EV_SHARE, TOKEN).ret, 0);
     }
     hv_share(hv, TOKEN, BACK, 1);

@@ -210,23 +210,23 @@ static void an_unshared_run_is_reclaimed_late(void **state)
 /* Xen's default of 64 frames: 32768 entries, 8 of them reserved. */
 static void a_full_table_says_so_and_serves_again(void **state)
 {
-    enum { RUNS = 64, ENTRIES = 64 * 512 - HV_REFS_RESERVED };
-    static uint32_t refs[HV_REFS_MAX];
+    enum { RUNS = 64, EACH = 512, ENTRIES = RUNS * EACH - HV_REFS_RESERVED };
+    static uint32_t refs[EACH];
     uint32_t handles[RUNS], left = ENTRIES;
 
     (void)state;
     for (uint32_t i = 0; i < RUNS; i++) {
-        uint32_t pages = left < HV_REFS_MAX ? left : HV_REFS_MAX;
+        uint32_t pages = left < EACH ? left : EACH;
 
         handles[i] = share_front(pages, refs).handle;
         left -= pages;
     }
     assert_int_equal(left, 0);
     assert_int_equal(share(FRONT, BACK, 1, refs).ret, -ERR_NOSPC);
-    assert_int_equal(share(FRONT, BACK, 512, refs).ret, -ERR_NOSPC);
+    assert_int_equal(share(FRONT, BACK, EACH, refs).ret, -ERR_NOSPC);
     assert_int_equal(share(THIRD, BACK, 1, refs).ret, 0); /* a table each */
     assert_int_equal(unshare(handles[7]), 0);
-    assert_int_equal(share(FRONT, BACK, 512, refs).ret, 0);
+    assert_int_equal(share(FRONT, BACK, EACH, refs).ret, 0);
     assert_int_equal(share(FRONT, BACK, 1, refs).ret, -ERR_NOSPC);
 }
 

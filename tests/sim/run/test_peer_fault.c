@@ -76,11 +76,13 @@ static void test_codes_are_counted_apart(void **state)
     json_decref(errors);
 }
 
+static const struct dialect *fault_dialect = &dialect_xensock1;
+
 static void assert_text(struct act_fault fault, const char *expected)
 {
     char text[PEER_FAULT_BYTES];
 
-    peer_fault_text(text, &fault, &dialect_xensock1);
+    peer_fault_text(text, &fault, fault_dialect);
     assert_string_equal(text, expected);
 }
 
@@ -90,7 +92,10 @@ static void test_nodes_have_names(void **state)
     assert_text((struct act_fault){FAULT_STORE_VALUE, DIALECT_KEY_RING_REF, 0},
                 "STORE_VALUE of node 'ring-ref'");
     assert_text((struct act_fault){FAULT_STORE_VALUE, DIALECT_KEYS, 0},
-                "STORE_VALUE (ours 6, claimed 0)");
+                "STORE_VALUE (ours 9, claimed 0)");
+    fault_dialect = &dialect_pvcalls1;
+    assert_text((struct act_fault){FAULT_VERSION, DIALECT_KEY_FUNCTIONS, 0},
+                "VERSION of node 'function-calls'");
     assert_text((struct act_fault){FAULT_ORDER, 4, 2}, "ORDER (ours 4, claimed 2)");
 }
 

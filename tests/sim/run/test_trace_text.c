@@ -52,7 +52,7 @@ static const struct {
     {TRACE_ACTION, ACT_NET_WRITE, TOKEN, 0, UINT64_C(1) << 40,
      "NET_WRITE 1/3/7 bytes=1099511627776"},
     {TRACE_ACTION, ACT_FAULT, DEVICE_TOKEN, FAULT_RESPONSE_ID, 0, "FAULT 2/-/9 reason=RESPONSE_ID"},
-    {TRACE_ACTION, ACT_FAULT, DEVICE_TOKEN, FAULT_REASONS, 0, "FAULT 2/-/9 reason=12"},
+    {TRACE_ACTION, ACT_FAULT, DEVICE_TOKEN, FAULT_REASONS, 0, "FAULT 2/-/9 reason=13"},
     {TRACE_ACTION, ACT_FAULT, DEVICE_TOKEN, 256, 0, "FAULT 2/-/9 reason=256"},
     {TRACE_ACTION, ACT_DONE, TOKEN, CALL_BIND, 0, "DONE 1/3/7 call=BIND result=0"},
     {TRACE_ACTION, ACT_DONE, TOKEN, CALL_CONNECT, ERROR(CONNREFUSED),
@@ -70,7 +70,7 @@ static const struct {
      "RECV 1/3/7 bytes=1 result=-EAGAIN"},
     {TRACE_CALL, TRACE_CALL_RECV, TOKEN, 1, UINT64_C(1) << 32,
      "RECV 1/3/7 bytes=1 result=4294967296"},
-    {TRACE_CALL, CALL_KINDS, TOKEN, 0, 0, "detail=6 1/3/7 bytes=0 result=0"},
+    {TRACE_CALL, CALL_KINDS, TOKEN, 0, 0, "detail=7 1/3/7 bytes=0 result=0"},
 
     {TRACE_TURN, 0, 0, 12, 3456, "steps=12 cost_ns=3456"},
     {TRACE_NOTIFY, TRACE_FATE_SENT, 0, 5, 1200, "sent port=5 arrives_in_ns=1200"},

@@ -1,0 +1,149 @@
+/*
+ * What guests speak: the scenario's `protocol`, and those of hosts that have one of their own; and
+ * how many guests a backend can then have. A part of scenario_check.h.
+ */
+#include <stdio.h>
+
+#include "ringlib/dialect.h"
+#include "sim/hv/store.h"
+#include "sim/run/scenario_check.h"
+#include "sim/run/scenario_keys.h"
+
+/* What a backend needs of xenstore: for each dialect, and for each guest. Any but domain 0 has
+ * quotas of these (backend/bus.c, be_device.c, and hypervisor_device_add for the nodes). */
+enum {
+    WATCHES_KIND = 1,
+    WATCHES_EACH = 1,
+    NODES_KIND = 1,
+    NODES_EACH = 6, /* beside those that a dialect has of its own */
+};
+
+const struct dialect *scenario_dialect(const struct scenario *scenario, uint32_t host)
+{
+    return dialect_find(scenario->hosts[host].protocol.dialect);
+}
+
+uint32_t scenario_dialects(const struct scenario *scenario, uint32_t backend)
+{
+    uint32_t dialects = 0;
+
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        const struct scenario_host *host = &scenario->hosts[i];
+        const struct dialect *dialect = scenario_dialect(scenario, i);
+        if (host->role == SCENARIO_FRONTEND && host->backend == backend && dialect)
+            dialects |= 1u << dialect_place(dialect);
+    }
+    return dialects;
+}
+
+static void no_dialect(const struct scenario_map *map, const char *name)
+{
+    struct diag_list *diags = map->yaml->diags;
+    const char *names[16];
+    uint32_t count = 0;
+
+    while (count < 16 && dialect_at(count)) {
+        names[count] = dialect_at(count)->name;
+        count++;
+    }
+    diag_error(diags, DIAG_UNKNOWN_VALUE, scenario_check_place(map, "dialect"),
+               "there is no dialect '%.60s'", name);
+    diag_suggest(diags, name, "dialects", names, count);
+}
+
+/* Fill in what a protocol does not say; `preset` is the dialect where it names none. */
+static void check(const struct scenario_map *map, struct scenario_protocol *protocol,
+                  const char *preset)
+{
+    const struct dialect *dialect;
+    struct diag_list *diags = map->yaml->diags;
+
+    if (!scenario_check_has(map, "dialect"))
+        snprintf(protocol->dialect, sizeof(protocol->dialect), "%s", preset);
+    dialect = dialect_find(protocol->dialect);
+    if (!dialect) { /* if it is not what is given, that was reported before */
+        if (scenario_check_given(map, "dialect", protocol->dialect))
+            no_dialect(map, protocol->dialect);
+        return;
+    }
+    if (protocol->order == UINT32_MAX)
+        protocol->order = dialect->order_default;
+    if (protocol->order >= dialect->order_min && protocol->order <= dialect->order_max)
+        return;
+    diag_error(diags, DIAG_OUT_OF_RANGE, scenario_check_place(map, "order"),
+               "order %u is too %s for dialect '%s'", protocol->order,
+               protocol->order < dialect->order_min ? "small" : "large", dialect->name);
+    diag_hint(diags, "allowed: %u to %u", dialect->order_min, dialect->order_max);
+}
+
+void scenario_check_protocols(struct scenario_draft *draft)
+{
+    struct scenario *scenario = draft->scenario;
+
+    check(&draft->protocol, &scenario->protocol, dialect_xensock1.name);
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        const struct scenario_map *map = &draft->protocols[i];
+        struct scenario_host *host = &scenario->hosts[i];
+        if (map->node && scenario_check_given(&draft->hosts[i], "role", "backend")) {
+            diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND,
+                       scenario_check_place(&draft->hosts[i], "protocol"),
+                       "'protocol' does not go with role 'backend'");
+            diag_hint(draft->yaml.diags, "a backend speaks what its guests do");
+        } else if (map->node) {
+            check(map, &host->protocol, scenario->protocol.dialect);
+        } else {
+            host->protocol = scenario->protocol;
+        }
+    }
+}
+
+/* How many guests a backend can have, and the quota that says so. */
+static uint32_t guests_in_quota(const struct scenario *scenario, uint32_t backend,
+                                const char **quota)
+{
+    uint32_t dialects = scenario_dialects(scenario, backend), kinds = 0, own_most = 0;
+
+    for (uint32_t i = 0; dialect_at(i); i++) {
+        uint32_t own = 0;
+        if (!(dialects >> i & 1u))
+            continue;
+        while (own < 2 && dialect_at(i)->back_nodes[own].value)
+            own++;
+        own_most = own > own_most ? own : own_most;
+        kinds++;
+    }
+    uint32_t watched = (STORE_WATCHES_MAX + 1 - kinds * WATCHES_KIND) / WATCHES_EACH;
+    uint32_t named = (STORE_NODES_MAX - kinds * NODES_KIND) / (NODES_EACH + own_most);
+    *quota = watched <= named ? "watches" : "nodes";
+    return watched <= named ? watched : named;
+}
+
+static void check_quota(struct scenario_draft *draft, uint32_t backend)
+{
+    const struct scenario *scenario = draft->scenario;
+    const char *quota;
+    uint32_t most = guests_in_quota(scenario, backend, &quota), guests = 0;
+
+    for (uint32_t i = 0; i < scenario->host_count; i++) {
+        const struct scenario_host *host = &scenario->hosts[i];
+        if (host->role != SCENARIO_FRONTEND || host->backend != backend)
+            continue;
+        bool fitted = guests <= most;
+        guests += host->count;
+        if (!fitted || guests <= most)
+            continue;
+        diag_error(draft->yaml.diags, DIAG_QUOTA, scenario_check_place(&draft->hosts[i], "count"),
+                   "with host '%s' backend '%s' has %u guests; it is not domain 0, and xenstore's "
+                   "quota of %s lets it have %u",
+                   host->name, scenario->hosts[backend].name, guests, quota, most);
+        diag_hint(draft->yaml.diags, "lower 'count', or give some to '%s', which is domain 0",
+                  scenario->hosts[scenario->backend].name);
+    }
+}
+
+void scenario_check_quotas(struct scenario_draft *draft)
+{
+    for (uint32_t i = 0; i < draft->scenario->host_count; i++)
+        if (i != draft->scenario->backend && draft->scenario->hosts[i].role == SCENARIO_BACKEND)
+            check_quota(draft, i);
+}
