@@ -4,6 +4,7 @@
 static const struct dialect *const registry[] = {
     &dialect_xensock1,
     &dialect_pvcalls1,
+    &dialect_xensock1_compact,
 };
 
 _Static_assert(sizeof(registry) / sizeof(registry[0]) <= DIALECTS_MAX, "sets of them are small");

@@ -133,5 +133,6 @@ void dialect_unpack_reply(const struct dialect *dialect, const void *slot,
 
 extern const struct dialect dialect_xensock1;
 extern const struct dialect dialect_pvcalls1;
+extern const struct dialect dialect_xensock1_compact;
 
 #endif

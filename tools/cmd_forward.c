@@ -36,7 +36,7 @@ static const char help[] =
     "  --backend N        then: which domain its backend is (default 0)\n"
     "  --allow IP[/BITS]  let the guest connect to and bind on these addresses too; loopback and\n"
     "                     what a SPEC names are allowed anyway\n"
-    "  --dialect NAME     what the guest speaks: xensock1 (default), pvcalls1\n"
+    "  --dialect NAME     what the guest speaks: xensock1 (default), pvcalls1, xensock1-compact\n"
     "  --order N          of the data rings, in the dialect's range and by default its own\n"
     "                     (xensock1: 1 to 6, default 6: 256 KiB)\n"
     "  --connections N    most connections at once, 1 to 16384 (default 3072); the next one waits\n"

@@ -1,6 +1,6 @@
 /*
  * Rings that hold more than one step has actions for, as draft 1's eight slots never do: 32 in PV
- * Calls 1. The rest is gone on with, unasked.
+ * Calls 1, 64 in the compact dialect. The rest is gone on with, unasked.
  */
 #include "tests/support/rogue.h"
 
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-static const struct dialect *const dialects[] = {&dialect_pvcalls1};
+static const struct dialect *const dialects[] = {&dialect_pvcalls1, &dialect_xensock1_compact};
 static struct pair pair;
 static struct rogue front, back;
 

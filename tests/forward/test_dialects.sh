@@ -32,5 +32,6 @@ else
     tried test_git.sh pvcalls1 1
     tried test_redis.sh pvcalls1 4
     tried test_git.sh pvcalls1 9
+    tried test_git.sh xensock1-compact 6
 fi
 [ -z "$skipped" ] || { echo "skipped:$skipped"; exit 77; }

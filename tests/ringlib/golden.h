@@ -31,6 +31,7 @@ struct golden_response {
     struct call_reply reply;
 };
 
+#include "tests/ringlib/golden_compact.h"
 #include "tests/ringlib/golden_pvcalls.h"
 #include "tests/ringlib/golden_xensock1.h"
 
@@ -50,7 +51,8 @@ struct golden_set {
             GOLDEN_##name##_BYTES, GOLDEN_##name##_RESPONSE                                        \
     }
 
-static const struct golden_set golden_sets[] = {GOLDEN_SET(xensock1), GOLDEN_SET(pvcalls1)};
+static const struct golden_set golden_sets[] = {GOLDEN_SET(xensock1), GOLDEN_SET(pvcalls1),
+                                                GOLDEN_SET(xensock1_compact)};
 
 enum { GOLDEN_SETS = GOLDEN_COUNT(golden_sets) };
 
