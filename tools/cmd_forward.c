@@ -8,6 +8,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "ringlib/dialect.h"
+#include "sim/hv/hypervisor.h"
 #include "tools/forwarding.h"
 
 #include "backend/policy.h"
@@ -15,6 +16,8 @@
 
 #include <getopt.h>
 #include <signal.h>
+
+enum { CONNECTIONS = 3072 }; /* where nobody says how many */
 
 static const char help[] =
     "usage: xensock forward [-L SPEC]... [-R SPEC]... [-D [HOST:]PORT]... [OPTION]...\n"
@@ -39,7 +42,8 @@ static const char help[] =
     "  --dialect NAME     what the guest speaks: xensock1 (default), pvcalls1, xensock1-compact\n"
     "  --order N          of the data rings, in the dialect's range and by default its own\n"
     "                     (xensock1: 1 to 6, default 6: 256 KiB)\n"
-    "  --connections N    most connections at once, 1 to 16384 (default 3072); the next one waits\n"
+    "  --connections N    most connections at once (default 3072, or what fits: 511 at order 6,\n"
+    "                     for each takes pages of the guest's grant table); the next one waits\n"
     "  --hold DURATION    how long a connection that the program has ended, and its peer has not,\n"
     "                     may be silent (default 1s): the end itself cannot be sent\n"
     "  --connect-timeout DURATION\n"
@@ -62,6 +66,40 @@ static const char socks_help[] =
     "  xensock socks 1080\n"
     "  xensock socks --allow 192.168.0.0/16 1080\n"
     "  curl -x socks5h://127.0.0.1:1080 http://localhost:8000/\n";
+
+/* How many connections have room in a guest's tables of grants and ports, beside the command ring's
+ * and the accepts that wait, which have pages, too. */
+static uint32_t room_of(const struct forwarding_options *options)
+{
+    struct forward_rule rules[FORWARD_RULES_MAX];
+    struct dialect_ring ring;
+
+    dialect_ring(options->dialect, (uint32_t)options->order, &ring);
+    for (uint32_t i = 0; i < options->spec_count; i++)
+        rules[i] = options->specs[i].rule;
+    uint32_t grants =
+        (HYPERVISOR_GRANTS - HV_REFS_RESERVED - 1) / (ring.pages + options->dialect->index.pages);
+    uint32_t ports = HYPERVISOR_PORTS - 2;
+    uint32_t most = grants < ports ? grants : ports;
+    uint32_t others = forward_sockets(0, rules, options->spec_count);
+    return most > others ? most - others : 0;
+}
+
+/* Fill in how many there may be, or see that they fit. */
+static bool has_room(struct forwarding_options *options)
+{
+    uint32_t room = room_of(options);
+
+    if (options->connections == 0)
+        options->connections = room < CONNECTIONS ? room : CONNECTIONS;
+    if (options->connections <= room)
+        return true;
+    fprintf(stderr,
+            "xensock forward: error: --connections %u do not fit: at order %u the guest's grant "
+            "table and ports have room for %u; a lower --order has more\n",
+            (unsigned)options->connections, (unsigned)options->order, room);
+    return false;
+}
 
 /* Each forwarding keeps a place for who comes next. */
 static bool has_places(const struct forwarding_options *options)
@@ -105,7 +143,7 @@ static int run(struct forwarding_options *options)
                        .name = "hypervisor",
                        .ready = forwarding_start_backend},
         .backend = {.forwarding = &forwarding, .name = "backend", .ready = forwarding_join}};
-    if (!has_places(options) || !has_order(options))
+    if (!has_order(options) || !has_room(options) || !has_places(options))
         return CMD_USAGE;
     for (uint32_t i = 0; i < options->spec_count; i++)
         forwarding.rules[i] = options->specs[i].rule;
@@ -236,7 +274,6 @@ static int read_options(struct forwarding_options *options, int argc, char **arg
 
     *options = (struct forwarding_options){.domid = 1,
                                            .dialect = &dialect_xensock1,
-                                           .connections = 3072,
                                            .hold_ns = UINT64_C(1000) * 1000 * 1000,
                                            .connect_wait_ns = UINT64_C(10) * 1000 * 1000 * 1000};
     call_addr4(&options->bind_on[0], (const uint8_t[]){127, 0, 0, 1}, FORWARD_BIND_LOW);

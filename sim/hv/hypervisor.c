@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-enum {
-    GRANTS_DEFAULT = 64 * 512, /* Xen's default of 64 frames of 512 entries */
-    PORTS_DEFAULT = 4096,      /* of the 2-level ABI, 64-bit */
-};
-
 /* Identified by its frontend's directory: the type, domain and number it is known by. */
 struct device {
     uint16_t front, back;
@@ -65,9 +60,9 @@ struct hypervisor *hypervisor_create(const struct hypervisor_config *config)
     assert(hv && config->release_run);
     hv->config = *config;
     if (hv->config.grants_max == 0)
-        hv->config.grants_max = GRANTS_DEFAULT;
+        hv->config.grants_max = HYPERVISOR_GRANTS;
     if (hv->config.ports_max == 0)
-        hv->config.ports_max = PORTS_DEFAULT;
+        hv->config.ports_max = HYPERVISOR_PORTS;
     hv->store = store_create();
     return hv;
 }

@@ -17,9 +17,16 @@
 
 struct hypervisor;
 
+/* Limits where nobody says others, per domain. */
+enum {
+    HYPERVISOR_GRANTS =
+        64 * 512,            /* Xen's default of 64 frames of 512 entries, the reserved 8 too */
+    HYPERVISOR_PORTS = 4096, /* of the 2-level ABI, 64-bit; the invalid port 0 too */
+};
+
 struct hypervisor_config {
-    uint32_t grants_max; /* entries per domain, the reserved 8 too; 0: Xen's 64 frames of 512 */
-    uint32_t ports_max;  /* per domain, the invalid port 0 too; 0: 4096 (2-level ABI) */
+    uint32_t grants_max; /* 0: HYPERVISOR_GRANTS */
+    uint32_t ports_max;  /* 0: HYPERVISOR_PORTS */
     void *self;
     void (*release_run)(void *self, void *backing);     /* the run is gone for good */
     void (*release_channel)(void *self, void *backing); /* both ends are closed; may be NULL */

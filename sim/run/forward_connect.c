@@ -10,6 +10,8 @@
  * their slot back, as draft 1 allows (a RELEASE ends a CONNECT), and wait to be asked for again.
  * - The slow take turns over targets, and each has twice as long as at its turn before, so that a
  *   target that is far away is reached in the end. Those that are not slow go first, but for one.
+ * - One that finds the grant table full, which takes the pages of those on their way out, too, goes
+ * back to the head of its queue, and nobody is asked for until SHORT_NS later.
  * - All of it is over after connect_wait_ns.
  * So the dead have half of the room, and who comes for a target that answers finds the other half;
  * as long as nobody knows which targets are dead, it waits TURN_NS for each that many dead ones,
@@ -25,6 +27,7 @@
 enum {
     TURN_NS = 250 * 1000 * 1000, /* far more than the way around the world and back */
     TURNS_MAX = 16,              /* after which they get no longer: hours */
+    SHORT_NS = 5 * 1000 * 1000,  /* until the grants that a connection gave back are there */
 };
 
 /* The smaller half of the room. */
@@ -203,7 +206,8 @@ static void ask_more(struct forward *forward)
 {
     struct pair *pair;
 
-    while (forward->asked_count < forward->connects_max && (pair = next(forward)))
+    while (forward->now_ns >= forward->short_until_ns &&
+           forward->asked_count < forward->connects_max && (pair = next(forward)))
         ask(pair);
 }
 
@@ -232,12 +236,30 @@ static void lives(struct forward *forward, const struct call_addr *target)
     }
 }
 
+/* Its pages could not be shared: it is asked for again, before others. */
+static void fell_short(struct pair *pair)
+{
+    struct forward *forward = pair->forward;
+
+    forward_disown(pair);
+    pair->connect.state = CONNECT_QUEUED;
+    if (pair->connect.slow)
+        DL_PREPEND(forward->connects_slow, pair);
+    else
+        DL_PREPEND(forward->connects_new, pair);
+    forward->short_until_ns = forward->now_ns + SHORT_NS;
+}
+
 void forward_connect_done(struct pair *pair, int32_t ret)
 {
     struct forward *forward = pair->forward;
 
     DL_DELETE(forward->asked, pair);
     forward->asked_count--;
+    if (ret == -ERR_NOSPC && !pair->leaving) {
+        fell_short(pair);
+        return;
+    }
     pair->connect.state = pair->connect.yields ? CONNECT_YIELDS : CONNECT_NONE;
     if (ret == 0 || ret == -ERR_CONNREFUSED) {
         pair->connect.slow = false;
@@ -343,5 +365,12 @@ uint64_t forward_connect_turned(struct forward *forward)
     }
     while (room_is_wanted(forward) && (pair = first_over(forward)))
         yield(pair);
+    bool waits = forward->connects_new || forward->connects_slow;
+    if (forward->short_until_ns > 0 && forward->now_ns >= forward->short_until_ns) {
+        forward->short_until_ns = 0;
+        ask_more(forward);
+    } else if (forward->short_until_ns > 0 && waits && forward->short_until_ns < due_ns) {
+        due_ns = forward->short_until_ns;
+    }
     return due_ns;
 }

@@ -122,6 +122,7 @@ struct forward {
     struct pair *idle, *held;
     struct pair *connects_new, *connects_slow, *asked;
     uint32_t asked_count, connects_max;
+    uint64_t short_until_ns; /* the grant table was full; 0: it was not */
     struct alive alive[FORWARD_ALIVE];
     uint32_t alive_next;
     uint32_t held_count;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 struct forward_world world;
+struct hv_mem *world_machine;
 
 /* ---- the world ---- */
 
@@ -72,6 +73,7 @@ void world_create(const enum forward_kind *kinds, uint32_t count, uint32_t max_c
                                .order = WORLD_ORDER,
                                .max_sockets = forward_sockets(max_connections, world.rules, count),
                                .not_started = true,
+                               .machine = world_machine,
                                .upcall = on_upcall});
     world.net = net_mem_create();
     struct call_addr bind_on[2] = {pair_addr(FORWARD_BIND_LOW)};

@@ -36,6 +36,9 @@ struct forward_world {
 };
 extern struct forward_world world;
 
+/* The machine of the next world, which then stays; NULL: one of its own. */
+extern struct hv_mem *world_machine;
+
 /* A world in which nothing has begun: rule i listens on port 7000 + i and leads to 8000 + i. Then
  * begin, or begin again. Both of one rule, which listens. */
 void world_create(const enum forward_kind *kinds, uint32_t count, uint32_t max_connections);

@@ -91,6 +91,42 @@ static void hears_reply(uint64_t program, uint8_t reply)
     world_run();
 }
 
+/* ---- the grant table ---- */
+
+/* A ring has two pages, and the table room for three and the command ring: who comes fourth is
+ * connected when somebody has gone, and the fifth after it. */
+static void a_full_table_is_waited_for(void **state)
+{
+    static const enum forward_kind one_local[] = {FORWARD_LOCAL};
+    const struct hypervisor_config limits = {.grants_max = HV_REFS_RESERVED + 1 + 3 * 2};
+    struct talk talks[3];
+
+    (void)state;
+    world_machine = hv_mem_create(&limits);
+    world_create(one_local, 1, 100);
+    world_start();
+    for (uint32_t i = 0; i < 3; i++)
+        talks[i] = (struct talk){comes(0), answers(8000, 0)};
+    uint64_t fourth = comes(0), fifth = comes(0);
+    assert_int_equal(connects(8000, NULL), 0);
+    assert_true(world.due_ns < world.pair.now_ns + TURN_NS / 10);
+    run_to(world.pair.now_ns + TURN_NS);
+    assert_int_equal(connects(8000, NULL), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        world_end(world.net, talks[i].program, 0);
+        world_end(world.pair.net, talks[i].peer, 0);
+        world_settle();
+        run_to(world.pair.now_ns + TURN_NS);
+        assert_int_equal(connects(8000, NULL), 1);
+        struct talk talk = {i == 0 ? fourth : fifth, answers(8000, 0)};
+        assert_lives(talk);
+    }
+    assert_int_equal(world_counters()->refused, 0);
+    world_close();
+    hv_mem_destroy(world_machine);
+    world_machine = NULL;
+}
+
 /* ---- one target ---- */
 
 static const enum forward_kind two_local[] = {FORWARD_LOCAL, FORWARD_LOCAL};
@@ -507,6 +543,7 @@ static void stop_while_they_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_table_is_waited_for),
         cmocka_unit_test(one_dead_target_has_half_of_the_room),
         cmocka_unit_test(live_target_has_all_of_the_room),
         cmocka_unit_test(live_target_is_asked_at_once_for_ever),
