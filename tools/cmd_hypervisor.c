@@ -155,6 +155,7 @@ static int run(const struct machine *machine, int control_fd)
     return code;
 }
 
+/* tidy: a line or two an option */
 int cmd_hypervisor(int argc, char **argv)
 {
     static const struct option options[] = {
