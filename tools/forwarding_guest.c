@@ -153,12 +153,16 @@ static void resolve(void *self, uint64_t id, const char *name, uint16_t port)
     struct forwarding *forwarding = self;
     const struct resolve here = {NULL, forwarding, forwarding_resolved};
 
-    if (forwarding->backend.running)
-        control_uv_say(forwarding->backend.control,
-                       json_pack("{s:s, s:I, s:s, s:i}", "do", "resolve", "id", (json_int_t)id,
-                                 "name", name, "port", (int)port));
-    else
+    if (!forwarding->backend.running) {
         resolve_name(forwarding->process.loop, &here, id, name, port);
+        return;
+    }
+    json_t *question = json_pack("{s:s, s:I, s:s, s:i}", "do", "resolve", "id", (json_int_t)id,
+                                 "name", name, "port", (int)port);
+    if (question)
+        control_uv_say(forwarding->backend.control, question);
+    else /* it is not UTF-8, and no host's */
+        forwarding_resolved(forwarding, id, -ERR_NOENT, NULL);
 }
 
 static uint64_t turned(void *self, uint64_t now_ns)

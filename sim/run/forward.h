@@ -78,7 +78,7 @@ struct forward_config {
     void *self;
     /* A rule listens (0), or cannot (-ERR_*). May be NULL. */
     void (*listening)(void *self, uint32_t rule, int32_t ret);
-    /* A SOCKS program names its target: forward_resolved is to follow, later, with this id. */
+    /* A SOCKS program names its target: forward_resolved follows with this id, at once or later. */
     void (*resolve)(void *self, uint64_t id, const char *name, uint16_t port);
 };
 

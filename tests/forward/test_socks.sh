@@ -47,6 +47,13 @@ refuses 5 "http://127.0.0.1:$nobody/"
 refuses 4 "http://no-such-host.invalid/"
 refuses 2 "http://192.0.2.1/"
 
+# A name that is not even UTF-8 is no host's, and that is said at once, not when a time is over.
+exec {talk}<>"/dev/tcp/127.0.0.1/$door"
+printf '\5\1\0\5\1\0\3\2\377\376\0\120' >&"$talk"
+told=$(timeout 30 head -c 4 <&"$talk" | od -An -tx1 | tr -d ' \n')
+[ "$told" = 05000504 ] || fail "a name of other bytes is answered $told"
+exec {talk}>&-
+
 # Who does not speak it is reset; who says nothing more after the greeting just ends.
 code=0
 curl -sS -m 10 "http://127.0.0.1:$door/" >out.log 2>&1 || code=$?
@@ -64,6 +71,6 @@ expect 0 git -c "http.proxy=socks5h://127.0.0.1:$door" clone -q \
 diff -r -x .git origin clone || fail "the clone has other files"
 
 forwarded
-[ "$(counter refused)" = 4 ] || fail "refused: $(counter refused), not 4"
+[ "$(counter refused)" = 5 ] || fail "refused: $(counter refused), not 5"
 interrupted "$nginx"
 nothing_left
