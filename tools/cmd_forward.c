@@ -113,6 +113,16 @@ static bool has_places(const struct forwarding_options *options)
     return false;
 }
 
+/* The domains of a testbed of its own are 1 and 0. */
+static bool has_domains(const struct forwarding_options *options)
+{
+    if (options->runtime || (options->domid == 1 && options->backend == 0))
+        return true;
+    fprintf(stderr, "xensock forward: error: --domid and --backend name domains of the testbed "
+                    "that --runtime joins; add that, or leave them out\n");
+    return false;
+}
+
 /* Fill in the order, or see that the dialect has it. */
 static bool has_order(struct forwarding_options *options)
 {
@@ -143,7 +153,9 @@ static int run(struct forwarding_options *options)
                        .name = "hypervisor",
                        .ready = forwarding_start_backend},
         .backend = {.forwarding = &forwarding, .name = "backend", .ready = forwarding_join}};
-    if (!has_order(options) || !has_room(options) || !has_places(options))
+    bool fits = has_domains(options) && has_order(options) && has_room(options);
+
+    if (!fits || !has_places(options))
         return CMD_USAGE;
     for (uint32_t i = 0; i < options->spec_count; i++)
         forwarding.rules[i] = options->specs[i].rule;

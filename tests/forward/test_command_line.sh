@@ -45,6 +45,8 @@ usage "--connect-timeout 0" --connect-timeout 0s -L $good
 usage "--bind-address takes an IP address" --bind-address localhost -L $good
 usage "--bind-address takes an IP address" --bind-address 10.0.0.0/8 -L $good
 usage "--domid" --domid x --runtime here -L $good
+usage "that --runtime joins" --domid 2 -L $good
+usage "that --runtime joins" --backend 3 -L $good
 # shellcheck disable=SC2046
 usage "more than 64 forwardings" $(printf -- "-L $good %.0s" {1..65})
 
