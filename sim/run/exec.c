@@ -304,7 +304,8 @@ static bool serve_seams(struct exec *exec)
     return any;
 }
 
-/* What was held for a later turn: each device has its share of it. */
+/* What was held for a later turn: each device has its share of it. What a device has left to do
+ * comes before, else one whose share is always spent on what came would never get to it. */
 static void serve_waiting(struct exec *exec)
 {
     uint32_t kept = 0;
@@ -313,6 +314,8 @@ static void serve_waiting(struct exec *exec)
         uint16_t index = exec->waiting[i];
         struct exec_device *device = &exec->devices[index];
         struct ev ev;
+        if (device->more)
+            serve_device(exec, index);
         while (exec_share_take(exec, index, &ev))
             dispatch(exec, &ev);
         device->waiting = device->held.count > 0;

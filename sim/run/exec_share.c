@@ -3,11 +3,11 @@
  *
  * While there are several devices beside the bus, a turn spends at most a share on each: one for a
  * step, and one more for each 8 KiB that came with it, which takes about as long. What comes for a
- * device behind that is held, in order, for the next turns, which begin with it; between them the
- * loop looks for what has come for others. (What points to memory of the seam is not held, and so
- * may overtake what is: no completion waits for another.) Nothing is held for a device alone: its
- * turns end when there is nothing left. Source: architecture 3 ("serves them round-robin with a
- * budget each").
+ * device behind that is held, in order, for the next turns, which begin with what it has left to
+ * do, once, and with this; between them the loop looks for what has come for others. (What points
+ * to memory of the seam is not held, and so may overtake what is: no completion waits for another.)
+ * Nothing is held for a device alone: its turns end when there is nothing left. Source:
+ * architecture 3 ("serves them round-robin with a budget each").
  */
 #include <stdlib.h>
 

@@ -297,6 +297,21 @@ static void test_a_flood_is_held(void **state)
     hv_close(world->peer);
 }
 
+/* What it has left to do is not starved by what comes for it, however much that is. */
+static void test_a_flood_starves_nothing(void **state)
+{
+    struct world *world = *state;
+
+    share_turns(world);
+    with_peer(world);
+    flood(world);
+    world->cores[0].more = 100;
+    assert_turn(world, 30, "aoaoao", true);
+    assert_turn(world, 40, "amaoao", true);
+    assert_turn(world, 50, "amaoao", true);
+    hv_close(world->peer);
+}
+
 /* For one alone there is nobody to wait for. */
 static void test_a_flood_of_one_alone(void **state)
 {
@@ -554,6 +569,7 @@ int main(void)
         TEST(test_in_the_order_in_which_they_came),
         TEST(test_the_greedy_take_turns),
         TEST(test_the_greedy_have_their_share),
+        TEST(test_a_flood_starves_nothing),
         TEST(test_a_flood_is_held),
         TEST(test_a_flood_of_one_alone),
         TEST(test_a_flood_goes_with_its_device),
