@@ -74,7 +74,7 @@ int exec_add(struct exec *exec, const struct exec_core *core)
         return -ERR_NOMEM;
     }
     exec->device_first = index;
-    exec->device_count++;
+    exec->device_count += device->core.dialect != NULL;
     return index;
 }
 
@@ -85,8 +85,8 @@ void exec_remove(struct exec *exec, uint16_t index)
     assert(device->used && device->in_flight == 0);
     free(device->channels);
     exec_share_forget(device);
+    exec->device_count -= device->core.dialect != NULL;
     *device = (struct exec_device){.listed = device->listed, .waiting = device->waiting};
-    exec->device_count--;
     exec->device_first = index < exec->device_first ? index : exec->device_first;
 }
 

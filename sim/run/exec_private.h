@@ -40,8 +40,8 @@ struct exec {
     struct exec_counters counters;
     struct exec_device *devices;
     uint32_t device_first; /* all below are used */
-    uint32_t device_count;
-    uint16_t *business; /* devices that have something of their own to do, or a deadline */
+    uint32_t device_count; /* without buses, which have little to do */
+    uint16_t *business;    /* devices that have something of their own to do, or a deadline */
     uint32_t business_count;
     uint16_t *waiting; /* devices for which events are held */
     uint32_t waiting_count;

@@ -1,7 +1,7 @@
 /*
  * What each device gets of a turn, so that one with much to do costs the others little.
  *
- * While there are several devices beside the bus, a turn spends at most a share on each: one for a
+ * While there are several devices beside buses, a turn spends at most a share on each: one for a
  * step, and one more for each 8 KiB that came with it, which takes about as long. What comes for a
  * device behind that is held, in order, for the next turns, which begin with what it has left to
  * do, once, and with this; between them the loop looks for what has come for others. (What points
@@ -17,7 +17,7 @@ enum { UNIT_BYTES = 8192 };
 
 static bool is_shared(const struct exec *exec)
 {
-    return exec->config.share > 0 && exec->device_count > 2;
+    return exec->config.share > 0 && exec->device_count > 1;
 }
 
 bool exec_share_left(struct exec *exec, struct exec_device *device)

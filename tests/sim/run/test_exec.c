@@ -44,6 +44,7 @@ struct world {
     struct trace_record records[RECORDS_MAX];
     uint32_t record_count;
     uint32_t share; /* for the executors that are opened */
+    uint32_t buses; /* bit i: core i is one */
 };
 
 static const char *letter(enum ev_kind kind)
@@ -131,6 +132,7 @@ static struct core *add(struct world *world, uint32_t i, int index)
                            .deadline_ns = deadline,
                            .self = core,
                            .upcall = upcall,
+                           .dialect = world->buses >> i & 1u ? NULL : &dialect_xensock1,
                            .slots = PORTS};
 
     *core = (struct core){
@@ -317,10 +319,25 @@ static void test_a_flood_of_one_alone(void **state)
 {
     struct world *world = *state;
 
+    world->buses = 1u << 1;
     share_turns(world);
     with_peer(world);
     flood(world);
     exec_remove(world->exec, 2);
+    exec_remove(world->exec, 3);
+    assert_turn(world, 30, "aoaoaoaoaoaoaoao", false);
+    hv_close(world->peer);
+}
+
+/* Nor is that a bus, of which there is one for each dialect. */
+static void test_a_flood_among_buses(void **state)
+{
+    struct world *world = *state;
+
+    world->buses = 1u << 1 | 1u << 2;
+    share_turns(world);
+    with_peer(world);
+    flood(world);
     exec_remove(world->exec, 3);
     assert_turn(world, 30, "aoaoaoaoaoaoaoao", false);
     hv_close(world->peer);
@@ -570,6 +587,7 @@ int main(void)
         TEST(test_the_greedy_take_turns),
         TEST(test_the_greedy_have_their_share),
         TEST(test_a_flood_starves_nothing),
+        TEST(test_a_flood_among_buses),
         TEST(test_a_flood_is_held),
         TEST(test_a_flood_of_one_alone),
         TEST(test_a_flood_goes_with_its_device),
