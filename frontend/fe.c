@@ -132,6 +132,11 @@ bool fe_is_up(const struct fe *fe)
     return fe->phase == FE_CONNECTED;
 }
 
+bool fe_is_found(const struct fe *fe)
+{
+    return fe->phase > FE_FINDING;
+}
+
 uint32_t fe_slot(const struct fe *fe, const struct fe_sock *sock)
 {
     return (uint32_t)(sock - fe->socks);

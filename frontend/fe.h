@@ -72,6 +72,9 @@ bool fe_idle(const struct fe *fe);
  * every socket has failed. */
 bool fe_is_up(const struct fe *fe);
 
+/* Whether the toolstack's nodes for the device have been seen, so that there is one. */
+bool fe_is_found(const struct fe *fe);
+
 /* Where it stands, for people: the command ring's indexes, and a request that waits for a
  * response. Valid while the device is connected, else all 0. */
 struct fe_look {

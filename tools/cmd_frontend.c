@@ -15,6 +15,7 @@
 #include "sim/run/units.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
+#include "tools/waiting.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ struct frontend {
     struct run_front *front;
     struct metrics_counters from, to;
     uv_timer_t progress;
+    struct waiting waiting; /* by hand */
     bool reported, interrupted, failed;
     uint64_t until_ns; /* of one that comes again: as in workload_env; or 0 */
 };
@@ -168,6 +170,7 @@ static void finish(struct frontend *frontend)
     if (!frontend->domain)
         return;
     uv_close((uv_handle_t *)&frontend->progress, NULL);
+    waiting_end(&frontend->waiting);
     domain_uv_close(frontend->domain);
     run_front_destroy(frontend->front);
     frontend->domain = NULL;
@@ -282,6 +285,18 @@ static struct net *open_net(void *self, uint32_t workload)
     return net_uv_create(frontend->process.loop, wake, frontend);
 }
 
+static void start_waiting(struct frontend *frontend, const struct frontend_options *options)
+{
+    frontend->waiting = (struct waiting){
+        .process = &frontend->process,
+        .fe = run_front_core(frontend->front),
+        .device = scenario_dialect(&frontend->scenario, frontend->guest.host)->device,
+        .runtime = options->runtime,
+        .domid = options->domid,
+        .backend = options->backend};
+    waiting_start(&frontend->waiting);
+}
+
 static void start(struct frontend *frontend, const struct frontend_options *options)
 {
     frontend->domid = options->domid;
@@ -306,6 +321,8 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
     assert(frontend->front);
     if (frontend->process.control)
         uv_timer_start(&frontend->progress, on_progress, 200, 200);
+    else
+        start_waiting(frontend, options);
     domain_uv_kick(frontend->domain);
     process_signals(&frontend->process);
     process_say_event(&frontend->process, "ready");

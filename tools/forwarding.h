@@ -10,6 +10,7 @@
 #include "tools/forward_spec.h"
 #include "tools/process.h"
 #include "tools/runtime_dir.h"
+#include "tools/waiting.h"
 
 enum { FORWARDING_ALLOW_MAX = 30 };
 
@@ -53,6 +54,7 @@ struct forwarding {
     uv_signal_t usr1;
     struct domain_uv *domain;
     struct front_core core;
+    struct waiting waiting;
     struct net *net;
     struct forward *forward;
     uint32_t listening;

@@ -37,6 +37,7 @@ static void finish(struct forwarding *forwarding)
 {
     if (forwarding->domain) {
         print_counters(forwarding);
+        waiting_end(&forwarding->waiting);
         net_destroy(forwarding->net);
         domain_uv_close(forwarding->domain);
         forward_destroy(forwarding->forward);
@@ -223,6 +224,20 @@ static uint16_t first_bind_port(void)
     return (uint16_t)(FORWARD_BIND_LOW + (uint32_t)getpid() * 61 % count);
 }
 
+/* In a testbed of others, who may not have made what we need. */
+static void start_waiting(struct forwarding *forwarding)
+{
+    const struct forwarding_options *options = forwarding->options;
+
+    forwarding->waiting = (struct waiting){.process = &forwarding->process,
+                                           .fe = forwarding->core.fe,
+                                           .device = options->dialect->device,
+                                           .runtime = options->runtime,
+                                           .domid = options->domid,
+                                           .backend = options->backend};
+    waiting_start(&forwarding->waiting);
+}
+
 /* The hypervisor and the backend are there, or will be: become the guest. */
 void forwarding_join(struct forwarding *forwarding)
 {
@@ -266,5 +281,7 @@ void forwarding_join(struct forwarding *forwarding)
                                  .listening = listening,
                                  .resolve = resolve});
     assert(forwarding->forward);
+    if (options->runtime)
+        start_waiting(forwarding);
     domain_uv_kick(forwarding->domain);
 }
