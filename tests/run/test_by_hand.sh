@@ -139,5 +139,5 @@ usage()
 usage 2 "no guest 'dom1'" frontend --runtime here --guest dom1 hand.yaml
 usage 2 "no guest 'wbe'" frontend --runtime here --guest wbe hand.yaml
 usage 2 "domain 3 cannot be its own backend" frontend --runtime here --guest db --backend 3 hand.yaml
-usage 2 "--device takes GUEST:BACK, not '1'" hypervisor --runtime here --device 1
+usage 2 "--device takes GUEST:BACK[:DIALECT], not '1'" hypervisor --runtime here --device 1
 usage 2 "domain 2 cannot be its own backend" hypervisor --runtime here --device 2:2

@@ -31,7 +31,7 @@ within 10 test -S here/domain-2.sock
 waits frontend "domain 1 has no device 'xensock'; does the hypervisor make one of that dialect" 130 \
     frontend --runtime here wait.yaml
 waits forward "the backend, domain 0, does not answer on device 'pvcalls'; is it running?" 0 \
-    forward --runtime here --domid 2 --dialect pvcalls1 -L 40731:127.0.0.1:9
+    forward --runtime here --domid 2 --dialect pvcalls1 -L 9731:127.0.0.1:9
 kill -INT "$hypervisor"
 ended "$hypervisor" 0 10
 nothing_left

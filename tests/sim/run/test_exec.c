@@ -314,23 +314,8 @@ static void test_a_flood_starves_nothing(void **state)
     hv_close(world->peer);
 }
 
-/* For one alone there is nobody to wait for. */
+/* For one alone there is nobody to wait for; a bus, of which there is one a dialect, is nobody. */
 static void test_a_flood_of_one_alone(void **state)
-{
-    struct world *world = *state;
-
-    world->buses = 1u << 1;
-    share_turns(world);
-    with_peer(world);
-    flood(world);
-    exec_remove(world->exec, 2);
-    exec_remove(world->exec, 3);
-    assert_turn(world, 30, "aoaoaoaoaoaoaoao", false);
-    hv_close(world->peer);
-}
-
-/* Nor is that a bus, of which there is one for each dialect. */
-static void test_a_flood_among_buses(void **state)
 {
     struct world *world = *state;
 
@@ -587,7 +572,6 @@ int main(void)
         TEST(test_the_greedy_take_turns),
         TEST(test_the_greedy_have_their_share),
         TEST(test_a_flood_starves_nothing),
-        TEST(test_a_flood_among_buses),
         TEST(test_a_flood_is_held),
         TEST(test_a_flood_of_one_alone),
         TEST(test_a_flood_goes_with_its_device),
