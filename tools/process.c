@@ -20,7 +20,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct process *process = handle->data;
 
-    if (process->control && number == SIGINT)
+    if (process->control && number != SIGTERM)
         return; /* the whole group of the terminal gets it; the launcher decides */
     if (process->signal_count++ > 0) {
         if (process->clear)
@@ -95,17 +95,21 @@ void process_start(struct process *process, int control_fd)
 
 void process_signals(struct process *process)
 {
-    const int numbers[2] = {SIGINT, SIGTERM};
+    const int numbers[3] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction now;
 
     if (process->control)
         wake_at_launchers_end();
-    for (int i = 0; i < 2; i++) {
-        uv_signal_init(process->loop, &process->signals[i]);
-        process->signals[i].data = process;
-        uv_signal_start(&process->signals[i], on_signal, numbers[i]);
-        uv_unref((uv_handle_t *)&process->signals[i]);
+    for (int i = 0; i < 3; i++) {
+        uv_signal_t *heard = &process->signals[process->signals_heard];
+        if (numbers[i] == SIGHUP && sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+            continue; /* nohup */
+        uv_signal_init(process->loop, heard);
+        heard->data = process;
+        uv_signal_start(heard, on_signal, numbers[i]);
+        uv_unref((uv_handle_t *)heard);
+        process->signals_heard++;
     }
-    process->listening = true;
 }
 
 uint32_t process_patience_ms(const struct process *process)
@@ -115,9 +119,8 @@ uint32_t process_patience_ms(const struct process *process)
 
 void process_stop(struct process *process)
 {
-    for (int i = 0; i < 2 && process->listening; i++)
-        uv_close((uv_handle_t *)&process->signals[i], NULL);
-    process->listening = false;
+    while (process->signals_heard > 0)
+        uv_close((uv_handle_t *)&process->signals[--process->signals_heard], NULL);
     control_uv_close(process->control);
     process->control = NULL;
 }

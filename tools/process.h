@@ -30,8 +30,8 @@ struct process {
     uint64_t connections; /* said with "report": how many there are to wait for */
     struct record_usage from, to;
     bool measured, measuring;
-    bool listening; /* to signals */
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
+    uint32_t signals_heard;
     uint32_t signal_count;
 };
 

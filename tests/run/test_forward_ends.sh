@@ -47,6 +47,9 @@ begin
 kill -TERM -- -"$forward" # all of it, as a service manager does
 ends 0 ""
 begin
+kill -HUP -- -"$forward" # as a terminal that is closed
+ends 0 ""
+begin
 kill -TERM "$(part "$forward" backend)"
 ends 1 "xensock forward: error[E0603]: the backend was told to end by signal 15 (Terminated)"
 begin
