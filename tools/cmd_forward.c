@@ -67,22 +67,17 @@ static const char socks_help[] =
     "  xensock socks --allow 192.168.0.0/16 1080\n"
     "  curl -x socks5h://127.0.0.1:1080 http://localhost:8000/\n";
 
-/* How many connections have room in a guest's tables of grants and ports, beside the command ring's
- * and the accepts that wait, which have pages, too. */
+/* How many connections have room in a guest's tables of grants and ports, beside the command
+ * ring's; an accept that waits has the place of one. */
 static uint32_t room_of(const struct forwarding_options *options)
 {
-    struct forward_rule rules[FORWARD_RULES_MAX];
     struct dialect_ring ring;
 
     dialect_ring(options->dialect, (uint32_t)options->order, &ring);
-    for (uint32_t i = 0; i < options->spec_count; i++)
-        rules[i] = options->specs[i].rule;
     uint32_t grants =
         (HYPERVISOR_GRANTS - HV_REFS_RESERVED - 1) / (ring.pages + options->dialect->index.pages);
     uint32_t ports = HYPERVISOR_PORTS - 2;
-    uint32_t most = grants < ports ? grants : ports;
-    uint32_t others = forward_sockets(0, rules, options->spec_count);
-    return most > others ? most - others : 0;
+    return grants < ports ? grants : ports;
 }
 
 /* Fill in how many there may be, or see that they fit. */

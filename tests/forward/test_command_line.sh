@@ -33,8 +33,8 @@ usage "--order" --order 7 -L $good
 usage "--order" --order 0 -L $good
 usage "--connections" --connections 16385 -L $good
 usage "--connections" --connections 0 -L $good
-usage "ports have room for 507; a lower --order has more" --connections 3072 -L $good
-usage "at order 9 the guest's grant table and ports have room for 59;" --dialect pvcalls1 --order 9 --connections 60 -L $good
+usage "ports have room for 511; a lower --order has more" --connections 3072 -L $good
+usage "at order 9 the guest's grant table and ports have room for 63;" --dialect pvcalls1 --order 9 --connections 64 -L $good
 usage "--order 7 is too large for xensock1, which has 1 to 6" --order 7 -L $good
 usage "takes a dialect, not 'pvcalls'; there are: xensock1 pvcalls1" --dialect pvcalls -L $good
 usage "fewer than the 2 forwardings" --connections 1 -L $good -R $good
