@@ -49,16 +49,12 @@ static void read_node(struct be *be, enum dialect_key key, struct step_out *out)
 
 static void publish(struct be *be, enum xenbus_state state, struct step_out *out)
 {
-    const struct dialect_node *node = be->config.dialect->back_nodes;
     uint32_t count = 0;
 
     if (state == XENBUS_INITWAIT) {
         be->nodes[count].key = DIALECT_KEY_MAX_ORDER;
         xenbus_print(be->nodes[count++].value, be->config.order_max);
-        for (uint32_t i = 0; i < 2 && node[i].value; i++) {
-            be->nodes[count].key = node[i].key;
-            strcpy(be->nodes[count++].value, node[i].value);
-        }
+        count += step_constants(&be->nodes[count], be->config.dialect->back_nodes);
     }
     be->nodes[count].key = DIALECT_KEY_STATE;
     xenbus_print(be->nodes[count++].value, state);
@@ -140,29 +136,21 @@ static void doubt(struct be *be, enum dialect_key key, struct step_out *out)
     watched(be, out);
 }
 
-/* The front's version: the only one we name. False: refused. */
-static bool version_node(struct be *be, const struct ev *ev, struct step_out *out)
-{
-    const struct dialect_node *node = be->config.dialect->front_nodes;
-
-    if (strcmp(ev->store.value, node->value) == 0)
-        return true;
-    front_refused(be, FAULT_VERSION, ev->store.key, 0, out);
-    return false;
-}
-
 /* One of the front's nodes. An absent order means the dialect's default. */
 static void front_node(struct be *be, const struct ev *ev, struct step_out *out)
 {
     bool absent = ev->ret == -ERR_NOENT && ev->store.key == DIALECT_KEY_ORDER;
-    bool version = ev->store.key == DIALECT_KEY_VERSION && ev->ret >= 0;
-    int64_t value = ev->ret < 0 ? -1 : xenbus_parse(ev->store.value, UINT32_MAX);
+    const struct dialect_node *constant =
+        dialect_node_find(be->config.dialect->front_nodes, ev->store.key);
+    int64_t value = ev->ret < 0 ? -1 : constant ? 0 : xenbus_parse(ev->store.value, UINT32_MAX);
 
     be->reads--;
     if (be->phase != BE_READING)
         return;
-    if (version && !version_node(be, ev, out))
+    if (constant && ev->ret >= 0 && !dialect_node_fits(constant, ev->store.value)) {
+        front_refused(be, FAULT_VERSION, ev->store.key, 0, out);
         return;
+    }
     if (absent)
         value = be->config.dialect->order_default;
     if (xenbus_is_gone(ev->ret) && !absent) {
@@ -230,17 +218,17 @@ static void offer_again(struct be *be, struct step_out *out)
 
 static void read_front(struct be *be, struct step_out *out)
 {
-    static const enum dialect_key keys[] = {DIALECT_KEY_RING_REF, DIALECT_KEY_PORT,
-                                            DIALECT_KEY_ORDER, DIALECT_KEY_VERSION};
+    const struct dialect *dialect = be->config.dialect;
+    uint32_t constants = dialect_node_count(dialect->front_nodes);
 
     phase_set(be, BE_READING, out);
-    be->reads = 0;
-    for (uint32_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (!be->config.dialect->keys[keys[i]])
-            continue;
-        read_node(be, keys[i], out);
-        be->reads++;
-    }
+    read_node(be, DIALECT_KEY_RING_REF, out);
+    read_node(be, DIALECT_KEY_PORT, out);
+    if (dialect->keys[DIALECT_KEY_ORDER])
+        read_node(be, DIALECT_KEY_ORDER, out);
+    for (uint32_t i = 0; i < constants; i++)
+        read_node(be, dialect->front_nodes[i].key, out);
+    be->reads = (uint8_t)(2u + (dialect->keys[DIALECT_KEY_ORDER] ? 1u : 0u) + constants);
 }
 
 /* What the front's state means to us in each phase. */

@@ -180,7 +180,6 @@ static void prepare(struct fe *fe, struct step_out *out)
 
 static void offer(struct fe *fe, struct step_out *out)
 {
-    const struct dialect_node *node = fe->config.dialect->front_nodes;
     uint32_t count = 2;
 
     phase_set(fe, FE_OFFERED, out);
@@ -192,10 +191,7 @@ static void offer(struct fe *fe, struct step_out *out)
         xenbus_print(fe->nodes[2].value, fe->config.order);
         count = 3;
     }
-    for (uint32_t i = 0; i < 2 && node[i].value; i++) {
-        fe->nodes[count].key = node[i].key;
-        strcpy(fe->nodes[count++].value, node[i].value);
-    }
+    count += step_constants(&fe->nodes[count], fe->config.dialect->front_nodes);
     publish(fe, count, XENBUS_INITIALISED, out);
 }
 
@@ -245,18 +241,16 @@ static void max_order_read(struct fe *fe, const struct ev *ev, struct step_out *
 }
 
 /* The versions and the calls it knows. */
-static void list_read(struct fe *fe, const struct ev *ev, struct step_out *out)
+static void constant_read(struct fe *fe, const struct ev *ev, struct step_out *out)
 {
-    const struct dialect_node *node = fe->config.dialect->back_nodes;
-    bool listed = ev->store.key == DIALECT_KEY_VERSIONS;
+    const struct dialect_node *constant =
+        dialect_node_find(fe->config.dialect->back_nodes, ev->store.key);
 
-    node += node->key == ev->store.key ? 0 : 1;
     if (xenbus_is_gone(ev->ret))
         doubt(fe, ev->store.key, out);
     else if (ev->ret < 0)
         refuse(fe, FAULT_STORE_VALUE, ev->store.key, 0, out);
-    else if (!(listed ? xenbus_lists(ev->store.value, node->value)
-                      : strcmp(ev->store.value, node->value) == 0))
+    else if (!dialect_node_fits(constant, ev->store.value))
         refuse(fe, FAULT_VERSION, ev->store.key, 0, out);
 }
 
@@ -269,22 +263,21 @@ static void offer_read(struct fe *fe, const struct ev *ev, struct step_out *out)
     if (ev->store.key == DIALECT_KEY_MAX_ORDER)
         max_order_read(fe, ev, out);
     else
-        list_read(fe, ev, out);
+        constant_read(fe, ev, out);
     if (fe->reads == 0 && fe->phase == FE_READING && !fe->doubting)
         prepare(fe, out);
 }
 
 static void read_offer(struct fe *fe, struct step_out *out)
 {
-    const struct dialect_node *node = fe->config.dialect->back_nodes;
+    const struct dialect_node *nodes = fe->config.dialect->back_nodes;
+    uint32_t constants = dialect_node_count(nodes);
 
     phase_set(fe, FE_READING, out);
-    fe->reads = 1;
     read_node(fe, STEP_OTHER, DIALECT_KEY_MAX_ORDER, out);
-    for (uint32_t i = 0; i < 2 && node[i].value; i++) {
-        read_node(fe, STEP_OTHER, node[i].key, out);
-        fe->reads++;
-    }
+    for (uint32_t i = 0; i < constants; i++)
+        read_node(fe, STEP_OTHER, nodes[i].key, out);
+    fe->reads = (uint8_t)(1 + constants);
 }
 
 /* The backend is up, and yet a node of its offer is missing. */

@@ -1,6 +1,8 @@
 /* Walks a dialect's rows; knows no dialect but through the registry. See dialect.h. */
 #include "ringlib/dialect.h"
 
+#include "ringlib/xenbus.h"
+
 static const struct dialect *const registry[] = {
     &dialect_xensock1,
     &dialect_pvcalls1,
@@ -12,6 +14,29 @@ _Static_assert(sizeof(registry) / sizeof(registry[0]) <= DIALECTS_MAX, "sets of 
 const struct dialect *dialect_at(uint32_t i)
 {
     return i < sizeof(registry) / sizeof(registry[0]) ? registry[i] : NULL;
+}
+
+uint32_t dialect_node_count(const struct dialect_node nodes[DIALECT_NODES_MAX])
+{
+    uint32_t count = 0;
+
+    while (count < DIALECT_NODES_MAX && nodes[count].value)
+        count++;
+    return count;
+}
+
+const struct dialect_node *dialect_node_find(const struct dialect_node nodes[DIALECT_NODES_MAX],
+                                             enum dialect_key key)
+{
+    for (uint32_t i = 0; i < dialect_node_count(nodes); i++)
+        if (nodes[i].key == key)
+            return &nodes[i];
+    return NULL;
+}
+
+bool dialect_node_fits(const struct dialect_node *node, const char *text)
+{
+    return node->listed ? xenbus_lists(text, node->value) : strcmp(text, node->value) == 0;
 }
 
 uint32_t dialect_place(const struct dialect *dialect)

@@ -18,6 +18,7 @@
 enum {
     DIALECT_SLOT_MAX = 320,  /* largest slot of any dialect, bytes */
     DIALECTS_MAX = 8,        /* more than there are */
+    DIALECT_NODES_MAX = 2,   /* most constants that a side publishes */
     DIALECT_PAGES_MAX = 512, /* most pages of a data ring, beside one of indexes */
 };
 
@@ -55,11 +56,11 @@ struct dialect_call {
     uint32_t row_count;
 };
 
-/* A node that one side publishes with a constant, which the other has to find there; of versions,
- * in a comma-separated list. */
+/* A node that one side publishes with a constant, which the other has to find there. */
 struct dialect_node {
     enum dialect_key key;
     const char *value;
+    bool listed; /* in a comma-separated list */
 };
 
 /* Data rings whose indexes lie in a page of their own, the one a request names: it names the pages
@@ -88,8 +89,9 @@ struct dialect {
     uint32_t backlog;      /* of LISTEN, where the wire has no field for it; 0: it has one */
     int32_t stranger;      /* what the RELEASE of an unknown id is answered */
     struct dialect_index index;
-    struct dialect_node back_nodes[2], front_nodes[2]; /* a value of NULL ends them early */
-    const struct dialect_row *request;                 /* rows common to every request */
+    /* a value of NULL ends them early */
+    struct dialect_node back_nodes[DIALECT_NODES_MAX], front_nodes[DIALECT_NODES_MAX];
+    const struct dialect_row *request; /* rows common to every request */
     uint32_t request_rows;
     const struct dialect_row *response;
     uint32_t response_rows;
@@ -109,6 +111,13 @@ const struct dialect *dialect_find(const char *name);
 
 /* The i-th dialect of the registry, NULL behind the last. */
 const struct dialect *dialect_at(uint32_t i);
+
+/* How many constants a side has; that of a key, or NULL; whether what stands there is or lists it.
+ */
+uint32_t dialect_node_count(const struct dialect_node nodes[DIALECT_NODES_MAX]);
+const struct dialect_node *dialect_node_find(const struct dialect_node nodes[DIALECT_NODES_MAX],
+                                             enum dialect_key key);
+bool dialect_node_fits(const struct dialect_node *node, const char *text);
 
 /* Its place in the registry. */
 uint32_t dialect_place(const struct dialect *dialect);

@@ -1,6 +1,18 @@
 /* Names of actions, events and faults. See step.h. */
 #include "ringlib/step.h"
 
+uint32_t step_constants(struct step_node *to, const struct dialect_node nodes[DIALECT_NODES_MAX])
+{
+    uint32_t count = dialect_node_count(nodes);
+
+    for (uint32_t i = 0; i < count; i++) {
+        assert(strlen(nodes[i].value) < sizeof(to[i].value));
+        to[i].key = nodes[i].key;
+        strcpy(to[i].value, nodes[i].value);
+    }
+    return count;
+}
+
 const char *step_act_name(enum act_kind kind)
 {
     switch (kind) {

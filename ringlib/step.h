@@ -249,6 +249,9 @@ static inline uint32_t step_room(const struct step_out *out)
     return STEP_ACTS - out->count;
 }
 
+/* Write a side's constants, to be published: how many they are. */
+uint32_t step_constants(struct step_node *to, const struct dialect_node nodes[DIALECT_NODES_MAX]);
+
 /* Names for people: "NET_READ", "BYTERING_WINDOW"; "?" for a number that is none. */
 const char *step_act_name(enum act_kind kind);
 const char *step_ev_name(enum ev_kind kind);

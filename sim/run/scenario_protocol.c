@@ -104,11 +104,9 @@ static uint32_t guests_in_quota(const struct scenario *scenario, uint32_t backen
     uint32_t dialects = scenario_dialects(scenario, backend), kinds = 0, own_most = 0;
 
     for (uint32_t i = 0; dialect_at(i); i++) {
-        uint32_t own = 0;
+        uint32_t own = dialect_node_count(dialect_at(i)->back_nodes);
         if (!(dialects >> i & 1u))
             continue;
-        while (own < 2 && dialect_at(i)->back_nodes[own].value)
-            own++;
         own_most = own > own_most ? own : own_most;
         kinds++;
     }

@@ -358,6 +358,23 @@ static void data_rings_are_laid_out_as_draft_1_says(void **state)
     }
 }
 
+/* What the front makes its ids fit into is what the wire has. */
+static void ids_are_as_wide_as_their_row(void **state)
+{
+    uint32_t found = 0;
+
+    (void)state;
+    for (uint32_t i = 0; dialect_at(i); i++)
+        for (uint32_t k = 0; k < dialect_at(i)->request_rows; k++) {
+            const struct dialect_row *row = &dialect_at(i)->request[k];
+            if (row->call_at != offsetof(struct call, sockid))
+                continue;
+            assert_int_equal(row->wire_bytes, dialect_at(i)->sockid_bytes);
+            found++;
+        }
+    assert_null(dialect_at(found));
+}
+
 static void registry_finds_each_by_name(void **state)
 {
     (void)state;
@@ -462,6 +479,7 @@ int main(void)
         cmocka_unit_test(codes_are_distinct),
         cmocka_unit_test(random_calls_come_back),
         cmocka_unit_test(data_rings_are_laid_out_as_draft_1_says),
+        cmocka_unit_test(ids_are_as_wide_as_their_row),
         cmocka_unit_test(registry_finds_each_by_name),
         cmocka_unit_test(numbers_and_names_of_draft_1),
         cmocka_unit_test(data_rings_are_laid_out_as_pv_calls_says),
