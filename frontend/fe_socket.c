@@ -342,7 +342,7 @@ void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct s
         ret = -ERR_BADF; /* not to be asked again: its listener is being released */
     if (sock->call == CALL_LISTEN && ret < 0 && !fe_has(fe, QUIRK_BLIND_BIND))
         then = FE_SOCK_BOUND;
-    if (sock->call == CALL_POLL || (ret < 0 && then != FE_SOCK_BOUND) ||
+    if (sock->call == CALL_POLL || (ret < 0 && then == FE_SOCK_OPEN) ||
         (ret < 0 && sock->call == CALL_BIND)) {
         fail_call(fe, sock, ret, out); /* of a poll not a failure, but its end */
         return;

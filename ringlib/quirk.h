@@ -34,7 +34,8 @@ enum quirk_cost {
       "1.3, 1.6")                                                                                  \
     X(EXACT_VERSIONS, "exact-versions", FREE, "wants one version alone in the backend's list",     \
       "3.5")                                                                                       \
-    X(BLIND_BIND, "blind-bind", FREE, "takes a bind that failed for done, and a listen", "3.5")    \
+    X(BLIND_BIND, "blind-bind", FREE,                                                              \
+      "takes a bind that failed for done, and listens where a listen failed", "3.5")               \
     X(RAW_FLAGS, "raw-flags", FREE, "puts its own file flags into a CONNECT", "1.3, 3.5")          \
     X(STALE_REUSE, "stale-reuse", FREE, "leaves what it finds in a RELEASE's reuse", "3.3")        \
     X(OWN_ERROR, "own-error", FREE, "writes in_error itself when it releases", "1.3, 3.4")         \
