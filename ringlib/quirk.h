@@ -44,7 +44,7 @@ enum quirk_cost {
       "1.6, 5.2 s")
 
 #define QUIRKS_BACK(X)                                                                             \
-    X(OFFERS_NOTHING, "offers-nothing", FREE, "publishes no largest order", "1.1")                 \
+    X(OFFERS_NOTHING, "offers-nothing", FREE, "publishes nothing but its state", "1.1")            \
     X(CONNECTS_ANYWAY, "connects-anyway", STALLS, "is Connected also without a ring", "1.1, 5.1")  \
     X(IGNORES_VERSION, "ignores-version", FREE, "does not read the front's version", "3.5")        \
     X(ORDER_ZERO, "order-zero", FREE, "takes data rings of order 0", "3.5, 7 (17)")                \
