@@ -63,7 +63,7 @@ enum quirk_cost {
       "no answer to a POLL beside an ACCEPT, nor to one overtaken by another", "1.3, 5.2 d")       \
     X(SILENT_UNKNOWN, "silent-unknown", FREE, "no answer to an unknown command", "1.3, 1.6")       \
     X(NAMELESS_UNKNOWN, "nameless-unknown", FREE, "its answer to one names no socket", "3.3")      \
-    X(FORGETS_WAITERS, "forgets-waiters", FREE,                                                    \
+    X(FORGETS_WAITERS, "forgets-waiters", STALLS,                                                  \
       "a listener's RELEASE leaves what waits on it unanswered", "1.3, 5.2 e")                     \
     X(DEAF, "deaf", STALLS,                                                                        \
       "a socket's event that finds nothing to send is the last one it hears", "5.1")               \
