@@ -307,7 +307,7 @@ static void made(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_o
  * has the socket, for when it was to release it it did not know it yet: that is asked again. */
 static void answered_late(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
 {
-    if (ret < 0 || sock->call != CALL_ACCEPT || fe->phase != FE_CONNECTED) {
+    if (ret < 0 || sock->call != CALL_ACCEPT) {
         fail_call(fe, sock, ret < 0 ? ret : -ERR_CONNABORTED, out);
         return;
     }
