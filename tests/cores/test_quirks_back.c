@@ -499,9 +499,9 @@ static void offer(enum quirk which, const char *ref, const char *version)
 {
     struct ev ev;
     char text[16];
+    struct pair_config config = {.dialect = spoken, .no_front = true, .back_quirks = quirk(which)};
 
-    pair_open(&pair, &(struct pair_config){
-                         .dialect = spoken, .no_front = true, .back_quirks = quirk(which)});
+    pair_open(&pair, &config);
     front = (struct rogue){.pair = &pair, .hv = pair.front_hv, .dialect = spoken};
     hv_share(front.hv, 1, PAIR_BACK, 1);
     rogue_take(&front, EV_SHARE, &ev);
