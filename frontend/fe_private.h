@@ -181,6 +181,7 @@ void fe_sweep(struct fe *fe, struct step_out *out);
 /* fe_data.c */
 void fe_data_port(struct fe *fe, struct fe_sock *sock, struct step_out *out);
 bool fe_data_drained(struct fe *fe, struct fe_sock *sock, struct step_out *out);
+void fe_data_fail(struct fe *fe, struct fe_sock *sock, int32_t error); /* QUIRK_OWN_ERROR: `in` */
 
 /* Actions one slot can cause in one event: what a loop over slots asks room for. */
 enum { FE_SOCK_ACTS = 8 };

@@ -372,7 +372,7 @@ void fe_sock_released(struct fe *fe, struct fe_sock *sock, struct step_out *out)
     if (sock->told)
         be_quiet(fe, sock, out);
     if (sock->state == FE_SOCK_OPEN && fe_has(fe, QUIRK_OWN_ERROR))
-        bytering_fail(&sock->in, -ERR_BADF);
+        fe_data_fail(fe, sock, -ERR_BADF);
     if (sock->children > 0 &&
         fe_ring_child(fe, fe_sock_id(fe, sock))) /* left unanswered: they end here */
         fe_enqueue(fe, &fe->ending, sock);
