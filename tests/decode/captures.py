@@ -91,6 +91,8 @@ def inet6(words, port):
 V4 = (inet((127, 0, 0, 1), 80), 16, "127.0.0.1:80")
 V6 = (inet6((0x2001, 0xdb8, 0, 0, 0, 0xab, 0xcdef, 1), 443), 28, "[2001:db8::ab:cdef:1]:443")
 ODD = (bytes(range(7, 35)), 28, bytes(range(7, 35)).hex())
+SCOPED = (V6[0][:24] + b"\1\0\0\0", 28, (V6[0][:24] + b"\1\0\0\0").hex())
+LONG = (V4[0], 28, V4[0].hex())  # an IPv4 address of another length than those have
 
 
 class Xensock1:
@@ -115,6 +117,8 @@ class Xensock1:
         yield "ACCEPT", 6, struct.pack("<Q64II", 0x8070605040302010, *few, 0xffffffff), \
             {"accept.sockid": "0x8070605040302010", "ref": few, "evtchn": 0xffffffff}
         yield "POLL", 7, b"", {}
+        for addr in (SCOPED, LONG):
+            yield "BIND", 4, struct.pack("<28sI", *addr[:2]), dict(addr=addr[2], len=addr[1])
 
 
 class Pvcalls1:
@@ -138,6 +142,8 @@ class Pvcalls1:
         yield "ACCEPT", 5, struct.pack("<QII", 0x2233445566778899, 70, 71), \
             dict(id_new="0x2233445566778899", ref=70, evtchn=71)
         yield "POLL", 6, b"", {}
+        for addr in (SCOPED, LONG):
+            yield "BIND", 3, struct.pack("<28sI", *addr[:2]), dict(addr=addr[2], len=addr[1])
 
 
 class Compact:
@@ -159,6 +165,8 @@ class Compact:
         yield "ACCEPT", 6, (0, struct.pack("<III", 0x99887766, 70, 71)), \
             {"accept.sockid": "0x99887766", "ref": 70, "evtchn": 71}
         yield "POLL", 7, (0, b""), {}
+        for addr in (SCOPED, LONG):
+            yield "BIND", 4, (addr[1], addr[0]), dict(addr=addr[2], len=addr[1])
 
 
 class Story:
@@ -227,7 +235,7 @@ class Story:
 def tell(capture, dialect, front, first_interface, start_ns):
     """Every command, answered in turn with success and with errors; then a data ring."""
     story = Story(capture, dialect, front, first_interface)
-    rets = [0, -111, -22, -524, -3000 if dialect.place != 2 else -107]
+    rets = [0, -111, -22, -524, -3000 if dialect.place != 2 else -107, 111]
     now, sockid = start_ns, 0x1000001
     for number, row in enumerate(dialect.requests()):
         ident, index = 3 + 7 * number, 0xfffffffe + number & 0xffffffff
@@ -241,6 +249,7 @@ def tell(capture, dialect, front, first_interface, start_ns):
                        rets[number % len(rets)])
         now += 20000
         sockid += 1
+    story.response(now - 1, "front", 39, ident, sockid, row, 0)  # a second time
     # what no dialect has, and an answer to nothing
     unknown = ("UNKNOWN", 99, (0, b"") if dialect.place == 2 else b"", {})
     story.request(now, "front", 40, 1, 2, unknown)
@@ -304,21 +313,22 @@ def malformed():
            changed(notify, 2, 2), changed(notify, 3, 2), changed(notify, 10, 3),
            changed(notify, 11, 2), changed(index, 28, 6), changed(index, 11, 0),
            changed(ask, 11, 1) + slot, changed(reply, 11, 1) + answer,
-           ask + slot + bytes(4), reply + answer[:-4], notify + bytes(4),
+           ask + slot + bytes(4), changed(ask, 24, 68) + slot + bytes(4), reply + answer[:-4], notify + bytes(4),
            changed(ask, 24, 63) + slot, index[:31], b""]
     for number, data in enumerate(bad):
         capture.packet(0, number, data)
-    capture.packet(0, 100, notify[:20], original=32)
+    capture.packet(0, 100, notify, original=36)
     capture.packet(0, 101, notify)
     return capture
 
 
 def sections():
+    """A second one, of the other byte order, whose interface counts microseconds."""
     capture = small()
     capture.order = ">"
     capture.section()
-    capture.interface("2/0 pvcalls1 commands back")
-    capture.packet(0, 1_600_000_000, header("notify", "back", 1, (2, 0, 0, 1), 0, 4))
+    capture.interface("2/0 pvcalls1 commands back", resolution=None)
+    capture.packet(0, 1_600_000, header("notify", "back", 1, (2, 0, 0, 1), 0, 4))
     return capture
 
 

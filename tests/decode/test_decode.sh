@@ -120,19 +120,19 @@ decode --guest 2/0 all.pcapng
 # Added up: the figures of one ring by hand, and all of them from the packets.
 decode --summary --guest 2 all.pcapng
 is out.log <<'END'
-75 packets in 0.000200033 s
+88 packets in 0.000240033 s
 
 2/3 pvcalls1, back 0, commands
   command   requests     taken responses     taken    errors       p50 ns       p99 ns       max ns
   CONNECT          3         3         3         3         3         9909         9912         9912
   RELEASE          1         1         1         1         0         9915         9915         9915
-  BIND             1         1         1         1         1         9918         9918         9918
+  BIND             3         3         3         4         1         9930         9933         9933
   LISTEN           1         1         1         1         1         9921         9921         9921
   ACCEPT           1         1         1         1         1         9924         9924         9924
   POLL             1         1         1         1         1         9927         9927         9927
   SOCKET           2         2         2         2         1         9900         9903         9903
   UNKNOWN          1         0         0         1         0            -            -            -
-  notifications: front 10 sent, 0 received; back 0 sent, 10 received
+  notifications: front 12 sent, 0 received; back 0 sent, 12 received
 
 2/3 pvcalls1, back 0, socket 0x1000001
   in: 1480 bytes, 1480 taken; out: 1480 bytes, 1480 taken; in_error -4000; out_error -ECONNRESET
@@ -178,7 +178,10 @@ for what in plain big-endian microseconds picoseconds binary seconds-since; do
 END
 done
 decode sections.pcapng
-[ "$(wc -l <out.log)" = 2 ] || fail "not both sections"
+is out.log <<'END'
+     1.500000000  1/0   commands   front sent       notify    port 17
+     1.600000000  2/0   commands   back  received   notify    port 4
+END
 
 # notes TEXT WHAT: the capture is read to its end, and this is said of it.
 notes()
@@ -234,13 +237,17 @@ is faults.log <<'END'
 831: a ring of data has no request
 971: a ring of data has no response
 1092: a request of pvcalls1 of 68 bytes; it has 64
-1236: a response of pvcalls1 of 20 bytes; it has 24
-1332: a notify of pvcalls1 of 4 bytes; it has 0
-1404: 63 bytes are said to follow; it is 64
-1520: a packet of 31 bytes; its header has 32
-1596: a packet of 0 bytes; its header has 32
-1640: a packet cut to 20 of its 32 bytes
+1236: a request of pvcalls1 of 68 bytes; it has 64
+1380: a response of pvcalls1 of 20 bytes; it has 24
+1476: a notify of pvcalls1 of 4 bytes; it has 0
+1548: 63 bytes are said to follow; it is 64
+1664: a packet of 31 bytes; its header has 32
+1740: a packet of 0 bytes; its header has 32
+1784: a packet cut to 32 of its 36 bytes
 END
+cat malformed.pcapng malformed.pcapng >twice.pcapng
+refuses "xensock decode: 18 more errors" twice.pcapng
+[ "$(wc -l <err.log)" = 21 ] || fail "not 20 errors and a number"
 head -c 181 plain.pcapng >cut.pcapng
 refuses "cut.pcapng: offset 181: the file ends in the block that begins at 108" cut.pcapng
 head -c 111 plain.pcapng >cut.pcapng
