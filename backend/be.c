@@ -107,6 +107,12 @@ bool be_look_sock(const struct be *be, uint64_t id, struct be_sock_look *look)
     return false;
 }
 
+uint64_t be_wire_id(const struct be *be, uint64_t token)
+{
+    assert(step_slot(token) < be->config.max_sockets);
+    return be->socks[step_slot(token)].id;
+}
+
 enum xenbus_state be_state(const struct be *be)
 {
     return be->published;

@@ -11,6 +11,7 @@
 #define XENSOCK_BACKEND_BE_H
 
 #include "backend/policy.h"
+#include "ringlib/capture.h"
 #include "ringlib/step.h"
 #include "ringlib/xenbus.h"
 
@@ -24,6 +25,7 @@ struct be_config {
     uint32_t order_max;          /* largest data ring accepted; the dialect's range */
     uint32_t max_sockets;        /* quota, 1..65536 */
     uint32_t backlog;            /* of LISTEN, where the wire has no field; 0: the dialect's */
+    const struct capture_sink *capture; /* of what crosses its rings, outlives it; or NULL */
 };
 
 /* How long a POLL may hold the last room, at first and at most: see be_poll.c. */
@@ -81,6 +83,10 @@ struct be_sock_look {
     uint32_t port;
 };
 bool be_look_sock(const struct be *be, uint64_t id, struct be_sock_look *look);
+
+/* What the socket of a token is called on the wire: of one that is gone what it was, until its slot
+ * has another. */
+uint64_t be_wire_id(const struct be *be, uint64_t token);
 
 /* The xenbus state this side published last. */
 enum xenbus_state be_state(const struct be *be);

@@ -14,13 +14,33 @@ static void notify(struct be *be, struct be_sock *sock, struct step_out *out)
     step_act(out, ACT_NOTIFY, be_sock_token(be, sock))->port.port = sock->port;
 }
 
+/* A word of ours is about to be `value`. */
+static void capture(const struct be *be, const struct be_sock *sock, enum capture_word what,
+                    uint32_t value, uint32_t bytes)
+{
+    if (be->config.capture)
+        capture_put(be->config.capture, &(struct capture_packet){.kind = CAPTURE_INDEX,
+                                                                 .moved = CAPTURE_PUBLISHED,
+                                                                 .ring = CAPTURE_DATA,
+                                                                 .what = (uint8_t)what,
+                                                                 .index = value,
+                                                                 .bytes = bytes,
+                                                                 .sockid = sock->id});
+}
+
+static void fail(struct be *be, struct be_sock *sock, enum capture_word what, int32_t error)
+{
+    capture(be, sock, what, (uint32_t)error, 0);
+    bytering_fail(what == CAPTURE_IN_ERROR ? &sock->in : &sock->out, error);
+}
+
 static void broken(struct be *be, struct be_sock *sock, const struct bytering *ring,
                    struct step_out *out)
 {
     sock->broken = true;
     be_fault(be, FAULT_BYTERING_WINDOW, ring->index, ring->claimed, out);
-    bytering_fail(&sock->in, -ERR_IO);
-    bytering_fail(&sock->out, -ERR_IO);
+    fail(be, sock, CAPTURE_IN_ERROR, -ERR_IO);
+    fail(be, sock, CAPTURE_OUT_ERROR, -ERR_IO);
     notify(be, sock, out);
 }
 
@@ -79,12 +99,13 @@ static void wrote(struct be *be, struct be_sock *sock, int32_t ret, struct step_
     if (sock->broken)
         return;
     if (ret >= 0) {
+        capture(be, sock, CAPTURE_OUT_CONS, sock->out.index + (uint32_t)ret, (uint32_t)ret);
         bytering_consumed(&sock->out, (uint32_t)ret);
         be->counters.sent_bytes += (uint64_t)ret;
     } else {
         sock->out_ended = true;
         sock->write_error = ret;
-        bytering_fail(&sock->out, ret);
+        fail(be, sock, CAPTURE_OUT_ERROR, ret);
     }
     notify(be, sock, out);
     pump_out(be, sock, out);
@@ -97,13 +118,14 @@ static void was_read(struct be *be, struct be_sock *sock, int32_t ret, struct st
     if (sock->broken)
         return;
     if (ret > 0) {
+        capture(be, sock, CAPTURE_IN_PROD, sock->in.index + (uint32_t)ret, (uint32_t)ret);
         bytering_produced(&sock->in, (uint32_t)ret);
         be->counters.received_bytes += (uint64_t)ret;
     } else {
         /* a reset is reported once by the host, perhaps to the write: then this is no clean end */
         int32_t end = sock->out_ended ? sock->write_error : -ERR_NOTCONN;
         sock->in_ended = true;
-        bytering_fail(&sock->in, ret < 0 ? ret : end);
+        fail(be, sock, CAPTURE_IN_ERROR, ret < 0 ? ret : end);
     }
     notify(be, sock, out);
     pump_in(be, sock, out);

@@ -5,6 +5,22 @@
  */
 #include "backend/be_private.h"
 
+static void capture(const struct be *be, enum capture_kind kind, uint32_t index, const void *slot)
+{
+    const struct dialect *dialect = be->config.dialect;
+    bool request = kind == CAPTURE_REQUEST;
+
+    if (be->config.capture)
+        capture_put(be->config.capture,
+                    &(struct capture_packet){
+                        .kind = (uint8_t)kind,
+                        .moved = request ? CAPTURE_CONSUMED : CAPTURE_PUBLISHED,
+                        .ring = CAPTURE_COMMANDS,
+                        .index = index,
+                        .bytes = request ? dialect->request_bytes : dialect->response_bytes,
+                        .slot = slot});
+}
+
 /* Model: cmdring.pml, hostile.pml. */
 void be_reply(struct be *be, struct be_request *request, int32_t ret)
 {
@@ -17,6 +33,7 @@ void be_reply(struct be *be, struct be_request *request, int32_t ret)
     if (!be->ring_mapped || be->broken) /* nobody to answer any more */
         return;
     dialect_pack_reply(be->config.dialect, &reply, slot);
+    capture(be, CAPTURE_RESPONSE, be->ring.rsp_prod_pvt, slot);
     cmdring_back_put(&be->ring, slot, be->config.dialect->response_bytes);
     be->counters.replies++;
     be->reply_notify = true;
@@ -39,6 +56,7 @@ static void take_request(struct be *be, struct step_out *out)
     struct call call;
 
     cmdring_back_get(&be->ring, slot);
+    capture(be, CAPTURE_REQUEST, be->ring.req_cons - 1, slot);
     dialect_unpack_call(be->config.dialect, slot, &call);
     be->counters.requests++;
     be_call(be, &call, out);

@@ -12,6 +12,23 @@ static void notify(struct fe *fe, struct fe_sock *sock, struct step_out *out)
     step_act(out, ACT_NOTIFY, fe_sock_token(fe, sock))->port.port = sock->port;
 }
 
+/* An index of ours is about to move by `bytes`. */
+static void capture(const struct fe *fe, const struct fe_sock *sock, enum capture_word what,
+                    uint32_t bytes)
+{
+    const struct bytering *ring = what == CAPTURE_OUT_PROD ? &sock->out : &sock->in;
+
+    if (fe->config.capture)
+        capture_put(fe->config.capture,
+                    &(struct capture_packet){.kind = CAPTURE_INDEX,
+                                             .moved = CAPTURE_PUBLISHED,
+                                             .ring = CAPTURE_DATA,
+                                             .what = (uint8_t)what,
+                                             .index = ring->index + bytes,
+                                             .bytes = bytes,
+                                             .sockid = fe_wire_id(fe, fe_sock_id(fe, sock))});
+}
+
 static void upcall(struct fe *fe, struct fe_sock *sock, enum act_kind kind, struct step_out *out)
 {
     step_act(out, kind, fe_sock_token(fe, sock))->done.sock = fe_sock_id(fe, sock);
@@ -116,6 +133,7 @@ static int64_t send_some(struct fe *fe, struct fe_sock *sock, const struct fe_se
     if (error != 0)
         return error;
     if (taken > 0) {
+        capture(fe, sock, CAPTURE_OUT_PROD, taken);
         bytering_put(&sock->out, io->from, taken);
         fe->counters.sent_bytes += taken;
         fe->counters.copies++;
@@ -168,6 +186,7 @@ int64_t fe_recv(struct fe *fe, const struct fe_recv *io, struct step_out *out)
     uint32_t taken = queued < io->bytes ? (uint32_t)queued : io->bytes;
     if (taken == 0)
         return recv_nothing(fe, sock, error, out);
+    capture(fe, sock, CAPTURE_IN_CONS, taken);
     bytering_take(&sock->in, io->to, taken);
     fe->counters.received_bytes += taken;
     fe->counters.copies++;

@@ -109,6 +109,22 @@ static void describe(struct fe *fe, struct fe_sock *sock, struct call *call)
     }
 }
 
+static void capture(const struct fe *fe, enum capture_kind kind, uint32_t index, const void *slot)
+{
+    const struct dialect *dialect = fe->config.dialect;
+    bool request = kind == CAPTURE_REQUEST;
+
+    if (fe->config.capture)
+        capture_put(fe->config.capture,
+                    &(struct capture_packet){
+                        .kind = (uint8_t)kind,
+                        .moved = request ? CAPTURE_PUBLISHED : CAPTURE_CONSUMED,
+                        .ring = CAPTURE_COMMANDS,
+                        .index = index,
+                        .bytes = request ? dialect->request_bytes : dialect->response_bytes,
+                        .slot = slot});
+}
+
 static void send_request(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     uint32_t slot[DIALECT_SLOT_MAX / 4];
@@ -124,6 +140,7 @@ static void send_request(struct fe *fe, struct fe_sock *sock, struct step_out *o
     fe->inflight_connects += call.kind == CALL_CONNECT ? 1u : 0u;
     fe->counters.requests++;
     dialect_pack_call(fe->config.dialect, &call, slot);
+    capture(fe, CAPTURE_REQUEST, fe->ring.req_prod_pvt, slot);
     cmdring_front_put(&fe->ring, slot);
     if (call.kind == CALL_RELEASE)
         sock->release = FE_RELEASE_PENDING;
@@ -184,6 +201,7 @@ static bool take_response(struct fe *fe, struct step_out *out)
     struct call_reply reply;
 
     cmdring_front_get(&fe->ring, slot);
+    capture(fe, CAPTURE_RESPONSE, fe->ring.rsp_cons - 1, slot);
     dialect_unpack_reply(fe->config.dialect, slot, &reply);
     if (!reply_fits(fe, &reply, out))
         return false;

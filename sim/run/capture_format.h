@@ -12,6 +12,8 @@
 #ifndef XENSOCK_SIM_RUN_CAPTURE_FORMAT_H
 #define XENSOCK_SIM_RUN_CAPTURE_FORMAT_H
 
+#include "ringlib/capture.h"
+
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,41 +23,13 @@
 #define CAPTURE_APPLICATION "xensock" /* shb_userappl; never a version: files compare */
 #define CAPTURE_TSRESOL 9             /* 10^-9 s */
 
-/* constant, number, name for people */
-#define CAPTURE_KINDS(X)                                                                           \
-    X(REQUEST, 1, "request")                                                                       \
-    X(RESPONSE, 2, "response")                                                                     \
-    X(INDEX, 3, "index")                                                                           \
-    X(NOTIFY, 4, "notify")
-
-/* Whose view: who wrote the record down. */
+/* Whose view: who wrote the packet down. Kinds, moves, rings and words: ringlib/capture.h. */
 #define CAPTURE_SIDES(X)                                                                           \
     X(FRONT, 0, "front")                                                                           \
     X(BACK, 1, "back")
 
-#define CAPTURE_MOVES(X)                                                                           \
-    X(PUBLISHED, 0, "published") /* of a notification: sent */                                     \
-    X(CONSUMED, 1, "consumed")   /* of a notification: received */
-
-#define CAPTURE_RINGS(X)                                                                           \
-    X(COMMANDS, 0, "commands")                                                                     \
-    X(DATA, 1, "data")
-
-/* Which word of a data ring moved; an error's value is its int32. */
-#define CAPTURE_WORDS(X)                                                                           \
-    X(IN_PROD, 0, "in_prod")                                                                       \
-    X(IN_CONS, 1, "in_cons")                                                                       \
-    X(OUT_PROD, 2, "out_prod")                                                                     \
-    X(OUT_CONS, 3, "out_cons")                                                                     \
-    X(IN_ERROR, 4, "in_error")                                                                     \
-    X(OUT_ERROR, 5, "out_error")
-
 #define X(constant, number, name) CAPTURE_##constant = (number),
-enum capture_kind { CAPTURE_KINDS(X) };
 enum capture_side { CAPTURE_SIDES(X) };
-enum capture_moved { CAPTURE_MOVES(X) };
-enum capture_ring { CAPTURE_RINGS(X) };
-enum capture_word { CAPTURE_WORDS(X) };
 #undef X
 
 /* What an interface is called, by printf: the frontend's domid and devid, the dialect, the socket's

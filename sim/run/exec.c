@@ -293,6 +293,8 @@ static bool serve_seams(struct exec *exec)
     bool any = false;
 
     for (uint32_t i = 0; i < SEAM_EVENTS_MAX && hv_next(exec->config.hv, &ev); i++) {
+        if (ev.kind == EV_PORT)
+            exec_capture(exec, ev.token, ev.port, CAPTURE_CONSUMED);
         take(exec, &ev);
         any = true;
     }

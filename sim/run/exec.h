@@ -11,6 +11,7 @@
 #ifndef XENSOCK_SIM_RUN_EXEC_H
 #define XENSOCK_SIM_RUN_EXEC_H
 
+#include "ringlib/capture.h"
 #include "ringlib/trace.h"
 #include "sim/hv/hv.h"
 #include "sim/net/net.h"
@@ -38,6 +39,9 @@ struct exec_core {
     void (*upcall)(void *self, const struct act *act);
     /* FAULT and TRACE as they happen; NULL: nobody looks. Must not call anything here. */
     void (*observe)(void *self, const struct act *act);
+    const struct capture_sink *capture; /* of its notifications; NULL: nobody captures them */
+    /* With it: what the socket of a token is called on the wire. */
+    uint64_t (*wire_id)(const void *core, uint64_t token);
 };
 
 enum exec_notify {

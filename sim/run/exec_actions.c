@@ -18,12 +18,33 @@ static void *grow(void *list, uint32_t count, uint32_t *room, size_t element_byt
     return list;
 }
 
+void exec_capture(struct exec *exec, uint64_t token, uint32_t port, enum capture_moved moved)
+{
+    const struct exec_core *core = &exec->devices[step_device(token)].core;
+    bool data = step_slot(token) != STEP_SLOT_DEVICE;
+
+    if (core->capture)
+        capture_put(core->capture, &(struct capture_packet){
+                                       .kind = CAPTURE_NOTIFY,
+                                       .moved = (uint8_t)moved,
+                                       .ring = data ? CAPTURE_DATA : CAPTURE_COMMANDS,
+                                       .index = port,
+                                       .sockid = data ? core->wire_id(core->core, token) : 0});
+}
+
+/* The one place that notifies, so that a capture has as many as the hypervisor counts. */
+static void notify_now(struct exec *exec, uint64_t token, uint32_t port)
+{
+    exec_capture(exec, token, port, CAPTURE_PUBLISHED);
+    hv_notify(exec->config.hv, port);
+}
+
 static void notify(struct exec *exec, const struct act *act)
 {
     struct exec_channel *channel = exec_channel(exec, act->token);
 
     if (exec->config.notify == EXEC_NOTIFY_IMMEDIATE) {
-        hv_notify(exec->config.hv, act->port.port);
+        notify_now(exec, act->token, act->port.port);
         return;
     }
     if (channel->marked)
@@ -42,7 +63,7 @@ void exec_flush(struct exec *exec)
         if (!channel->marked) /* closed meanwhile, and notified then */
             continue;
         channel->marked = false;
-        hv_notify(exec->config.hv, channel->port);
+        notify_now(exec, exec->marks[i], channel->port);
     }
     exec->mark_count = 0;
 }
@@ -53,7 +74,7 @@ static void port_close(struct exec *exec, const struct act *act)
     struct exec_channel *channel = exec_channel(exec, act->token);
 
     if (channel->marked)
-        hv_notify(exec->config.hv, channel->port);
+        notify_now(exec, act->token, channel->port);
     channel->marked = false;
     hv_port_close(exec->config.hv, act->token, act->port.port);
 }

@@ -76,6 +76,9 @@ void exec_share_forget(struct exec_device *device);
 /* Carry out the actions in exec->out, which `device` wrote. */
 void exec_run(struct exec *exec, uint16_t device);
 
+/* Tell the device's capture, if it has one, that the token's port notified or was notified. */
+void exec_capture(struct exec *exec, uint64_t token, uint32_t port, enum capture_moved moved);
+
 /* Notify every marked port once. */
 void exec_flush(struct exec *exec);
 

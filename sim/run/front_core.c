@@ -29,6 +29,23 @@ static void observe(void *self, const struct act *act)
         core->config.report(core->config.self, &act->fault);
 }
 
+static uint64_t wire_id(const void *core, uint64_t token)
+{
+    return fe_wire_id(core, step_token(0, step_generation(token), step_slot(token)));
+}
+
+static const struct capture_sink *capture_of(struct front_core *front,
+                                             const struct front_core_config *config)
+{
+    return capture_device_init(
+        &front->captured, config->capture,
+        &(struct capture_header){.side = CAPTURE_FRONT,
+                                 .front = config->domid,
+                                 .back = config->backend,
+                                 .device = config->devid,
+                                 .dialect = (uint8_t)dialect_place(config->dialect)});
+}
+
 bool front_core_init(struct front_core *front, const struct front_core_config *config)
 {
     struct fe_config fe_config = {.dialect = config->dialect,
@@ -36,14 +53,17 @@ bool front_core_init(struct front_core *front, const struct front_core_config *c
                                   .order = config->order,
                                   .max_sockets = config->max_sockets,
                                   .backlog = config->backlog,
-                                  .linger_ns = config->linger_ns};
+                                  .linger_ns = config->linger_ns,
+                                  .capture = capture_of(front, config)};
     struct exec_core core = {.step = step,
                              .deadline_ns = deadline,
                              .dialect = config->dialect,
                              .slots = fe_slots(&fe_config),
                              .self = front,
                              .upcall = upcall,
-                             .observe = observe};
+                             .observe = observe,
+                             .capture = fe_config.capture,
+                             .wire_id = wire_id};
 
     front->config = *config;
     core.core = malloc(fe_size(&fe_config));

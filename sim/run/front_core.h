@@ -6,6 +6,7 @@
 #define XENSOCK_SIM_RUN_FRONT_CORE_H
 
 #include "frontend/fe.h"
+#include "sim/run/capture.h"
 #include "sim/run/exec.h"
 
 struct front_core_config {
@@ -16,6 +17,7 @@ struct front_core_config {
     uint32_t order, max_sockets;
     uint32_t backlog; /* these as struct fe_config has them */
     uint64_t linger_ns;
+    struct capture *capture; /* outlives it; or NULL */
     void *self;
     void (*upcall)(void *self, const struct act *act);
     /* Something is wrong: fault_words.h says it. May be NULL. */
@@ -27,6 +29,7 @@ struct front_core {
     struct front_core_config config;
     struct fe *fe;
     uint16_t index; /* at the executor */
+    struct capture_device captured;
 };
 
 /* Make the core and add it to the executor; false when out of memory. It begins with EV_START. */

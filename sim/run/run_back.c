@@ -24,6 +24,7 @@ struct device {
     bool gone;    /* its nodes are: it is being stopped */
     bool again;   /* they are there again: it is served anew when the old core is through */
     struct device *next;
+    struct capture_device captured;
     UT_hash_handle hh;
 };
 
@@ -51,6 +52,11 @@ static void step_bus(void *core, const struct ev *ev, struct step_out *out)
 static uint64_t deadline_be(const void *core)
 {
     return be_deadline_ns(core);
+}
+
+static uint64_t wire_id(const void *core, uint64_t token)
+{
+    return be_wire_id(core, token);
 }
 
 static void report(const struct kind *kind, uint16_t front, const struct act_fault *fault)
@@ -93,6 +99,19 @@ static struct device *find(const struct kind *kind, const struct act_device *whi
     return device;
 }
 
+static const struct capture_sink *capture_of(struct device *device)
+{
+    const struct run_back_config *config = &device->kind->back->config;
+
+    return capture_device_init(
+        &device->captured, config->capture,
+        &(struct capture_header){.side = CAPTURE_BACK,
+                                 .front = device->front,
+                                 .back = config->domid,
+                                 .device = device->devid,
+                                 .dialect = (uint8_t)dialect_place(device->kind->dialect)});
+}
+
 static bool add_core(struct device *device)
 {
     const struct run_back_config *config = &device->kind->back->config;
@@ -104,13 +123,16 @@ static bool add_core(struct device *device)
                                   .front = device->front,
                                   .order_max = lower ? config->order_max : dialect->order_max,
                                   .max_sockets = config->max_sockets,
-                                  .backlog = config->backlog};
+                                  .backlog = config->backlog,
+                                  .capture = capture_of(device)};
     struct exec_core core = {.step = step_be,
                              .deadline_ns = deadline_be,
                              .dialect = dialect,
                              .slots = be_slots(&be_config),
                              .self = device,
-                             .observe = observe_be};
+                             .observe = observe_be,
+                             .capture = be_config.capture,
+                             .wire_id = wire_id};
 
     core.core = malloc(be_size(&be_config));
     if (!core.core)

@@ -7,6 +7,7 @@
 #define XENSOCK_SIM_RUN_RUN_BACK_H
 
 #include "backend/be.h"
+#include "sim/run/capture.h"
 #include "sim/run/exec.h"
 
 struct run_back;
@@ -20,6 +21,7 @@ struct run_back_config {
     uint32_t max_sockets;        /* per device */
     uint32_t backlog;            /* be_config's */
     uint32_t max_devices;
+    struct capture *capture; /* outlives it; or NULL */
     void *self;
     /* Something is wrong with a guest's device of a dialect: fault_words.h says it. Where `front`
      * is the backend's own domid, no guest's can be found. May be NULL. */

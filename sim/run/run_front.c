@@ -47,6 +47,7 @@ static bool open_core(struct run_front *front, uint32_t max_sockets)
                                     .max_sockets = max_sockets,
                                     /* what the link is slow to take must not be dropped first */
                                     .linger_ns = config->scenario->timeout_ns,
+                                    .capture = config->capture,
                                     .self = front,
                                     .upcall = upcall,
                                     .report = report});

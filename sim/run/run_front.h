@@ -22,6 +22,7 @@ struct run_front_config {
     bool waits;                      /* as in workload_env */
     uint64_t until_ns;               /* likewise */
     const struct policy *policy;     /* likewise */
+    struct capture *capture;         /* outlives it; or NULL */
     void *self;
     /* As in workload_env; NULL: nothing of the scenario forwards. */
     struct net *(*open_net)(void *self, uint32_t i);

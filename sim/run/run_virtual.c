@@ -187,11 +187,18 @@ static void machine_needs(const struct run_virtual *run, uint64_t *pages, uint64
     }
 }
 
+static uint64_t virtual_ns(void *clock)
+{
+    return vclock_now_ns(clock);
+}
+
 static bool open_machine(struct run_virtual *run)
 {
     uint64_t pages, ports;
 
     run->clock = vclock_create();
+    if (run->config.capture)
+        capture_clock(run->config.capture, run->clock, virtual_ns);
     run->vcpus = vcpus_create(
         &(struct vcpus_config){.clock = run->clock,
                                .costs = run->config.costs,
@@ -251,12 +258,14 @@ void run_virtual_open_backend(struct backend *backend)
                                                   .policy = run->config.policy,
                                                   .max_sockets = most_slots(scenario),
                                                   .max_devices = backend->guests,
+                                                  .capture = run->config.capture,
                                                   .self = backend,
                                                   .report = report_guest});
     assert(backend->back);
     domain_virtual_kick(backend->domain);
 }
 
+/* tidy: mostly what two structs hold */
 void run_virtual_open_guest(struct guest *guest)
 {
     struct run_virtual *run = guest->run;
@@ -289,6 +298,7 @@ void run_virtual_open_guest(struct guest *guest)
                                                     .times = run->times,
                                                     .until_ns = guest->until_ns,
                                                     .policy = run->config.policy,
+                                                    .capture = run->config.capture,
                                                     .self = guest,
                                                     .open_net = run_virtual_open_net,
                                                     .phase = phase,

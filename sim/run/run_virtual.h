@@ -13,6 +13,7 @@
 
 #include "backend/policy.h"
 #include "sim/hv/hypervisor.h"
+#include "sim/run/capture.h"
 #include "sim/run/exec.h"
 #include "sim/run/scenario_domains.h"
 
@@ -25,6 +26,7 @@ struct run_virtual_config {
     const struct costs *costs;
     const struct policy *policy;
     const struct trace_sink *trace; /* or NULL */
+    struct capture *capture;        /* or NULL; its clock is the run's from then on */
     enum exec_notify notify;
 };
 

@@ -24,6 +24,16 @@ static uint64_t back_deadline(const void *core)
     return be_deadline_ns(core);
 }
 
+static uint64_t front_wire_id(const void *core, uint64_t token)
+{
+    return fe_wire_id(core, token); /* the only device, so its token is its id */
+}
+
+static uint64_t back_wire_id(const void *core, uint64_t token)
+{
+    return be_wire_id(core, token);
+}
+
 static void front_upcall(void *self, const struct act *act)
 {
     struct pair *pair = self;
@@ -103,6 +113,8 @@ static void open_front(struct pair *pair)
                              .self = pair,
                              .upcall = front_upcall,
                              .observe = front_observe,
+                             .capture = pair->config.front_capture,
+                             .wire_id = front_wire_id,
                              .dialect = pair->config.dialect};
 
     pair_path(pair, PAIR_FRONT, NULL, core.own);
@@ -110,7 +122,8 @@ static void open_front(struct pair *pair)
     pair->fe_config = (struct fe_config){.dialect = pair->config.dialect,
                                          .order = pair->config.order,
                                          .max_sockets = pair->config.max_sockets,
-                                         .linger_ns = pair->config.linger_ns};
+                                         .linger_ns = pair->config.linger_ns,
+                                         .capture = pair->config.front_capture};
     pair->front = exec_create(&(struct exec_config){.hv = pair->front_hv, .max_devices = 1});
     core.slots = fe_slots(&pair->fe_config);
     core.core = malloc(fe_size(&pair->fe_config));
@@ -125,12 +138,15 @@ static void open_back(struct pair *pair)
                              .deadline_ns = back_deadline,
                              .self = pair,
                              .observe = back_observe,
+                             .capture = pair->config.back_capture,
+                             .wire_id = back_wire_id,
                              .dialect = pair->config.dialect};
     struct be_config config = {.dialect = pair->config.dialect,
                                .policy = &pair->policy,
                                .front = PAIR_FRONT,
                                .order_max = pair->config.back_order,
-                               .max_sockets = pair->config.max_sockets};
+                               .max_sockets = pair->config.max_sockets,
+                               .capture = pair->config.back_capture};
 
     pair_path(pair, PAIR_BACK, NULL, core.own);
     pair_path(pair, PAIR_FRONT, NULL, core.other);

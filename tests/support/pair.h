@@ -22,6 +22,7 @@ struct pair_config {
     const struct dialect *dialect; /* NULL: xensock1 */
     struct hv_mem *machine;        /* one without these domains, which stays; NULL: a new one */
     bool not_started;              /* neither side begins before pair_start_* */
+    const struct capture_sink *front_capture, *back_capture; /* or NULL */
     void *self;
     /* Told each upcall of the frontend too, within its turn; NULL: nobody. */
     void (*upcall)(void *self, const struct act *act);
