@@ -335,7 +335,7 @@ static bool find_interface(struct pcapng *file, uint32_t at, uint32_t *found,
 
 static bool take_statistics(struct pcapng *file, struct pcapng_fault *fault)
 {
-    uint32_t at = STATISTICS_BYTES, found;
+    uint32_t at = STATISTICS_BYTES, found = 0;
     struct option option;
     int got;
 
