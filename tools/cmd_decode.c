@@ -198,13 +198,13 @@ static void tell_fault(struct reading *reading, const struct pcapng_fault *fault
 
 /* A file may hold other captures beside ours, as mergecap makes them: those packets are left out.
  */
-static void take_packet(struct reading *reading, const struct pcapng *file,
-                        const struct pcapng_packet *from)
+static void take_packet(struct reading *reading, const struct pcapng_reader *file,
+                        const struct pcapng_read_packet *from)
 {
     struct pcapng_fault fault;
     struct decode_packet packet;
 
-    if (pcapng_interface(file, from->interface)->link_type != CAPTURE_LINKTYPE)
+    if (pcapng_read_interface(file, from->interface)->link_type != CAPTURE_LINKTYPE)
         reading->strangers++;
     else if (decode_take(from, &packet, &fault))
         show(reading, &packet);
@@ -221,48 +221,48 @@ static void note(const struct reading *reading, const char *what, uint64_t count
             count);
 }
 
-static void check_links(struct reading *reading, const struct pcapng *file)
+static void check_links(struct reading *reading, const struct pcapng_reader *file)
 {
     struct pcapng_fault fault;
-    uint32_t ours = 0, count = pcapng_interface_count(file);
+    uint32_t ours = 0, count = pcapng_read_interfaces(file);
 
     for (uint32_t i = 0; i < count; i++)
-        ours += pcapng_interface(file, i)->link_type == CAPTURE_LINKTYPE;
+        ours += pcapng_read_interface(file, i)->link_type == CAPTURE_LINKTYPE;
     if (count > 0 && ours == 0) {
-        pcapng_fault(&fault, pcapng_interface(file, 0)->offset,
+        pcapng_fault(&fault, pcapng_read_interface(file, 0)->offset,
                      "a capture of link type %u; those of xensock have %d",
-                     pcapng_interface(file, 0)->link_type, CAPTURE_LINKTYPE);
+                     pcapng_read_interface(file, 0)->link_type, CAPTURE_LINKTYPE);
         tell_fault(reading, &fault);
     } else if (reading->strangers > 0) {
         note(reading, "packets of other link types left out", reading->strangers);
     }
 }
 
-static void tell_dropped(const struct reading *reading, const struct pcapng *file)
+static void tell_dropped(const struct reading *reading, const struct pcapng_reader *file)
 {
     uint64_t dropped = 0;
 
-    for (uint32_t i = 0; i < pcapng_interface_count(file); i++)
-        dropped += pcapng_interface(file, i)->dropped;
+    for (uint32_t i = 0; i < pcapng_read_interfaces(file); i++)
+        dropped += pcapng_read_interface(file, i)->dropped;
     if (dropped > 0)
         note(reading, "packets not captured, for want of room", dropped);
 }
 
 static void read_file(struct reading *reading, FILE *in)
 {
-    struct pcapng *file = pcapng_open(in);
-    struct pcapng_packet packet;
+    struct pcapng_reader *file = pcapng_read_open(in);
+    struct pcapng_read_packet packet;
     struct pcapng_fault fault;
     int got = 0;
 
     while (reading->shown < reading->choice->limit &&
-           (got = pcapng_next(file, &packet, &fault)) == 1)
+           (got = pcapng_read_next(file, &packet, &fault)) == 1)
         take_packet(reading, file, &packet);
     if (got < 0)
         tell_fault(reading, &fault);
     check_links(reading, file);
     tell_dropped(reading, file);
-    pcapng_close(file);
+    pcapng_read_close(file);
 }
 
 static int decode(const struct choice *choice, FILE *in)

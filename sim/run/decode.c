@@ -90,7 +90,7 @@ uint64_t decode_value(const struct dialect_row *row, const uint8_t *slot, uint32
 
 /* ---- a packet ---- */
 
-static bool check_header(const struct pcapng_packet *from, const struct capture_header *header,
+static bool check_header(const struct pcapng_read_packet *from, const struct capture_header *header,
                          struct pcapng_fault *fault)
 {
     static const struct {
@@ -128,7 +128,7 @@ static bool check_header(const struct pcapng_packet *from, const struct capture_
 }
 
 /* What follows the header has the length that its kind asks for, and the header says. */
-static bool check_length(const struct pcapng_packet *from, const struct capture_header *header,
+static bool check_length(const struct pcapng_read_packet *from, const struct capture_header *header,
                          struct pcapng_fault *fault)
 {
     const struct dialect *dialect = dialect_at(header->dialect);
@@ -177,7 +177,7 @@ static void take_slot(struct decode_packet *packet)
     }
 }
 
-bool decode_take(const struct pcapng_packet *from, struct decode_packet *packet,
+bool decode_take(const struct pcapng_read_packet *from, struct decode_packet *packet,
                  struct pcapng_fault *fault)
 {
     *packet = (struct decode_packet){

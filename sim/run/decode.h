@@ -1,9 +1,9 @@
 /*
  * What a captured packet says: checked, and its slot taken apart by the rows of its dialect.
  *
- * It reads no file (pcapng.h) and prints nothing (decode_text.h). What a row is for follows from
- * the member of struct call or call_reply that it fills, so a new dialect needs nothing here, and a
- * new member one line. tools/wireshark takes the same from the same lists. Source:
+ * It reads no file (pcapng_read.h) and prints nothing (decode_text.h). What a row is for follows
+ * from the member of struct call or call_reply that it fills, so a new dialect needs nothing here,
+ * and a new member one line. tools/wireshark takes the same from the same lists. Source:
  * capture_format.h; the numbers of families and types: protocol.md 3.2.
  */
 #ifndef XENSOCK_SIM_RUN_DECODE_H
@@ -11,7 +11,7 @@
 
 #include "ringlib/dialect.h"
 #include "sim/run/capture_format.h"
-#include "sim/run/pcapng.h"
+#include "sim/run/pcapng_read.h"
 
 /* How the value of a row is shown. */
 #define DECODE_ROLES(X)                                                                            \
@@ -50,7 +50,7 @@ enum decode_role decode_role(const struct dialect_row *row, bool is_response);
 uint64_t decode_value(const struct dialect_row *row, const uint8_t *slot, uint32_t i);
 
 struct decode_packet {
-    uint64_t number, offset; /* in the file, see pcapng.h */
+    uint64_t number, offset; /* in the file, see pcapng_read.h */
     uint64_t time_ns;
     struct capture_header header;
     const struct dialect *dialect;
@@ -64,7 +64,7 @@ struct decode_packet {
 };
 
 /* Take a packet apart; false, and the fault filled in, if it is not one of ours. */
-bool decode_take(const struct pcapng_packet *from, struct decode_packet *packet,
+bool decode_take(const struct pcapng_read_packet *from, struct decode_packet *packet,
                  struct pcapng_fault *fault);
 
 /* The names of numbers of a packet's header. Of a number that is no kind "", NULL behind the last.

@@ -26,16 +26,16 @@ static void show(const struct decode_packet *packet, struct decode_pairs *pairs,
 /* Read all that can be read, and print it in each way. */
 static struct captures_outcome read_into(FILE *in, FILE *text, FILE *json)
 {
-    struct pcapng *file = pcapng_open(in);
+    struct pcapng_reader *file = pcapng_read_open(in);
     struct decode_pairs *pairs = decode_pairs_create();
     struct decode_summary *summary = decode_summary_create();
     struct captures_outcome outcome = {0};
-    struct pcapng_packet from;
+    struct pcapng_read_packet from;
     struct decode_packet packet;
     struct pcapng_fault fault;
 
-    while ((outcome.end = pcapng_next(file, &from, &outcome.fault)) == 1) {
-        assert(from.interface < pcapng_interface_count(file));
+    while ((outcome.end = pcapng_read_next(file, &from, &outcome.fault)) == 1) {
+        assert(from.interface < pcapng_read_interfaces(file));
         outcome.packets++;
         if (decode_take(&from, &packet, &fault))
             show(&packet, pairs, summary, text, json);
@@ -46,7 +46,7 @@ static struct captures_outcome read_into(FILE *in, FILE *text, FILE *json)
     decode_summary_print_json(json, summary);
     decode_pairs_destroy(pairs);
     decode_summary_destroy(summary);
-    pcapng_close(file);
+    pcapng_read_close(file);
     return outcome;
 }
 

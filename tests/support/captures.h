@@ -7,11 +7,11 @@
 #ifndef XENSOCK_TESTS_SUPPORT_CAPTURES_H
 #define XENSOCK_TESTS_SUPPORT_CAPTURES_H
 
-#include "sim/run/pcapng.h"
+#include "sim/run/pcapng_read.h"
 
 struct captures_outcome {
     uint32_t packets; /* of any link */
-    int end;          /* what pcapng_next said last: 0 or -1 */
+    int end;          /* what pcapng_read_next said last: 0 or -1 */
     struct pcapng_fault fault;
 };
 

@@ -217,7 +217,7 @@ static void test_clocks(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
-        struct pcapng_packet packet;
+        struct pcapng_read_packet packet;
         struct pcapng_fault fault;
 
         memset(&made, 0, sizeof(made));
@@ -226,12 +226,12 @@ static void test_clocks(void **state)
         put_packet(&made, clocks[i].ticks, (struct capture_header){.kind = CAPTURE_NOTIFY}, NULL);
         FILE *in = fmemopen(made.bytes, made.size, "r");
         assert_non_null(in);
-        struct pcapng *file = pcapng_open(in);
-        int got = pcapng_next(file, &packet, &fault);
+        struct pcapng_reader *file = pcapng_read_open(in);
+        int got = pcapng_read_next(file, &packet, &fault);
         assert_int_equal(got, clocks[i].time_ns == NEVER ? -1 : 1);
         if (got == 1 && packet.time_ns != clocks[i].time_ns)
             fail_msg("row %zu gives %llu ns", i, (unsigned long long)packet.time_ns);
-        pcapng_close(file);
+        pcapng_read_close(file);
         fclose(in);
     }
 }

@@ -8,14 +8,14 @@
  * bytes from the file's start. Source: draft-ietf-opsawg-pcapng, "PCAP Now Generic (pcapng) Capture
  * File Format".
  */
-#ifndef XENSOCK_SIM_RUN_PCAPNG_H
-#define XENSOCK_SIM_RUN_PCAPNG_H
+#ifndef XENSOCK_SIM_RUN_PCAPNG_READ_H
+#define XENSOCK_SIM_RUN_PCAPNG_READ_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
-enum { PCAPNG_BLOCK_BYTES_MAX = 16 << 20 }; /* of a block that is kept; Wireshark's limit too */
+enum { PCAPNG_READ_BYTES_MAX = 16 << 20 }; /* of a block that is kept; Wireshark's limit too */
 
 /* What is wrong with a file: where, and what, for people. */
 struct pcapng_fault {
@@ -23,7 +23,7 @@ struct pcapng_fault {
     char what[192];
 };
 
-struct pcapng_interface {
+struct pcapng_read_interface {
     uint64_t offset;    /* of its block */
     uint64_t dropped;   /* packets its writer says are missing */
     int64_t since_s;    /* added to each of its times */
@@ -31,7 +31,7 @@ struct pcapng_interface {
     uint8_t resolution; /* if_tsresol: a power of 10, with the highest bit of 2, negated */
 };
 
-struct pcapng_packet {
+struct pcapng_read_packet {
     uint64_t number;         /* from 1, as Wireshark counts */
     uint64_t offset;         /* of its data */
     uint64_t time_ns;        /* since whatever the writer counts from */
@@ -41,19 +41,21 @@ struct pcapng_packet {
     const uint8_t *data;     /* until the next call; any alignment */
 };
 
-struct pcapng;
+struct pcapng_reader;
 
 /* Read a file from where `in` stands, which stays the caller's. Asserts that there is memory. */
-struct pcapng *pcapng_open(FILE *in);
-void pcapng_close(struct pcapng *file);
+struct pcapng_reader *pcapng_read_open(FILE *in);
+void pcapng_read_close(struct pcapng_reader *file);
 
 /* Read on to the next packet: 1; 0 at the end; -1, and the fault filled in, where the file cannot
  * be read on. After 0 or -1 there is nothing more to read. */
-int pcapng_next(struct pcapng *file, struct pcapng_packet *packet, struct pcapng_fault *fault);
+int pcapng_read_next(struct pcapng_reader *file, struct pcapng_read_packet *packet,
+                     struct pcapng_fault *fault);
 
-/* The interfaces met so far; the i-th lives until the next call of pcapng_next. */
-uint32_t pcapng_interface_count(const struct pcapng *file);
-const struct pcapng_interface *pcapng_interface(const struct pcapng *file, uint32_t i);
+/* The interfaces met so far; the i-th lives until the next call of pcapng_read_next. */
+uint32_t pcapng_read_interfaces(const struct pcapng_reader *file);
+const struct pcapng_read_interface *pcapng_read_interface(const struct pcapng_reader *file,
+                                                          uint32_t i);
 
 /* Word a fault; false, for the caller to return. */
 bool pcapng_fault(struct pcapng_fault *fault, uint64_t offset, const char *format, ...)

@@ -1,8 +1,8 @@
-/* Blocks of a pcapng file, and the packets in them. See pcapng.h. */
+/* Blocks of a pcapng file, and the packets in them. See pcapng_read.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
-#include "sim/run/pcapng.h"
+#include "sim/run/pcapng_read.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -37,7 +37,7 @@ enum {
 
 #define NS_PER_S UINT64_C(1000000000)
 
-struct pcapng {
+struct pcapng_reader {
     FILE *in;
     uint64_t offset;  /* of what is read next */
     uint64_t packets; /* met so far */
@@ -48,7 +48,7 @@ struct pcapng {
     uint32_t body_bytes, body_room;
     uint8_t *body;               /* of those that are kept */
     uint32_t first, count, room; /* the section's first interface, all of them */
-    struct pcapng_interface *interfaces;
+    struct pcapng_read_interface *interfaces;
 };
 
 bool pcapng_fault(struct pcapng_fault *fault, uint64_t offset, const char *format, ...)
@@ -62,28 +62,29 @@ bool pcapng_fault(struct pcapng_fault *fault, uint64_t offset, const char *forma
     return false;
 }
 
-struct pcapng *pcapng_open(FILE *in)
+struct pcapng_reader *pcapng_read_open(FILE *in)
 {
-    struct pcapng *file = calloc(1, sizeof(*file));
+    struct pcapng_reader *file = calloc(1, sizeof(*file));
 
     assert(file);
     file->in = in;
     return file;
 }
 
-void pcapng_close(struct pcapng *file)
+void pcapng_read_close(struct pcapng_reader *file)
 {
     free(file->interfaces);
     free(file->body);
     free(file);
 }
 
-uint32_t pcapng_interface_count(const struct pcapng *file)
+uint32_t pcapng_read_interfaces(const struct pcapng_reader *file)
 {
     return file->count;
 }
 
-const struct pcapng_interface *pcapng_interface(const struct pcapng *file, uint32_t i)
+const struct pcapng_read_interface *pcapng_read_interface(const struct pcapng_reader *file,
+                                                          uint32_t i)
 {
     return &file->interfaces[i];
 }
@@ -91,7 +92,7 @@ const struct pcapng_interface *pcapng_interface(const struct pcapng *file, uint3
 /* ---- bytes ---- */
 
 /* A number of the section's byte order. */
-static uint64_t number_at(const struct pcapng *file, const uint8_t *from, uint32_t bytes)
+static uint64_t number_at(const struct pcapng_reader *file, const uint8_t *from, uint32_t bytes)
 {
     uint64_t value = 0;
 
@@ -100,13 +101,13 @@ static uint64_t number_at(const struct pcapng *file, const uint8_t *from, uint32
     return value;
 }
 
-static uint32_t u32_at(const struct pcapng *file, const uint8_t *from)
+static uint32_t u32_at(const struct pcapng_reader *file, const uint8_t *from)
 {
     return (uint32_t)number_at(file, from, 4);
 }
 
 /* Read the next `size` bytes; fewer, and how many in `got`, only at the end of the file. */
-static bool read_some(struct pcapng *file, void *to, size_t size, size_t *got,
+static bool read_some(struct pcapng_reader *file, void *to, size_t size, size_t *got,
                       struct pcapng_fault *fault)
 {
     *got = fread(to, 1, size, file->in);
@@ -116,7 +117,7 @@ static bool read_some(struct pcapng *file, void *to, size_t size, size_t *got,
     return true;
 }
 
-static bool read_all(struct pcapng *file, void *to, size_t size, struct pcapng_fault *fault)
+static bool read_all(struct pcapng_reader *file, void *to, size_t size, struct pcapng_fault *fault)
 {
     size_t got;
 
@@ -136,12 +137,12 @@ static bool is_kept(uint32_t type)
 }
 
 /* Keep a body, of which `had` bytes are read already. */
-static bool keep_body(struct pcapng *file, const uint8_t *start, uint32_t had,
+static bool keep_body(struct pcapng_reader *file, const uint8_t *start, uint32_t had,
                       struct pcapng_fault *fault)
 {
-    if (file->body_bytes > PCAPNG_BLOCK_BYTES_MAX)
+    if (file->body_bytes > PCAPNG_READ_BYTES_MAX)
         return pcapng_fault(fault, file->block + 4, "a block of %" PRIu64 " bytes; at most %d",
-                            (uint64_t)file->body_bytes + BLOCK_FRAME, PCAPNG_BLOCK_BYTES_MAX);
+                            (uint64_t)file->body_bytes + BLOCK_FRAME, PCAPNG_READ_BYTES_MAX);
     if (file->body_bytes > file->body_room) {
         file->body = realloc(file->body, file->body_bytes);
         assert(file->body);
@@ -152,7 +153,7 @@ static bool keep_body(struct pcapng *file, const uint8_t *start, uint32_t had,
     return read_all(file, file->body + had, file->body_bytes - had, fault);
 }
 
-static bool skip_body(struct pcapng *file, struct pcapng_fault *fault)
+static bool skip_body(struct pcapng_reader *file, struct pcapng_fault *fault)
 {
     uint8_t away[4096];
     uint32_t left = file->body_bytes;
@@ -168,7 +169,7 @@ static bool skip_body(struct pcapng *file, struct pcapng_fault *fault)
 }
 
 /* What stands at the start of a section says in which order its numbers are. */
-static bool read_order(struct pcapng *file, uint8_t magic[4], struct pcapng_fault *fault)
+static bool read_order(struct pcapng_reader *file, uint8_t magic[4], struct pcapng_fault *fault)
 {
     static const uint8_t big[4] = {0x1a, 0x2b, 0x3c, 0x4d}, little[4] = {0x4d, 0x3c, 0x2b, 0x1a};
 
@@ -192,7 +193,8 @@ static uint32_t body_least(uint32_t type)
 }
 
 /* Type, byte order and length of the block whose first `got` of 8 bytes are in `head`. */
-static bool read_head(struct pcapng *file, uint8_t head[12], size_t got, struct pcapng_fault *fault)
+static bool read_head(struct pcapng_reader *file, uint8_t head[12], size_t got,
+                      struct pcapng_fault *fault)
 {
     static const uint8_t section[4] = {0x0a, 0x0d, 0x0d, 0x0a};
     bool is_section = got >= 4 && memcmp(head, section, 4) == 0;
@@ -214,7 +216,7 @@ static bool read_head(struct pcapng *file, uint8_t head[12], size_t got, struct 
 }
 
 /* Read a block, its body if it is one of those that matter: 1; 0 at the end, -1 for a fault. */
-static int read_block(struct pcapng *file, struct pcapng_fault *fault)
+static int read_block(struct pcapng_reader *file, struct pcapng_fault *fault)
 {
     uint8_t head[12], tail[4];
     size_t got;
@@ -249,7 +251,7 @@ struct option {
 };
 
 /* Take the option at `*at` of the body: 1; 0 behind the last, -1 for a fault. */
-static int take_option(struct pcapng *file, uint32_t *at, struct option *option,
+static int take_option(struct pcapng_reader *file, uint32_t *at, struct option *option,
                        struct pcapng_fault *fault)
 {
     const uint8_t *head = file->body + *at;
@@ -273,7 +275,7 @@ static int take_option(struct pcapng *file, uint32_t *at, struct option *option,
 
 /* ---- what blocks say ---- */
 
-static bool take_section(struct pcapng *file, struct pcapng_fault *fault)
+static bool take_section(struct pcapng_reader *file, struct pcapng_fault *fault)
 {
     uint32_t major = (uint32_t)number_at(file, file->body + 4, 2);
 
@@ -282,15 +284,15 @@ static bool take_section(struct pcapng *file, struct pcapng_fault *fault)
                                       "pcapng of version %u; this xensock reads version 1", major);
 }
 
-static struct pcapng_interface *add_interface(struct pcapng *file)
+static struct pcapng_read_interface *add_interface(struct pcapng_reader *file)
 {
     if (file->count == file->room) {
         file->room = file->room ? 2 * file->room : 16;
         file->interfaces = realloc(file->interfaces, file->room * sizeof(file->interfaces[0]));
         assert(file->interfaces);
     }
-    struct pcapng_interface *interface = &file->interfaces[file->count++];
-    *interface = (struct pcapng_interface){
+    struct pcapng_read_interface *interface = &file->interfaces[file->count++];
+    *interface = (struct pcapng_read_interface){
         .offset = file->block,
         .link_type = (uint16_t)number_at(file, file->body, 2),
         .resolution = RESOLUTION_USUAL,
@@ -298,9 +300,9 @@ static struct pcapng_interface *add_interface(struct pcapng *file)
     return interface;
 }
 
-static bool take_interface(struct pcapng *file, struct pcapng_fault *fault)
+static bool take_interface(struct pcapng_reader *file, struct pcapng_fault *fault)
 {
-    struct pcapng_interface *interface = add_interface(file);
+    struct pcapng_read_interface *interface = add_interface(file);
     uint32_t at = INTERFACE_BYTES;
     struct option option;
     int got;
@@ -320,7 +322,7 @@ static bool take_interface(struct pcapng *file, struct pcapng_fault *fault)
 }
 
 /* The interface a block of this section names at `at` of its body. */
-static bool find_interface(struct pcapng *file, uint32_t at, uint32_t *found,
+static bool find_interface(struct pcapng_reader *file, uint32_t at, uint32_t *found,
                            struct pcapng_fault *fault)
 {
     uint32_t named = u32_at(file, file->body + at);
@@ -333,7 +335,7 @@ static bool find_interface(struct pcapng *file, uint32_t at, uint32_t *found,
     return true;
 }
 
-static bool take_statistics(struct pcapng *file, struct pcapng_fault *fault)
+static bool take_statistics(struct pcapng_reader *file, struct pcapng_fault *fault)
 {
     uint32_t at = STATISTICS_BYTES, found = 0;
     struct option option;
@@ -348,7 +350,8 @@ static bool take_statistics(struct pcapng *file, struct pcapng_fault *fault)
 }
 
 /* Ticks of an interface in whole nanoseconds; false if they do not fit. */
-static bool time_of(const struct pcapng_interface *interface, uint64_t ticks, uint64_t *time_ns)
+static bool time_of(const struct pcapng_read_interface *interface, uint64_t ticks,
+                    uint64_t *time_ns)
 {
     uint32_t power = interface->resolution & 0x7f;
     uint64_t seconds, rest_ns, per_s = 1;
@@ -375,13 +378,13 @@ static bool time_of(const struct pcapng_interface *interface, uint64_t ticks, ui
     return true;
 }
 
-static bool take_packet(struct pcapng *file, struct pcapng_packet *packet,
+static bool take_packet(struct pcapng_reader *file, struct pcapng_read_packet *packet,
                         struct pcapng_fault *fault)
 {
     const uint8_t *body = file->body;
     uint64_t ticks = (uint64_t)u32_at(file, body + 4) << 32 | u32_at(file, body + 8);
 
-    *packet = (struct pcapng_packet){
+    *packet = (struct pcapng_read_packet){
         .number = file->packets,
         .offset = file->block + 8 + PACKET_BYTES,
         .bytes = u32_at(file, body + 12),
@@ -397,7 +400,8 @@ static bool take_packet(struct pcapng *file, struct pcapng_packet *packet,
            pcapng_fault(fault, file->block + 12, "a time that 64 bits of nanoseconds cannot hold");
 }
 
-int pcapng_next(struct pcapng *file, struct pcapng_packet *packet, struct pcapng_fault *fault)
+int pcapng_read_next(struct pcapng_reader *file, struct pcapng_read_packet *packet,
+                     struct pcapng_fault *fault)
 {
     bool is_good = true;
     int got;
