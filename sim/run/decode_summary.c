@@ -170,19 +170,10 @@ static void print_wait(FILE *out, const struct command *command)
                 percentile(command, 99), percentile(command, 100));
 }
 
-static void print_notifies(FILE *out, const struct ring *ring)
-{
-    fprintf(out,
-            "  notifications: front %" PRIu64 " sent, %" PRIu64 " received; back %" PRIu64
-            " sent, %" PRIu64 " received\n",
-            ring->notifies[CAPTURE_FRONT][CAPTURE_PUBLISHED],
-            ring->notifies[CAPTURE_FRONT][CAPTURE_CONSUMED],
-            ring->notifies[CAPTURE_BACK][CAPTURE_PUBLISHED],
-            ring->notifies[CAPTURE_BACK][CAPTURE_CONSUMED]);
-}
-
 static void print_commands(FILE *out, struct ring *ring)
 {
+    const uint64_t *front = ring->notifies[CAPTURE_FRONT], *back = ring->notifies[CAPTURE_BACK];
+
     fprintf(out, "  %-8s %9s %9s %9s %9s %9s %12s %12s %12s\n", "command", "requests", "taken",
             "responses", "taken", "errors", "p50 ns", "p99 ns", "max ns");
     for (uint32_t i = 0; i < COMMANDS; i++) {
@@ -198,43 +189,74 @@ static void print_commands(FILE *out, struct ring *ring)
         print_wait(out, command);
         fputc('\n', out);
     }
+    fprintf(out,
+            "  notifications: front %" PRIu64 " sent, %" PRIu64 " received; back %" PRIu64
+            " sent, %" PRIu64 " received\n",
+            front[CAPTURE_PUBLISHED], front[CAPTURE_CONSUMED], back[CAPTURE_PUBLISHED],
+            back[CAPTURE_CONSUMED]);
+}
+
+static void print_data_head(FILE *out)
+{
+    fprintf(out, "  %-18s %11s %11s %11s %11s %10s %10s %10s %10s\n", "socket", "in bytes", "taken",
+            "out bytes", "taken", "front sent", "received", "back sent", "received");
 }
 
 static void print_data(FILE *out, const struct ring *ring)
 {
-    fprintf(out,
-            "  in: %" PRIu64 " bytes, %" PRIu64 " taken; out: %" PRIu64 " bytes, %" PRIu64 " taken",
-            ring->bytes[CAPTURE_IN_PROD], ring->bytes[CAPTURE_IN_CONS],
+    fprintf(out, "  0x%-16" PRIx64 " %11" PRIu64 " %11" PRIu64 " %11" PRIu64 " %11" PRIu64,
+            ring->key.sockid, ring->bytes[CAPTURE_IN_PROD], ring->bytes[CAPTURE_IN_CONS],
             ring->bytes[CAPTURE_OUT_PROD], ring->bytes[CAPTURE_OUT_CONS]);
+    for (uint32_t side = 0; side < SIDES; side++)
+        fprintf(out, " %10" PRIu64 " %10" PRIu64, ring->notifies[side][CAPTURE_PUBLISHED],
+                ring->notifies[side][CAPTURE_CONSUMED]);
     for (uint32_t word = CAPTURE_IN_ERROR; word <= CAPTURE_OUT_ERROR; word++) {
         char error[DECODE_RESULT_BYTES];
 
         decode_text_result(ring->errors[word], error);
         if (ring->errors[word])
-            fprintf(out, "; %s %s", decode_word_name((enum capture_word)word), error);
+            fprintf(out, "  %s %s", decode_word_name((enum capture_word)word), error);
     }
     fputc('\n', out);
+}
+
+/* By device, commands first; of the same kind they stay as they were met, since the sort is stable.
+ */
+static int in_order(const struct ring *a, const struct ring *b)
+{
+    const uint16_t left[] = {a->key.front, a->key.device, a->key.back, a->key.dialect, a->key.ring};
+    const uint16_t right[] = {b->key.front, b->key.device, b->key.back, b->key.dialect,
+                              b->key.ring};
+
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
+        if (left[i] != right[i])
+            return left[i] < right[i] ? -1 : 1;
+    return 0;
 }
 
 void decode_summary_print(FILE *out, struct decode_summary *summary)
 {
     uint64_t took_ns = summary->packets ? summary->last_ns - summary->first_ns : 0;
+    const struct ring *before = NULL;
 
+    HASH_SORT(summary->rings, in_order);
     fprintf(out, "%" PRIu64 " packets in %" PRIu64 ".%09" PRIu64 " s\n", summary->packets,
             took_ns / 1000000000, took_ns % 1000000000);
-    for (struct ring *ring = summary->rings; ring; ring = ring->hh.next) {
+    for (struct ring *ring = summary->rings; ring; before = ring, ring = ring->hh.next) {
         const struct key *key = &ring->key;
+        bool is_data = key->ring == CAPTURE_DATA;
 
-        fprintf(out, "\n%u/%u %s, back %u, ", (unsigned)key->front, (unsigned)key->device,
-                dialect_at(key->dialect)->name, (unsigned)key->back);
-        if (key->ring == CAPTURE_COMMANDS) {
-            fputs("commands\n", out);
-            print_commands(out, ring);
-        } else {
-            fprintf(out, "socket 0x%" PRIx64 "\n", key->sockid);
-            print_data(out, ring);
+        if (!before || in_order(before, ring) != 0) {
+            fprintf(out, "\n%u/%u %s, back %u, %s\n", (unsigned)key->front, (unsigned)key->device,
+                    dialect_at(key->dialect)->name, (unsigned)key->back,
+                    is_data ? "sockets" : "commands");
+            if (is_data)
+                print_data_head(out);
         }
-        print_notifies(out, ring);
+        if (is_data)
+            print_data(out, ring);
+        else
+            print_commands(out, ring);
     }
 }
 
@@ -282,6 +304,7 @@ static void json_data(FILE *out, const struct ring *ring)
 
 void decode_summary_print_json(FILE *out, struct decode_summary *summary)
 {
+    HASH_SORT(summary->rings, in_order);
     for (struct ring *ring = summary->rings; ring; ring = ring->hh.next) {
         const struct key *key = &ring->key;
 

@@ -134,9 +134,9 @@ is out.log <<'END'
   UNKNOWN          1         0         0         1         0            -            -            -
   notifications: front 12 sent, 0 received; back 0 sent, 12 received
 
-2/3 pvcalls1, back 0, socket 0x1000001
-  in: 1480 bytes, 1480 taken; out: 1480 bytes, 1480 taken; in_error -4000; out_error -ECONNRESET
-  notifications: front 0 sent, 1 received; back 1 sent, 0 received
+2/3 pvcalls1, back 0, sockets
+  socket                in bytes       taken   out bytes       taken front sent   received  back sent   received
+  0x1000001                 1480        1480        1480        1480          0          1          1          0  in_error -4000  out_error -ECONNRESET
 END
 decode --summary --json all.pcapng
 python3 - <<'END' || fail "the summary is not the sum of the packets"
