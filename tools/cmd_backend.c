@@ -9,6 +9,7 @@
 #include "sim/run/metrics_counters.h"
 #include "sim/run/peer_fault.h"
 #include "sim/run/run_back.h"
+#include "tools/capturing.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
 #include "tools/resolve.h"
@@ -33,6 +34,8 @@ static const char help[] =
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --cpu N            pin the process\n"
     "  --profile FILE     write a CPU profile of the measured phase (or of the whole run)\n"
+    "  --capture FILE     write what crosses the rings there, as pcapng, when it ends\n"
+    "  --capture-limit N  how much of it, in bytes (default 256MiB)\n"
     "\n"
     "  xensock backend --runtime /tmp/xs\n"
     "  perf record -g xensock backend --runtime /tmp/xs --allow 192.168.0.0/16\n";
@@ -44,7 +47,8 @@ struct backend {
     struct run_back *back;
     struct metrics_counters from, to;
     const struct policy *policy;
-    bool ending;
+    struct capturing capturing;
+    bool ending, failed;
 };
 
 struct backend_options {
@@ -56,6 +60,7 @@ struct backend_options {
     bool immediate;
     int control_fd;
     struct policy policy;
+    struct capturing_options capture;
 };
 
 static void look(struct backend *backend, struct metrics_counters *all)
@@ -169,11 +174,20 @@ static void told(void *self, const char *what, const json_t *object)
                      (uint16_t)json_integer_value(json_object_get(object, "port")));
 }
 
+static void leave_capture(void *self)
+{
+    struct backend *backend = self;
+
+    if (!capturing_leave(&backend->capturing, "xensock backend"))
+        backend->failed = true;
+}
+
 static void lost(void *self)
 {
     struct backend *backend = self;
 
     process_error(&backend->process, "E0602", "the hypervisor has gone away");
+    leave_capture(backend);
     exit(CMD_FAILED); /* nothing of ours outlives it but sockets, which the exit closes */
 }
 
@@ -233,6 +247,7 @@ static void serve(struct backend *backend, const struct backend_options *options
                                   .max_sockets = (uint32_t)options->max_sockets,
                                   .backlog = (uint32_t)options->backlog,
                                   .max_devices = 250, /* beside a bus for each dialect */
+                                  .capture = backend->capturing.own,
                                   .self = backend,
                                   .report = report});
     assert(backend->back);
@@ -243,6 +258,16 @@ static void serve(struct backend *backend, const struct backend_options *options
     process_say_event(&backend->process, "ready");
 }
 
+static bool start_capture(struct backend *backend, const struct backend_options *options)
+{
+    char why[CAPTURING_WORDS_BYTES];
+    bool begun = capturing_join(&backend->capturing, &options->capture, true, "backend", why);
+
+    if (!begun)
+        process_error(&backend->process, CAPTURING_CODE, "%s", why);
+    return begun;
+}
+
 static int run(struct backend *backend, const struct backend_options *options)
 {
     int code = CMD_OK;
@@ -250,7 +275,7 @@ static int run(struct backend *backend, const struct backend_options *options)
     process_start(&backend->process, options->control_fd);
     if (!process_pin(&backend->process, options->pinned ? (int)options->cpu : -1))
         code = CMD_UNSUPPORTED;
-    else if (!join(backend, options))
+    else if (!start_capture(backend, options) || !join(backend, options))
         code = CMD_USAGE;
     if (code == CMD_OK)
         serve(backend, options);
@@ -258,7 +283,8 @@ static int run(struct backend *backend, const struct backend_options *options)
         process_stop(&backend->process);
     uv_run(backend->process.loop, UV_RUN_DEFAULT);
     uv_loop_close(backend->process.loop);
-    return code;
+    leave_capture(backend);
+    return code == CMD_OK && backend->failed ? CMD_FAILED : code;
 }
 
 /* One option into `options`; false after saying what is wrong. */
@@ -277,6 +303,9 @@ static bool take(struct backend_options *options, int option, const char *text)
     case 'n': return cmd_notify(text, &options->immediate);
     case 'c': options->pinned = true; return cmd_number("--cpu", text, 1023, &options->cpu);
     case 'p': return cmd_profile(text);
+    case 'C': options->capture.file = text; return true;
+    case 'P': options->capture.part = text; return true;
+    case 'L': return capturing_limit(text, &options->capture.limit_bytes);
     case 'k':
         if (!cmd_number("--control", text, 1u << 20, &fd))
             return false;
@@ -297,11 +326,15 @@ int cmd_backend(int argc, char **argv)
                                                  {"notify", required_argument, NULL, 'n'},
                                                  {"cpu", required_argument, NULL, 'c'},
                                                  {"profile", required_argument, NULL, 'p'},
+                                                 {"capture", required_argument, NULL, 'C'},
+                                                 {"capture-part", required_argument, NULL, 'P'},
+                                                 {"capture-limit", required_argument, NULL, 'L'},
                                                  {"control", required_argument, NULL, 'k'},
                                                  {"help", no_argument, NULL, 'h'},
                                                  {NULL, 0, NULL, 0}};
     static struct backend_options options = {.max_sockets = 4096, .control_fd = -1};
-    static struct backend backend = {.process = {.name = "backend", .asked = asked, .told = told}};
+    static struct backend backend = {
+        .process = {.name = "backend", .asked = asked, .told = told, .clear = leave_capture}};
     int option;
 
     policy_init(&options.policy);

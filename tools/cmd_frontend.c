@@ -13,6 +13,7 @@
 #include "sim/run/run_front.h"
 #include "sim/run/scenario_domains.h"
 #include "sim/run/units.h"
+#include "tools/capturing.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
 #include "tools/waiting.h"
@@ -37,6 +38,8 @@ static const char help[] =
     "loopback\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --profile FILE     write a CPU profile of the measured phase\n"
+    "  --capture FILE     write what crosses the rings there, as pcapng, when it ends\n"
+    "  --capture-limit N  how much of it, in bytes (default 256MiB)\n"
     "\n"
     "  xensock frontend --runtime /tmp/xs scenarios/quickstart.yaml\n"
     "  gdb --args xensock frontend --runtime /tmp/xs --set duration=10min "
@@ -52,6 +55,7 @@ struct frontend {
     struct metrics_counters from, to;
     uv_timer_t progress;
     struct waiting waiting; /* by hand */
+    struct capturing capturing;
     bool reported, interrupted, failed;
     uint64_t until_ns; /* of one that comes again: as in workload_env; or 0 */
 };
@@ -212,11 +216,20 @@ static void asked(void *self, const char *what)
     }
 }
 
+static void leave_capture(void *self)
+{
+    struct frontend *frontend = self;
+
+    if (!capturing_leave(&frontend->capturing, "xensock frontend"))
+        frontend->failed = true;
+}
+
 static void lost(void *self)
 {
     struct frontend *frontend = self;
 
     process_error(&frontend->process, "E0602", "the hypervisor has gone away");
+    leave_capture(frontend);
     exit(CMD_FAILED);
 }
 
@@ -246,6 +259,7 @@ struct frontend_options {
     bool domid_given, backend_given, controlled, immediate;
     struct policy policy; /* of what it opens beside it */
     struct cmd_sets sets;
+    struct capturing_options capture;
 };
 
 static bool join(struct frontend *frontend, const struct frontend_options *options)
@@ -313,6 +327,7 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
                                                     .waits = options->controlled,
                                                     .until_ns = frontend->until_ns,
                                                     .policy = &options->policy,
+                                                    .capture = frontend->capturing.own,
                                                     .self = frontend,
                                                     .open_net = open_net,
                                                     .phase = phase,
@@ -328,6 +343,17 @@ static void start(struct frontend *frontend, const struct frontend_options *opti
     process_say_event(&frontend->process, "ready");
 }
 
+static bool start_capture(struct frontend *frontend, const struct frontend_options *options)
+{
+    char why[CAPTURING_WORDS_BYTES];
+    bool begun =
+        capturing_join(&frontend->capturing, &options->capture, true, frontend->guest.name, why);
+
+    if (!begun)
+        process_error(&frontend->process, CAPTURING_CODE, "%s", why);
+    return begun;
+}
+
 static int run(struct frontend *frontend, const struct frontend_options *options)
 {
     int cpu = frontend->scenario.hosts[frontend->guest.host].cpu, code = CMD_OK;
@@ -335,7 +361,7 @@ static int run(struct frontend *frontend, const struct frontend_options *options
     process_start(&frontend->process, options->controlled ? (int)options->control_fd : -1);
     if (!process_pin(&frontend->process, cpu))
         code = CMD_UNSUPPORTED;
-    else if (!join(frontend, options))
+    else if (!start_capture(frontend, options) || !join(frontend, options))
         code = CMD_USAGE;
     if (code == CMD_OK)
         start(frontend, options);
@@ -343,6 +369,7 @@ static int run(struct frontend *frontend, const struct frontend_options *options
         process_stop(&frontend->process);
     uv_run(frontend->process.loop, UV_RUN_DEFAULT);
     uv_loop_close(frontend->process.loop);
+    leave_capture(frontend);
     if (code != CMD_OK || options->controlled)
         return code; /* what failed in the run is in the report */
     return frontend->interrupted ? CMD_INTERRUPTED : frontend->failed ? CMD_FAILED : CMD_OK;
@@ -361,6 +388,9 @@ static bool take(struct frontend_options *options, int option, const char *text)
     case 's': return cmd_set(&options->sets, text);
     case 'a': return cmd_allow(text, &rule) && policy_allow(&options->policy, &rule);
     case 'p': return cmd_profile(text);
+    case 'C': options->capture.file = text; return true;
+    case 'P': options->capture.part = text; return true;
+    case 'L': return capturing_limit(text, &options->capture.limit_bytes);
     case 'u': return cmd_number("--until", text, INT64_MAX, &options->until_ns);
     case 'k':
         options->controlled = true;
@@ -393,17 +423,27 @@ static bool choose_guest(struct frontend *frontend, struct frontend_options *opt
     return options->domid != options->backend;
 }
 
+/* tidy: mostly the list of options */
 int cmd_frontend(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"runtime", required_argument, NULL, 'r'}, {"guest", required_argument, NULL, 'g'},
-        {"domid", required_argument, NULL, 'd'},   {"backend", required_argument, NULL, 'b'},
-        {"set", required_argument, NULL, 's'},     {"allow", required_argument, NULL, 'a'},
-        {"notify", required_argument, NULL, 'n'},  {"profile", required_argument, NULL, 'p'},
-        {"control", required_argument, NULL, 'k'}, {"until", required_argument, NULL, 'u'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"runtime", required_argument, NULL, 'r'},
+                                                 {"guest", required_argument, NULL, 'g'},
+                                                 {"domid", required_argument, NULL, 'd'},
+                                                 {"backend", required_argument, NULL, 'b'},
+                                                 {"set", required_argument, NULL, 's'},
+                                                 {"allow", required_argument, NULL, 'a'},
+                                                 {"notify", required_argument, NULL, 'n'},
+                                                 {"profile", required_argument, NULL, 'p'},
+                                                 {"control", required_argument, NULL, 'k'},
+                                                 {"until", required_argument, NULL, 'u'},
+                                                 {"capture", required_argument, NULL, 'C'},
+                                                 {"capture-part", required_argument, NULL, 'P'},
+                                                 {"capture-limit", required_argument, NULL, 'L'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {NULL, 0, NULL, 0}};
     static struct frontend_options options;
-    static struct frontend frontend = {.process = {.name = "frontend", .asked = asked}};
+    static struct frontend frontend = {
+        .process = {.name = "frontend", .asked = asked, .clear = leave_capture}};
     int option;
 
     policy_init(&options.policy);

@@ -4,6 +4,7 @@
 #endif
 #include "backend/policy.h"
 #include "sim/run/record.h"
+#include "tools/capturing.h"
 #include "tools/cmd.h"
 #include "tools/launch.h"
 #include "tools/profile.h"
@@ -32,6 +33,8 @@ static const char help[] =
     "  --allow IP[/BITS]  where the guest may connect and bind beside loopback\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --trace FILE       in virtual time: write every event there, for `xensock trace`\n"
+    "  --capture FILE     write what crosses the rings there, as pcapng\n"
+    "  --capture-limit N  how much of it, in bytes a process (default 256MiB)\n"
     "  --runtime DIR      put the sockets of the run there instead of in a directory of its own\n"
     "\n"
     "  xensock run scenarios/quickstart.yaml\n"
@@ -45,6 +48,9 @@ struct run_options {
     const char *allow[ALLOW_MAX];
     struct cmd_sets sets;
     const char *out;
+    struct capturing_options capture;
+    struct capturing capturing;
+    struct capture_summary captured;
     char profile_prefix[600];
     bool json, quiet, profile;
 };
@@ -122,28 +128,64 @@ static int output(const struct run_options *options, const char *out, json_t *re
         record_print_table(stdout, result);
         if (ret == 0)
             printf("result: %s/result.json\n", out);
+        if (options->capture.file)
+            printf("capture: %s, %llu packets\n", options->capture.file,
+                   (unsigned long long)options->captured.packets);
     } else if (code != CMD_OK) {
         record_print_table(stderr, result);
     }
     return code;
 }
 
-static int no_directory(const char *out, int problem, bool json)
+static int cannot_write(const char *code, const char *why, bool json)
 {
     if (json)
-        print_errors(
-            json_pack("[{s:s, s:o}]", "code", "E0701", "message",
-                      json_sprintf("cannot make the directory %s: %s", out, strerror(problem))));
+        print_errors(json_pack("[{s:s, s:s}]", "code", code, "message", why));
     else
-        fprintf(stderr, "xensock run: error[E0701]: cannot make the directory %s: %s\n", out,
-                strerror(problem));
+        fprintf(stderr, "xensock run: error[%s]: %s\n", code, why);
     return CMD_USAGE;
+}
+
+static int no_directory(const char *out, int problem, bool json)
+{
+    char why[640];
+
+    snprintf(why, sizeof(why), "cannot make the directory %s: %s", out, strerror(problem));
+    return cannot_write("E0701", why, json);
+}
+
+/* Begin the capture, if one is wanted: in virtual time this process's own. */
+static bool begin_capture(struct run_options *options, enum scenario_mode mode,
+                          char why[CAPTURING_WORDS_BYTES])
+{
+    struct capturing *capturing = &options->capturing;
+
+    if (!options->capture.file)
+        return true;
+    options->launch.capturing = capturing;
+    return mode == SCENARIO_VIRTUAL
+               ? capturing_join(capturing, &options->capture, false, "virtual", why)
+               : capturing_open(capturing, &options->capture, true, why);
+}
+
+/* Whatever became of the run, there is what was captured of it. */
+static void end_capture(struct run_options *options, struct launch_outcome *outcome)
+{
+    char words[CAPTURING_WORDS_BYTES];
+    uint64_t limit_bytes = options->capturing.limit_bytes;
+
+    if (!capturing_end(&options->capturing, &options->captured, words))
+        json_array_append_new(outcome->errors,
+                              json_pack("{s:s, s:s}", "code", CAPTURING_CODE, "message", words));
+    capturing_lost(&options->captured, limit_bytes, words);
+    if (words[0])
+        fprintf(stderr, "xensock run: note: of the capture %s %s\n", options->capture.file, words);
 }
 
 static int run(struct run_options *options, const struct scenario *scenario,
                struct diag_list *diags)
 {
-    char out[512];
+    char out[512], why[CAPTURING_WORDS_BYTES];
     struct launch_outcome outcome;
     int code;
 
@@ -151,6 +193,8 @@ static int run(struct run_options *options, const struct scenario *scenario,
              options->out ? options->out : scenario->name);
     if (make_directories(out) < 0)
         return no_directory(out, errno, options->json);
+    if (!begin_capture(options, scenario->mode, why))
+        return cannot_write(CAPTURING_CODE, why, options->json);
     snprintf(options->profile_prefix, sizeof(options->profile_prefix), "%s/profile.", out);
     options->launch.profile_prefix = options->profile ? options->profile_prefix : NULL;
     options->launch.sets = &options->sets;
@@ -160,6 +204,7 @@ static int run(struct run_options *options, const struct scenario *scenario,
         simulate_run(scenario, &options->model, &options->launch, &outcome);
     else
         launch_run(scenario, &options->launch, &outcome);
+    end_capture(options, &outcome);
     json_t *result = verdict_result(scenario, diags, &outcome, &code);
     json_decref(outcome.reports);
     json_decref(outcome.errors);
@@ -167,6 +212,10 @@ static int run(struct run_options *options, const struct scenario *scenario,
     json_decref(outcome.faults);
     if (!result)
         return CMD_BUG;
+    if (options->capture.file) {
+        record_add_counter(result, "capture.packets", options->captured.packets);
+        record_add_counter(result, "capture.lost", options->captured.lost);
+    }
     code = output(options, out, result, diags, code);
     json_decref(result);
     if (options->profile)
@@ -185,6 +234,8 @@ static bool take(struct run_options *options, int option, const char *text)
     case 'r': options->launch.runtime = text; return true;
     case 'n': options->launch.notify = text; return cmd_notify(text, &options->launch.immediate);
     case 't': options->launch.trace = text; return true;
+    case 'C': options->capture.file = text; return true;
+    case 'L': return capturing_limit(text, &options->capture.limit_bytes);
     case 'f':
         options->json = strcmp(text, "json") == 0;
         if (options->json || strcmp(text, "text") == 0)
@@ -249,6 +300,8 @@ int cmd_run(int argc, char **argv)
                                                  {"notify", required_argument, NULL, 'n'},
                                                  {"runtime", required_argument, NULL, 'r'},
                                                  {"trace", required_argument, NULL, 't'},
+                                                 {"capture", required_argument, NULL, 'C'},
+                                                 {"capture-limit", required_argument, NULL, 'L'},
                                                  {"help", no_argument, NULL, 'h'},
                                                  {NULL, 0, NULL, 0}};
     static struct run_options options;

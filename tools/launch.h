@@ -18,6 +18,7 @@
 
 #include <jansson.h>
 
+struct capturing;
 struct model;
 
 struct launch_options {
@@ -27,8 +28,9 @@ struct launch_options {
     const char *profile_prefix; /* path; NULL: no profile */
     const char *const *allow;   /* of --allow, for the backend */
     uint32_t allow_count;
-    const char *notify; /* of --notify, for the backend; NULL: its default */
-    bool progress;      /* on stderr */
+    const char *notify;          /* of --notify, for the backend; NULL: its default */
+    struct capturing *capturing; /* in which processes leave what crossed their rings; or NULL */
+    bool progress;               /* on stderr */
     /* in virtual time: */
     bool immediate;    /* --notify */
     const char *trace; /* file; NULL: only its hash is taken */

@@ -5,6 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "tools/capturing.h"
 #include "tools/child.h"
 #include "tools/launch_private.h"
 
@@ -70,6 +71,16 @@ static void arg_profile(struct args *args, const struct launch *launch, const ch
         return;
     arg(args, "--profile");
     arg_format(args, "%s%s.prof", launch->options->profile_prefix, name);
+}
+
+static void arg_capture(struct args *args, const struct launch *launch, const char *name)
+{
+    if (!launch->options->capturing)
+        return;
+    arg(args, "--capture-part");
+    arg(args, capturing_part(launch->options->capturing, name));
+    arg(args, "--capture-limit");
+    arg_format(args, "%" PRIu64, launch->options->capturing->limit_bytes);
 }
 
 void launch_parts_check(struct launch *launch)
@@ -192,6 +203,7 @@ static void start_backend(struct launch_part *part)
     }
     arg_allow(&args, launch);
     arg_profile(&args, launch, part->name);
+    arg_capture(&args, launch, part->name);
     spawn(part, &args);
 }
 
@@ -230,6 +242,7 @@ static void start_frontend(struct launch_part *guest)
     }
     arg_allow(&args, launch);
     arg_profile(&args, launch, guest->name);
+    arg_capture(&args, launch, guest->name);
     arg(&args, launch->options->file);
     spawn(guest, &args);
 }

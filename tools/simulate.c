@@ -7,6 +7,7 @@
 #include "sim/run/run_virtual.h"
 #include "sim/run/trace_log.h"
 #include "sim/run/units.h"
+#include "tools/capturing.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -206,12 +207,13 @@ static void simulate(struct simulation *sim, const struct model *model, const st
     json_t *error;
 
     sim->run = run_virtual_create(
-        &(struct run_virtual_config){.scenario = sim->scenario,
-                                     .costs = &model->costs,
-                                     .policy = policy,
-                                     .trace = trace_log_sink(sim->log),
-                                     .notify = sim->options->immediate ? EXEC_NOTIFY_IMMEDIATE
-                                                                       : EXEC_NOTIFY_COALESCED},
+        &(struct run_virtual_config){
+            .scenario = sim->scenario,
+            .costs = &model->costs,
+            .policy = policy,
+            .trace = trace_log_sink(sim->log),
+            .capture = sim->options->capturing ? sim->options->capturing->own : NULL,
+            .notify = sim->options->immediate ? EXEC_NOTIFY_IMMEDIATE : EXEC_NOTIFY_COALESCED},
         &error);
     if (!sim->run) {
         if (!error)
