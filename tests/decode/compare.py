@@ -59,6 +59,7 @@ def wanted(packet):
             fields["xensock." + key] = packet[key]
     if packet.get("ret", 0) < 0 or packet.get("word", "").endswith("error"):
         fields["xensock.error"] = packet.get("error", "E?")
+        fields["xensock.failed" if "ret" in packet else "xensock.broken"] = 1
     if packet["kind"] == "index":
         is_error = packet["word"].endswith("error")
         fields["xensock.word_error" if is_error else "xensock.value"] = packet["value"]

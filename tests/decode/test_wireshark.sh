@@ -6,28 +6,8 @@
 for tool in tshark editcap mergecap; do
     command -v "$tool" >/dev/null || { echo "skipped: $tool is missing"; exit 77; }
 done
+. "$SOURCE/tests/decode/common.sh"
 captures=$SOURCE/tests/decode/captures.py
-compare=$SOURCE/tests/decode/compare.py
-export HOME=$work # no preferences of the user
-
-# The user may be root, which tshark warns of.
-dissect()
-{
-    timeout 50 tshark -X "lua_script:$SOURCE/tools/wireshark/xensock.lua" "$@" 2>tshark.err.log </dev/null
-}
-
-# agree FILE: both read it to its end, and find the same in it.
-agree()
-{
-    local asked
-    expect 0 "$XENSOCK" decode --json "$1"
-    mv out.log all.json
-    "$compare" fields all.json >asked
-    mapfile -t asked < <(sed 's/^/-e/' asked)
-    dissect -r "$1" -2 -T fields "${asked[@]}" >found || fail "tshark does not read $1"
-    ! grep -i -e lua -e error tshark.err.log || fail "tshark complains of $1"
-    "$compare" compare all.json asked found || fail "$1 is not read alike"
-}
 
 python3 "$captures" all all.pcapng expected.json
 python3 "$captures" variants
@@ -57,11 +37,7 @@ dissect -r cut.pcapng -T fields -e frame.number >flags || true
 grep -q 'cut short' tshark.err.log || fail "tshark does not say that the file was cut"
 [ "$(wc -l <flags)" = "$printed" ] || fail "of a cut file $printed packets, and $(wc -l <flags)"
 
-# A filter by a row of a dialect, by what all share, and the notes of experts.
+# A filter by a row of a dialect, and by what all share.
 dissect -r all.pcapng -Y 'xensock.pvcalls1.connect.ref == 9 && xensock.side == 1' -T fields \
     -e frame.number >flags
 [ "$(wc -l <flags)" = 3 ] || fail "not the three CONNECTs: $(cat flags)"
-dissect -r all.pcapng -Y 'xensock.failed' -T fields -e frame.number >flags
-dissect -r all.pcapng -Y 'xensock.ret < 0' -T fields -e frame.number >failed
-[ -s failed ] || fail "no command failed"
-cmp flags failed || fail "not each failed command is noted"
