@@ -1,5 +1,4 @@
-/* xensock decode: a capture, for people and programs that have no Wireshark. See xensock-decode(1).
- */
+/* xensock decode: captures, without Wireshark. See xensock-decode(1). */
 #include "sim/run/decode_pairs.h"
 #include "sim/run/decode_summary.h"
 #include "sim/run/decode_text.h"
@@ -157,6 +156,16 @@ static bool read_option(int option, struct choice *choice)
 
 /* ---- packets ---- */
 
+/* Id 0 is a socket's as any other, so a packet has to have an id at all. */
+static bool concerns(const struct decode_packet *packet, uint64_t socket)
+{
+    const struct capture_header *header = &packet->header;
+    bool has_id = packet->slot || header->ring == CAPTURE_DATA;
+    bool has_new = header->kind == CAPTURE_REQUEST && packet->kind == CALL_ACCEPT;
+
+    return (has_id && packet->sockid == socket) || (has_new && packet->new_sockid == socket);
+}
+
 static bool is_chosen(const struct choice *choice, const struct decode_packet *packet)
 {
     const struct capture_header *header = &packet->header;
@@ -166,10 +175,7 @@ static bool is_chosen(const struct choice *choice, const struct decode_packet *p
            (!choice->of_side || header->side == choice->side) &&
            (!choice->kinds || choice->kinds >> header->kind & 1) &&
            (!choice->commands || (packet->slot && choice->commands >> packet->kind & 1)) &&
-           (!choice->of_socket ||
-            ((packet->slot || header->ring == CAPTURE_DATA) &&
-             (packet->sockid == choice->socket ||
-              (packet->kind == CALL_ACCEPT && packet->new_sockid == choice->socket))));
+           (!choice->of_socket || concerns(packet, choice->socket));
 }
 
 static void show(struct reading *reading, const struct decode_packet *packet)
@@ -196,8 +202,7 @@ static void tell_fault(struct reading *reading, const struct pcapng_fault *fault
                 reading->choice->path, fault->offset, fault->what);
 }
 
-/* A file may hold other captures beside ours, as mergecap makes them: those packets are left out.
- */
+/* A file may hold other captures beside ours, as mergecap makes them: they are left out. */
 static void take_packet(struct reading *reading, const struct pcapng_reader *file,
                         const struct pcapng_read_packet *from)
 {

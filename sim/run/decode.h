@@ -3,8 +3,8 @@
  *
  * It reads no file (pcapng_read.h) and prints nothing (decode_text.h). What a row is for follows
  * from the member of struct call or call_reply that it fills, so a new dialect needs nothing here,
- * and a new member one line. tools/wireshark takes the same from the same lists. Source:
- * capture_format.h; the numbers of families and types: protocol.md 3.2.
+ * and a new member one line. tools/wireshark takes the same from the same lists.
+ * Source: capture_format.h; the numbers of families and types: protocol.md 3.2.
  */
 #ifndef XENSOCK_SIM_RUN_DECODE_H
 #define XENSOCK_SIM_RUN_DECODE_H
@@ -57,8 +57,8 @@ struct decode_packet {
     const uint8_t *slot; /* of a request or response, as long as the packet's data; else NULL */
     enum call_kind kind; /* CALL_KINDS: a code that the dialect does not have */
     uint32_t id;         /* of a request or response */
-    uint64_t sockid;     /* which it concerns, or whose ring this is; 0: none */
-    uint64_t new_sockid; /* of an ACCEPT; else 0 */
+    uint64_t sockid;     /* which a request or response concerns, or whose data ring this is */
+    uint64_t new_sockid; /* of the request ACCEPT */
     int32_t ret;         /* of a response */
     struct call_addr addr;
 };

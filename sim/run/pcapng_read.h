@@ -3,10 +3,10 @@
  *
  * It knows nothing of what packets hold, and writes nothing. A file may be anybody's, of mergecap
  * or editcap, say: nothing in it is believed, what is wrong is said with its offset. Sections of
- * either byte order, any resolution of time; blocks it does not know are skipped. Invariants:
- * memory is bounded by the largest block kept and by the number of interfaces; an offset counts
- * bytes from the file's start. Source: draft-ietf-opsawg-pcapng, "PCAP Now Generic (pcapng) Capture
- * File Format".
+ * either byte order, any resolution of time; blocks it does not know are skipped.
+ * Invariants: memory is bounded by the largest block kept and by the number of interfaces; an
+ * offset counts bytes from the file's start.
+ * Source: draft-ietf-opsawg-pcapng, "PCAP Now Generic (pcapng) Capture File Format".
  */
 #ifndef XENSOCK_SIM_RUN_PCAPNG_READ_H
 #define XENSOCK_SIM_RUN_PCAPNG_READ_H

@@ -116,6 +116,8 @@ for number in range(1, int(sys.argv[1]) + 1):
 END
 decode --guest 2/0 all.pcapng
 [ ! -s out.log ] || fail "device 0 has no packets"
+decode --socket 0 all.pcapng
+[ ! -s out.log ] || fail "no socket has the id 0, and a packet without an id is none of it"
 
 # Added up: the figures of one ring by hand, and all of them from the packets.
 decode --summary --guest 2 all.pcapng
