@@ -6,7 +6,7 @@ compare=$SOURCE/tests/decode/compare.py
 
 has_tshark()
 {
-    command -v tshark >/dev/null
+    command -v tshark >/dev/null && command -v mergecap >/dev/null && command -v editcap >/dev/null
 }
 
 # dissect ARGUMENT...: without the user's preferences. (tshark warns if that is root.)

@@ -3,10 +3,8 @@
 # field by field: two readers that share nothing but the tables. Skipped where there is no tshark.
 # shellcheck disable=SC1091,SC2154
 . "$(dirname "$0")/../run/common.sh"
-for tool in tshark editcap mergecap; do
-    command -v "$tool" >/dev/null || { echo "skipped: $tool is missing"; exit 77; }
-done
 . "$SOURCE/tests/decode/common.sh"
+has_tshark || { echo "skipped: tshark, mergecap or editcap is missing"; exit 77; }
 captures=$SOURCE/tests/decode/captures.py
 
 python3 "$captures" all all.pcapng expected.json
