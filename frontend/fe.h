@@ -16,6 +16,7 @@
 
 #include "ringlib/bytering.h"
 #include "ringlib/capture.h"
+#include "ringlib/quirk.h"
 #include "ringlib/step.h"
 #include "ringlib/xenbus.h"
 
@@ -29,6 +30,7 @@ struct fe_config {
     uint64_t linger_ns;   /* how long a release waits for `out` to drain; 0: the default, 60 s */
     uint32_t backlog;     /* of listeners, where the dialect says one; 0: the default, 128 */
     const struct capture_sink *capture; /* of what crosses its rings, outlives it; or NULL */
+    uint32_t quirks;                    /* bits of enum quirk; 0: ours */
 };
 
 /* Counts since fe_init. */

@@ -12,21 +12,25 @@ static void notify(struct fe *fe, struct fe_sock *sock, struct step_out *out)
     step_act(out, ACT_NOTIFY, fe_sock_token(fe, sock))->port.port = sock->port;
 }
 
-/* An index of ours is about to move by `bytes`. */
+/* A word of ours is about to be `value`. */
 static void capture(const struct fe *fe, const struct fe_sock *sock, enum capture_word what,
-                    uint32_t bytes)
+                    uint32_t value, uint32_t bytes)
 {
-    const struct bytering *ring = what == CAPTURE_OUT_PROD ? &sock->out : &sock->in;
-
     if (fe->config.capture)
         capture_put(fe->config.capture,
                     &(struct capture_packet){.kind = CAPTURE_INDEX,
                                              .moved = CAPTURE_PUBLISHED,
                                              .ring = CAPTURE_DATA,
                                              .what = (uint8_t)what,
-                                             .index = ring->index + bytes,
+                                             .index = value,
                                              .bytes = bytes,
                                              .sockid = fe_wire_id(fe, fe_sock_id(fe, sock))});
+}
+
+void fe_data_fail(struct fe *fe, struct fe_sock *sock, int32_t error)
+{
+    capture(fe, sock, CAPTURE_IN_ERROR, (uint32_t)error, 0);
+    bytering_fail(&sock->in, error);
 }
 
 static void upcall(struct fe *fe, struct fe_sock *sock, enum act_kind kind, struct step_out *out)
@@ -59,6 +63,8 @@ static int64_t readable_bytes(struct fe *fe, struct fe_sock *sock, int32_t *erro
     if (queued < 0)
         broken(fe, sock, &sock->in, out);
     *error = sock->error < 0 ? sock->error : in_error;
+    if (*error != 0 && fe_has(fe, QUIRK_ERROR_FIRST))
+        return 0;
     return queued < 0 ? 0 : queued;
 }
 
@@ -133,7 +139,7 @@ static int64_t send_some(struct fe *fe, struct fe_sock *sock, const struct fe_se
     if (error != 0)
         return error;
     if (taken > 0) {
-        capture(fe, sock, CAPTURE_OUT_PROD, taken);
+        capture(fe, sock, CAPTURE_OUT_PROD, sock->out.index + taken, taken);
         bytering_put(&sock->out, io->from, taken);
         fe->counters.sent_bytes += taken;
         fe->counters.copies++;
@@ -186,7 +192,7 @@ int64_t fe_recv(struct fe *fe, const struct fe_recv *io, struct step_out *out)
     uint32_t taken = queued < io->bytes ? (uint32_t)queued : io->bytes;
     if (taken == 0)
         return recv_nothing(fe, sock, error, out);
-    capture(fe, sock, CAPTURE_IN_CONS, taken);
+    capture(fe, sock, CAPTURE_IN_CONS, sock->in.index + taken, taken);
     bytering_take(&sock->in, io->to, taken);
     fe->counters.received_bytes += taken;
     fe->counters.copies++;

@@ -56,6 +56,7 @@ struct fe_sock {
     bool shared, ported; /* what there is to undo */
     bool making;         /* its call is to be preceded by a SOCKET, or is by one in the ring */
     bool made;           /* the backend has the socket, whatever becomes of the call */
+    bool told;           /* the end of its call, though the backend has not answered it */
     bool quiet;          /* the application does not know of its release */
     bool broken;         /* the backend wrote nonsense into its ring */
     bool arm_read, arm_write;
@@ -85,6 +86,7 @@ enum fe_phase {
 /* A request in the ring. */
 struct fe_inflight {
     bool used;
+    uint32_t id; /* its place in the table, or by a quirk another number */
     enum call_kind kind;
     uint64_t sockid; /* as sent: the response must echo it */
     uint32_t slot;
@@ -121,13 +123,20 @@ struct fe {
     bool parked_turn;       /* whether a parked call went last, rather than a connect */
     bool cold_turn;         /* whether a cold listener's went last, rather than another's */
     struct fe_queue releases, controls, connects, draining, ending, free;
-    struct fe_queue listeners, cold; /* those with parked calls to send */
+    struct fe_queue listeners, cold; /* those with parked calls to send, */
+    struct fe_queue held;            /* or to send when others have been answered */
     uint32_t waiting, waited;        /* requests without a slot: now, after the last submit */
     bool sweeping;                   /* a fan-out over slots is under way */
     uint32_t sweep_next;
 
     struct fe_sock socks[];
 };
+
+/* Whether this frontend has a quirk. */
+static inline bool fe_has(const struct fe *fe, enum quirk which)
+{
+    return (fe->config.quirks & quirk_bit(which)) != 0;
+}
 
 /* fe.c */
 struct fe_sock *fe_sock_by_id(struct fe *fe, uint64_t id);
@@ -152,6 +161,8 @@ void fe_device_swept(struct fe *fe, struct step_out *out);
 void fe_ring_submit(struct fe *fe, struct step_out *out);
 void fe_ring_port(struct fe *fe, struct step_out *out);
 void fe_ring_forget(struct fe *fe);
+struct fe_sock *fe_ring_child(struct fe *fe, uint64_t listener);
+bool fe_ring_waits(struct fe *fe, const struct fe_sock *sock);
 
 /* fe_socket.c */
 void fe_sock_set(struct fe *fe, struct fe_sock *sock, enum fe_sock_state to, struct step_out *out);
@@ -166,6 +177,7 @@ void fe_sweep(struct fe *fe, struct step_out *out);
 /* fe_data.c */
 void fe_data_port(struct fe *fe, struct fe_sock *sock, struct step_out *out);
 bool fe_data_drained(struct fe *fe, struct fe_sock *sock, struct step_out *out);
+void fe_data_fail(struct fe *fe, struct fe_sock *sock, int32_t error); /* QUIRK_OWN_ERROR: `in` */
 
 /* Actions one slot can cause in one event: what a loop over slots asks room for. */
 enum { FE_SOCK_ACTS = 8 };

@@ -53,6 +53,7 @@ bool front_core_init(struct front_core *front, const struct front_core_config *c
                                   .order = config->order,
                                   .max_sockets = config->max_sockets,
                                   .backlog = config->backlog,
+                                  .quirks = config->quirks,
                                   .linger_ns = config->linger_ns,
                                   .capture = capture_of(front, config)};
     struct exec_core core = {.step = step,

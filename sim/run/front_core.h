@@ -15,7 +15,7 @@ struct front_core_config {
     uint16_t backend; /* domid of the backend */
     const struct dialect *dialect;
     uint32_t order, max_sockets;
-    uint32_t backlog; /* these as struct fe_config has them */
+    uint32_t backlog, quirks; /* these as struct fe_config has them */
     uint64_t linger_ns;
     struct capture *capture; /* outlives it; or NULL */
     void *self;

@@ -124,6 +124,7 @@ static bool add_core(struct device *device)
                                   .order_max = lower ? config->order_max : dialect->order_max,
                                   .max_sockets = config->max_sockets,
                                   .backlog = config->backlog,
+                                  .quirks = config->quirks,
                                   .capture = capture_of(device)};
     struct exec_core core = {.step = step_be,
                              .deadline_ns = deadline_be,
@@ -259,6 +260,7 @@ static void add_counters(struct be_counters *sum, const struct be_counters *one)
 {
     sum->requests += one->requests;
     sum->replies += one->replies;
+    sum->forgotten += one->forgotten;
     sum->refused += one->refused;
     sum->sent_bytes += one->sent_bytes;
     sum->received_bytes += one->received_bytes;

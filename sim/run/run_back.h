@@ -19,7 +19,7 @@ struct run_back_config {
     const struct policy *policy; /* outlives it */
     uint32_t order_max;          /* and never above the dialect's; 0: the dialect's */
     uint32_t max_sockets;        /* per device */
-    uint32_t backlog;            /* be_config's */
+    uint32_t backlog, quirks;    /* be_config's */
     uint32_t max_devices;
     struct capture *capture; /* outlives it; or NULL */
     void *self;

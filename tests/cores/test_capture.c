@@ -274,15 +274,33 @@ static void tells_broken(void **state)
     pair_drop(&pair);
 }
 
+/* A front that sets an error itself tells that, too. */
+static void tells_its_own_error(void **state)
+{
+    uint64_t token;
+
+    front.count = back.count = 0;
+    pair_open(&pair, &(struct pair_config){.dialect = *state,
+                                           .front_quirks = 1u << QUIRK_OWN_ERROR,
+                                           .front_capture = &front_sink});
+    uint64_t sock = pair_connect(&pair, &token);
+    pair_release(&pair, sock);
+    pair_settle(&pair);
+    assert_int_equal(error_of(&front, CAPTURE_IN_ERROR), -ERR_BADF);
+    pair_close(&pair);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[DIALECTS_MAX * 3];
+    struct CMUnitTest tests[DIALECTS_MAX * 4];
     uint32_t count = 0;
 
     for (uint32_t i = 0; dialect_at(i); i++) {
         void *dialect = (void *)(uintptr_t)dialect_at(i);
         tests[count++] = (struct CMUnitTest){"tells all", tells_all, NULL, NULL, dialect};
         tests[count++] = (struct CMUnitTest){"tells whose", tells_whose, NULL, NULL, dialect};
+        tests[count++] =
+            (struct CMUnitTest){"tells its own", tells_its_own_error, NULL, NULL, dialect};
         tests[count++] = (struct CMUnitTest){"tells broken", tells_broken, NULL, NULL, dialect};
     }
     return _cmocka_run_group_tests("capture", tests, count, NULL, NULL);

@@ -123,6 +123,7 @@ static void open_front(struct pair *pair)
                                          .order = pair->config.order,
                                          .max_sockets = pair->config.max_sockets,
                                          .linger_ns = pair->config.linger_ns,
+                                         .quirks = pair->config.front_quirks,
                                          .capture = pair->config.front_capture};
     pair->front = exec_create(&(struct exec_config){.hv = pair->front_hv, .max_devices = 1});
     core.slots = fe_slots(&pair->fe_config);
@@ -146,6 +147,7 @@ static void open_back(struct pair *pair)
                                .front = PAIR_FRONT,
                                .order_max = pair->config.back_order,
                                .max_sockets = pair->config.max_sockets,
+                               .quirks = pair->config.back_quirks,
                                .capture = pair->config.back_capture};
 
     pair_path(pair, PAIR_BACK, NULL, core.own);
