@@ -2,7 +2,8 @@
  * What the frontend's files share: the slot table, the queues, the device. Not for others.
  *
  * fe_device.c: xenbus handshake and device states. fe_ring.c: requests and responses.
- * fe_socket.c: the life of a slot. fe_data.c: bytes. fe.c: memory, dispatch of events.
+ * fe_socket.c: the life of a slot. fe_calls.c: calls that begin one. fe_data.c: bytes. fe.c:
+ * memory, dispatch of events.
  */
 #ifndef XENSOCK_FRONTEND_FE_PRIVATE_H
 #define XENSOCK_FRONTEND_FE_PRIVATE_H
@@ -166,6 +167,9 @@ bool fe_ring_waits(struct fe *fe, const struct fe_sock *sock);
 
 /* fe_socket.c */
 void fe_sock_set(struct fe *fe, struct fe_sock *sock, enum fe_sock_state to, struct step_out *out);
+struct fe_sock *fe_sock_new(struct fe *fe, enum call_kind call);
+void fe_sock_prepare(struct fe *fe, struct fe_sock *sock, struct step_out *out);
+void fe_sock_queue(struct fe *fe, struct fe_sock *sock, struct step_out *out);
 void fe_sock_step(struct fe *fe, struct fe_sock *sock, const struct ev *ev, struct step_out *out);
 void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out);
 void fe_sock_released(struct fe *fe, struct fe_sock *sock, struct step_out *out);

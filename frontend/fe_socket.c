@@ -89,7 +89,7 @@ static void unwind(struct fe *fe, struct fe_sock *sock, struct step_out *out)
         free_slot(fe, sock, out);
 }
 
-static struct fe_sock *new_slot(struct fe *fe, enum call_kind call)
+struct fe_sock *fe_sock_new(struct fe *fe, enum call_kind call)
 {
     struct fe_sock *sock = fe_queue_first(fe, &fe->free);
 
@@ -106,7 +106,7 @@ static struct fe_sock *new_slot(struct fe *fe, enum call_kind call)
     return sock;
 }
 
-static void prepare(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+void fe_sock_prepare(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     uint64_t token = fe_sock_token(fe, sock);
     uint32_t pages = fe->config.dialect->index.pages + fe->layout.pages;
@@ -127,7 +127,7 @@ static void resume(struct fe *fe, struct fe_sock *listener)
 }
 
 /* Into the queue its kind waits in; a parked call makes its listener take turns. */
-static void queue_call(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+void fe_sock_queue(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     bool connect = sock->call == CALL_CONNECT && !sock->making;
     struct fe_queue *queue = connect ? &fe->connects : &fe->controls;
@@ -213,7 +213,7 @@ static void prepared(struct fe *fe, struct fe_sock *sock, struct step_out *out)
     int32_t ret = sock->error < 0 ? sock->error : doom(fe, sock);
 
     if (ret == 0) {
-        queue_call(fe, sock, out);
+        fe_sock_queue(fe, sock, out);
         return;
     }
     if (sock->release != FE_RELEASE_NONE)
@@ -277,7 +277,7 @@ static void ask_again(struct fe *fe, struct fe_sock *sock, struct step_out *out)
             fe_dequeue(fe, listener);
         fe_enqueue(fe, &fe->held, listener);
     }
-    queue_call(fe, sock, out);
+    fe_sock_queue(fe, sock, out);
 }
 
 /* Whether a parked call is to be asked again; what its listener's last one came to is noted. */
@@ -300,7 +300,7 @@ static void made(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_o
     if (ret < 0 || sock->release != FE_RELEASE_NONE)
         fail_call(fe, sock, ret < 0 ? ret : -ERR_CONNABORTED, out);
     else
-        queue_call(fe, sock, out);
+        fe_sock_queue(fe, sock, out);
 }
 
 /* The answer to a call came after that to the socket's release. Where it is a success the backend
@@ -561,104 +561,4 @@ void fe_sweep(struct fe *fe, struct step_out *out)
     }
     fe->sweeping = false;
     fe_device_swept(fe, out);
-}
-
-/* A slot for a socket with an address of its own; NULL with *ret set. */
-static struct fe_sock *new_at(struct fe *fe, const struct call_addr *addr, enum call_kind call,
-                              int *ret)
-{
-    struct fe_sock *sock = NULL;
-
-    *ret = fe->phase != FE_CONNECTED ? -ERR_NOTCONN : call_addr_check(addr);
-    if (*ret < 0)
-        return NULL;
-    sock = new_slot(fe, call);
-    if (sock)
-        sock->addr = *addr;
-    else
-        *ret = -ERR_MFILE;
-    return sock;
-}
-
-int64_t fe_connect(struct fe *fe, const struct call_addr *addr, struct step_out *out)
-{
-    int ret;
-    struct fe_sock *sock = new_at(fe, addr, CALL_CONNECT, &ret);
-
-    if (!sock)
-        return ret;
-    prepare(fe, sock, out);
-    return (int64_t)fe_sock_id(fe, sock);
-}
-
-int64_t fe_bind(struct fe *fe, const struct call_addr *addr, struct step_out *out)
-{
-    int ret;
-    struct fe_sock *sock = new_at(fe, addr, CALL_BIND, &ret);
-
-    if (!sock)
-        return ret;
-    queue_call(fe, sock, out);
-    fe_ring_submit(fe, out);
-    return (int64_t)fe_sock_id(fe, sock);
-}
-
-int fe_listen(struct fe *fe, uint64_t id, struct step_out *out)
-{
-    struct fe_sock *sock = fe_sock_by_id(fe, id);
-
-    if (!sock || sock->release != FE_RELEASE_NONE)
-        return -ERR_BADF;
-    if (sock->state != FE_SOCK_BOUND)
-        return -ERR_INVAL;
-    if (sock->error < 0)
-        return sock->error;
-    sock->call = CALL_LISTEN;
-    queue_call(fe, sock, out);
-    fe_ring_submit(fe, out);
-    return 0;
-}
-
-/* A slot for an accept or a poll of a listener; NULL with *ret set. */
-static struct fe_sock *new_child(struct fe *fe, uint64_t listener, enum call_kind call, int *ret)
-{
-    struct fe_sock *sock = fe_sock_by_id(fe, listener);
-
-    *ret = !sock || sock->release != FE_RELEASE_NONE ? -ERR_BADF
-           : sock->state != FE_SOCK_LISTENING        ? -ERR_INVAL
-                                                     : sock->error;
-    if (*ret < 0)
-        return NULL;
-    sock = new_slot(fe, call);
-    if (!sock) {
-        *ret = -ERR_MFILE;
-        return NULL;
-    }
-    sock->has_parent = true;
-    sock->parent = listener;
-    fe_sock_by_id(fe, listener)->children++;
-    return sock;
-}
-
-int64_t fe_accept(struct fe *fe, uint64_t listener, struct step_out *out)
-{
-    int ret;
-    struct fe_sock *sock = new_child(fe, listener, CALL_ACCEPT, &ret);
-
-    if (!sock)
-        return ret;
-    prepare(fe, sock, out);
-    return (int64_t)fe_sock_id(fe, sock);
-}
-
-int fe_poll(struct fe *fe, uint64_t listener, struct step_out *out)
-{
-    int ret;
-    struct fe_sock *sock = new_child(fe, listener, CALL_POLL, &ret);
-
-    if (!sock)
-        return ret;
-    queue_call(fe, sock, out);
-    fe_ring_submit(fe, out);
-    return 0;
 }
