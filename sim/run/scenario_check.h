@@ -31,11 +31,13 @@ void scenario_check(struct scenario_draft *draft);
 
 /* Parts of it: what guests speak, and how many a backend can have when each has its backend
  * (scenario_protocol.c); `faults` (scenario_faults.c); who listens, who connects to that, and what
- * misbehaves (scenario_listen.c), when the workloads' targets are known. */
+ * misbehaves (scenario_listen.c), when the workloads' targets are known; and whether there is room for
+ * what is right otherwise (scenario_room.c). */
 void scenario_check_protocols(struct scenario_draft *draft);
 void scenario_check_quotas(struct scenario_draft *draft);
 void scenario_check_faults(struct scenario_draft *draft);
 void scenario_check_listen(struct scenario_draft *draft);
+void scenario_check_room(struct scenario_draft *draft);
 
 /* The place of a key's value if the file has it, else that of the mapping. */
 static inline struct diag_place scenario_check_place(const struct scenario_map *map,
