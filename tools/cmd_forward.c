@@ -145,7 +145,8 @@ static int run(struct forwarding_options *options)
     for (uint32_t i = 0; i < options->spec_count; i++)
         forwarding.rules[i] = options->specs[i].rule;
     process_start(process, -1);
-    process_signals(process);
+    if (!options->runtime) /* else when it has joined: it has nothing to clear away before */
+        process_signals(process);
     uv_signal_init(process->loop, &forwarding.usr1);
     forwarding.usr1.data = &forwarding;
     uv_signal_start(&forwarding.usr1, forwarding_on_usr1, SIGUSR1);
