@@ -205,7 +205,7 @@ static void socket_step(struct be *be, const struct ev *ev, struct step_out *out
         return;
     }
     if (ev->kind == EV_PORT)
-        be_data_port(be, sock, out);
+        be_data_event(be, sock, out);
     else
         be_sock_step(be, sock, ev, out);
 }
@@ -227,6 +227,7 @@ void be_step(struct be *be, const struct ev *ev, struct step_out *out)
     if (be->sweeping)
         be_sweep(be, out);
     be_poll_yield(be, out);
+    out->more |= be->held && be->connects == 0;
     be_ring_flush(be, out); /* before the ring goes: the last answers are owed too */
     be_device_on(be, out);
 }

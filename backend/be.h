@@ -11,6 +11,7 @@
 #define XENSOCK_BACKEND_BE_H
 
 #include "backend/policy.h"
+#include "ringlib/quirk.h"
 #include "ringlib/step.h"
 #include "ringlib/xenbus.h"
 
@@ -24,6 +25,7 @@ struct be_config {
     uint32_t order_max;          /* largest data ring accepted; the dialect's range */
     uint32_t max_sockets;        /* quota, 1..65536 */
     uint32_t backlog;            /* of LISTEN, where the wire has no field; 0: the dialect's */
+    uint32_t quirks;             /* bits of enum quirk; 0: ours */
 };
 
 /* How long a POLL may hold the last room, at first and at most: see be_poll.c. */
@@ -32,6 +34,7 @@ enum { BE_POLL_NS = 1000000, BE_POLL_MAX_NS = 64 * BE_POLL_NS };
 /* Counts since be_init. */
 struct be_counters {
     uint64_t requests, replies;
+    uint64_t forgotten;      /* requests never answered: a quirk */
     uint64_t refused;        /* by policy */
     uint64_t poll_yields;    /* polls to be asked again, so that others may wait */
     uint64_t sent_bytes;     /* guest to socket */

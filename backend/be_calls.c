@@ -6,12 +6,15 @@
  */
 #include "backend/be_private.h"
 
-#define LATER 1 /* a verdict beside 0 and -ERR_* */
+#define LATER 1             /* a verdict beside 0 and -ERR_* */
+#define NEVER 2             /* and that of a quirk */
+#define FLAG_NONBLOCK 2048u /* Linux's O_NONBLOCK, as a guest's file flags say it */
 #define BACKLOG_MAX 65535u
 
 static struct be_request request_of(const struct call *call)
 {
-    return (struct be_request){true, call->id, call->code, call->sockid};
+    return (struct be_request){
+        .pending = true, .id = call->id, .code = call->code, .sockid = call->sockid};
 }
 
 /* Errors of an address: its form, then where policy lets this guest go. */
@@ -19,6 +22,8 @@ static int32_t address_verdict(struct be *be, const struct call *call)
 {
     int32_t ret = call_addr_check(&call->addr);
 
+    if (be_has(be, QUIRK_INET_ONLY) && call_addr_family(&call->addr) != CALL_AF_INET)
+        ret = -ERR_INVAL;
     if (ret == 0 && !policy_allows(be->config.policy, &call->addr)) {
         be->counters.refused++;
         ret = -ERR_ACCES;
@@ -56,10 +61,11 @@ static struct be_sock *listener_of(struct be *be, uint64_t id)
 static int32_t handle_CONNECT(struct be *be, const struct call *call, struct step_out *out)
 {
     int32_t ret = address_verdict(be, call);
-    struct be_sock *sock = ret < 0 ? NULL : active_sock(be, call->sockid, &ret);
+    bool nonblock = be_has(be, QUIRK_NONBLOCK_FAILS) && (call->flags & FLAG_NONBLOCK);
+    struct be_sock *sock = ret < 0 || nonblock ? NULL : active_sock(be, call->sockid, &ret);
 
     if (!sock)
-        return ret;
+        return nonblock ? -ERR_INPROGRESS : ret;
     sock->call = request_of(call);
     sock->addr = call->addr;
     be_sock_map(be, sock, call, out);
@@ -105,10 +111,32 @@ static int32_t handle_LISTEN(struct be *be, const struct call *call, struct step
     return LATER;
 }
 
+/* The POLLs under way, of one listener or of all (NULL). */
+static uint32_t polls_of(const struct be *be, const struct be_sock *listener)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < CMDRING_SIZE_MAX; i++)
+        count += be->polls[i].call.pending &&
+                 (!listener || &be->socks[be->polls[i].listener] == listener);
+    return count;
+}
+
+/* Whether by a quirk there is no more room for one that waits. */
+static bool is_taken(const struct be *be, const struct be_sock *listener, enum call_kind kind)
+{
+    if (be_has(be, QUIRK_ONE_WAITER) && listener->children > 0)
+        return true;
+    return kind == CALL_ACCEPT && be_has(be, QUIRK_ONE_ACCEPT) && be->parked > polls_of(be, NULL);
+}
+
 static int32_t handle_ACCEPT(struct be *be, const struct call *call, struct step_out *out)
 {
     struct be_sock *listener = listener_of(be, call->sockid);
     int32_t ret = -ERR_INVAL;
+
+    if (listener && is_taken(be, listener, CALL_ACCEPT))
+        return -ERR_INTR;
     struct be_sock *sock = listener ? new_sock(be, call->new_sockid, &ret) : NULL;
 
     if (!sock)
@@ -121,13 +149,31 @@ static int32_t handle_ACCEPT(struct be *be, const struct call *call, struct step
     return LATER;
 }
 
+/* A quirk: the POLL that waits at this listener is never answered. */
+static void overtake(struct be *be, const struct be_sock *listener, struct step_out *out)
+{
+    for (uint32_t i = 0; i < CMDRING_SIZE_MAX; i++) {
+        struct be_poll *poll = &be->polls[i];
+        if (!poll->call.pending || poll->closing || &be->socks[poll->listener] != listener)
+            continue;
+        poll->call.forgotten = true;
+        be_poll_close(be, poll, -ERR_INTR, out);
+    }
+}
+
 static int32_t handle_POLL(struct be *be, const struct call *call, struct step_out *out)
 {
     struct be_sock *listener = listener_of(be, call->sockid);
     struct be_poll *poll = be->polls;
 
     if (!listener)
-        return -ERR_INVAL;
+        return be_has(be, QUIRK_SILENT_POLL) ? NEVER : -ERR_INVAL;
+    if (is_taken(be, listener, CALL_POLL))
+        return -ERR_INTR;
+    if (be_has(be, QUIRK_LOST_POLL) && listener->children > polls_of(be, listener))
+        return NEVER;
+    if (be_has(be, QUIRK_LOST_POLL))
+        overtake(be, listener, out);
     while (poll < be->polls + CMDRING_SIZE_MAX && (poll->call.pending || poll->closing))
         poll++;
     if (poll == be->polls + CMDRING_SIZE_MAX)
@@ -160,7 +206,13 @@ static int32_t handle_SOCKET(struct be *be, const struct call *call, struct step
 {
     int32_t ret = 0;
     bool stream = call->type == CALL_SOCK_STREAM && call->protocol == 0;
-    bool inet = call->family == CALL_AF_INET || call->family == CALL_AF_INET6;
+    bool inet_only = be_has(be, QUIRK_INET_ONLY);
+    bool inet = call->family == CALL_AF_INET || (call->family == CALL_AF_INET6 && !inet_only);
+
+    if (inet_only && !(stream && inet))
+        return -ERR_AFNOSUPPORT;
+    if (stream && inet && be_has(be, QUIRK_UNMADE))
+        return 0;
     struct be_sock *sock = stream && inet ? new_sock(be, call->sockid, &ret) : NULL;
 
     if (!sock)
@@ -180,9 +232,14 @@ void be_call(struct be *be, const struct call *call, struct step_out *out)
     };
     struct be_request request = request_of(call);
 
+    if (call->kind == CALL_KINDS && be_has(be, QUIRK_NAMELESS_UNKNOWN))
+        request.sockid = 0;
     be->connects += call->kind == CALL_CONNECT ? 1u : 0u;
-    int32_t verdict = call->kind == CALL_KINDS ? -ERR_NOTSUP : handlers[call->kind](be, call, out);
+    int32_t verdict = call->kind < CALL_KINDS            ? handlers[call->kind](be, call, out)
+                      : be_has(be, QUIRK_SILENT_UNKNOWN) ? NEVER
+                                                         : -ERR_NOTSUP;
 
+    request.forgotten = verdict == NEVER;
     if (verdict != LATER)
-        be_reply(be, &request, verdict);
+        be_reply(be, &request, request.forgotten ? 0 : verdict);
 }

@@ -72,6 +72,16 @@ void be_data_port(struct be *be, struct be_sock *sock, struct step_out *out)
     pump_in(be, sock, out);
 }
 
+/* The guest's event, or by a quirk the last one. Model: bytering.pml. */
+void be_data_event(struct be *be, struct be_sock *sock, struct step_out *out)
+{
+    if (sock->deaf)
+        return;
+    sock->deaf = be_has(be, QUIRK_DEAF) && sock->state == BE_SOCK_OPEN && !sock->out_ended &&
+                 bytering_queued(&sock->out) == 0;
+    be_data_port(be, sock, out);
+}
+
 /* Model: bytering.pml. */
 static void wrote(struct be *be, struct be_sock *sock, int32_t ret, struct step_out *out)
 {
@@ -103,6 +113,8 @@ static void was_read(struct be *be, struct be_sock *sock, int32_t ret, struct st
         /* a reset is reported once by the host, perhaps to the write: then this is no clean end */
         int32_t end = sock->out_ended ? sock->write_error : -ERR_NOTCONN;
         sock->in_ended = true;
+        if (ret < 0 && be_has(be, QUIRK_SILENT_RESET))
+            return;
         bytering_fail(&sock->in, ret < 0 ? ret : end);
     }
     notify(be, sock, out);

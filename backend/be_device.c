@@ -51,7 +51,7 @@ static void publish(struct be *be, enum xenbus_state state, struct step_out *out
 {
     uint32_t count = 0;
 
-    if (state == XENBUS_INITWAIT) {
+    if (state == XENBUS_INITWAIT && !be_has(be, QUIRK_OFFERS_NOTHING)) {
         be->nodes[count].key = DIALECT_KEY_MAX_ORDER;
         xenbus_print(be->nodes[count++].value, be->config.order_max);
         count += step_constants(&be->nodes[count], be->config.dialect->back_nodes);
@@ -94,7 +94,9 @@ static void front_refused(struct be *be, enum fault_reason reason, uint32_t inde
 
 bool be_order_fits(const struct be *be, uint32_t order)
 {
-    return order >= be->config.dialect->order_min && order <= be->config.order_max;
+    bool none = order == 0 && be_has(be, QUIRK_ORDER_ZERO) && be->config.dialect->index.pages > 0;
+
+    return none || (order >= be->config.dialect->order_min && order <= be->config.order_max);
 }
 
 static void attach(struct be *be, struct step_out *out)
@@ -219,7 +221,8 @@ static void offer_again(struct be *be, struct step_out *out)
 static void read_front(struct be *be, struct step_out *out)
 {
     const struct dialect *dialect = be->config.dialect;
-    uint32_t constants = dialect_node_count(dialect->front_nodes);
+    uint32_t constants =
+        be_has(be, QUIRK_IGNORES_VERSION) ? 0 : dialect_node_count(dialect->front_nodes);
 
     phase_set(be, BE_READING, out);
     read_node(be, DIALECT_KEY_RING_REF, out);
@@ -269,6 +272,9 @@ static void doubt_confirmed(struct be *be, struct step_out *out)
         closing(be, out);
     } else if (be->phase == BE_READING) {
         front_refused(be, FAULT_STORE_VALUE, be->doubted, 0, out);
+    } else if (be_has(be, QUIRK_CONNECTS_ANYWAY)) {
+        be->doubting = false;
+        publish(be, XENBUS_CONNECTED, out);
     } else {
         front_refused(be, FAULT_MAP_RING, be->ring_ref, be->front_port, out);
     }

@@ -16,6 +16,7 @@
 /* What is to be echoed to whom. */
 struct be_request {
     bool pending;
+    bool forgotten; /* its answer is never written: a quirk */
     uint32_t id;
     uint32_t code;
     uint64_t sockid;
@@ -53,6 +54,7 @@ struct be_sock {
     bool closing;                 /* to be closed as soon as nothing forbids it */
     bool reading, writing;        /* net operations in flight */
     bool in_ended, out_ended, broken;
+    bool deaf;           /* a quirk */
     int32_t result;      /* of the call, replied after unwinding */
     int32_t write_error; /* what ended `out` */
     uint32_t port;
@@ -104,6 +106,7 @@ struct be {
     uint32_t order; /* of every data ring, where the front tells it for all at once */
     struct cmdring_back ring;
     bool reply_notify; /* replies were written in this step */
+    bool held;         /* requests wait for a CONNECT: a quirk */
 
     uint32_t live;      /* slots and polls not free */
     uint32_t parked;    /* accepts and polls not answered yet */
@@ -121,6 +124,12 @@ struct be {
     struct be_poll polls[CMDRING_SIZE_MAX];
     struct be_sock socks[];
 };
+
+/* Whether this backend has a quirk. */
+static inline bool be_has(const struct be *be, enum quirk which)
+{
+    return (be->config.quirks & quirk_bit(which)) != 0;
+}
 
 /* be.c */
 uint64_t be_token(const struct be *be);
@@ -168,6 +177,7 @@ void be_poll_close(struct be *be, struct be_poll *poll, int32_t result, struct s
 void be_poll_yield(struct be *be, struct step_out *out);
 
 /* be_data.c */
+void be_data_event(struct be *be, struct be_sock *sock, struct step_out *out);
 void be_data_port(struct be *be, struct be_sock *sock, struct step_out *out);
 void be_data_step(struct be *be, struct be_sock *sock, const struct ev *ev, struct step_out *out);
 

@@ -14,7 +14,8 @@ void be_reply(struct be *be, struct be_request *request, int32_t ret)
     assert(request->pending && ret <= 0 && ret >= -ERR_MAX);
     request->pending = false;
     be->connects -= request->code == be->config.dialect->calls[CALL_CONNECT].code ? 1u : 0u;
-    if (!be->ring_mapped || be->broken) /* nobody to answer any more */
+    be->counters.forgotten += request->forgotten ? 1u : 0u;
+    if (!be->ring_mapped || be->broken || request->forgotten) /* nobody to answer any more */
         return;
     dialect_pack_reply(be->config.dialect, &reply, slot);
     cmdring_back_put(&be->ring, slot, be->config.dialect->response_bytes);
@@ -56,6 +57,9 @@ static bool pass(struct be *be, uint32_t *budget, struct step_out *out)
         return false;
     }
     for (int i = 0; i < count; i++) {
+        be->held = be_has(be, QUIRK_SERIAL_CONNECT) && be->connects > 0;
+        if (be->held)
+            return false;
         if (*budget == 0 || step_room(out) < 3 * BE_SOCK_ACTS) {
             out->more = true;
             return false;
@@ -71,6 +75,7 @@ void be_ring_port(struct be *be, struct step_out *out)
 {
     uint32_t budget = be->ring.size;
 
+    be->held = false;
     if (be->phase != BE_CONNECTED)
         return;
     while (pass(be, &budget, out)) {

@@ -157,7 +157,7 @@ static void indexed(struct be *be, struct be_sock *sock, struct step_out *out)
     uint32_t *refs = be_sock_refs(be, sock);
 
     if (!be_order_fits(be, order)) {
-        sock->result = -ERR_INVAL;
+        sock->result = be_has(be, QUIRK_FAULT_ON_MAP) ? -ERR_FAULT : -ERR_INVAL;
         unwind(be, sock, out);
         return;
     }
@@ -218,7 +218,7 @@ static void memory_step(struct be *be, struct be_sock *sock, const struct ev *ev
         sock->ported = true;
         sock->port = ev->port;
     } else if (ev->ret < 0 && sock->result == 0) {
-        sock->result = ev->ret;
+        sock->result = be_has(be, QUIRK_FAULT_ON_MAP) ? -ERR_FAULT : ev->ret;
     }
     if (sock->ops > 0)
         return;
@@ -327,14 +327,18 @@ void be_sweep(struct be *be, struct step_out *out)
             return;
         if (be->sweep_next >= sockets) {
             struct be_poll *poll = &be->polls[be->sweep_next - sockets];
-            if (poll->call.pending && !poll->closing && doomed(be, true, poll->listener))
+            if (poll->call.pending && !poll->closing && doomed(be, true, poll->listener)) {
+                poll->call.forgotten = be_has(be, QUIRK_FORGETS_WAITERS);
                 be_poll_close(be, poll, result, out);
+            }
             continue;
         }
         struct be_sock *sock = &be->socks[be->sweep_next];
         bool child = sock->call.pending && sock->parent != BE_NONE;
-        if (sock->state != BE_SOCK_FREE && !sock->closing && doomed(be, child, sock->parent))
-            be_sock_close(be, sock, result, out);
+        if (sock->state == BE_SOCK_FREE || sock->closing || !doomed(be, child, sock->parent))
+            continue;
+        sock->call.forgotten = child && be_has(be, QUIRK_FORGETS_WAITERS);
+        be_sock_close(be, sock, result, out);
     }
     be->sweeping = false;
 }

@@ -5,7 +5,8 @@
 #include "frontend/fe_private.h"
 
 #define LINGER_DEFAULT_NS 60000000000u /* protocol.md 7 (28) */
-#define BACKLOG_DEFAULT 128u           /* POSIX's customary SOMAXCONN */
+#define KERNEL_ADDRESS UINT64_C(0xffff888000000000)
+#define BACKLOG_DEFAULT 128u /* POSIX's customary SOMAXCONN */
 
 /* A socket may cost each side 8 KiB of private memory; the executor's and the seams' share is below
  * 2 KiB, this is the core's. */
@@ -34,7 +35,7 @@ struct fe *fe_init(void *mem, const struct fe_config *config)
         fe->config.backlog = BACKLOG_DEFAULT;
     dialect_ring(config->dialect, config->order, &fe->layout);
     fe->releases = fe->controls = fe->connects = (struct fe_queue){FE_NONE, FE_NONE, 0, true};
-    fe->listeners = fe->cold = fe->draining = fe->ending = fe->free =
+    fe->listeners = fe->cold = fe->held = fe->draining = fe->ending = fe->free =
         (struct fe_queue){FE_NONE, FE_NONE, 0, false};
     for (uint32_t i = 0; i < config->max_sockets; i++)
         fe_enqueue(fe, &fe->free, &fe->socks[i]);
@@ -90,7 +91,7 @@ void fe_look(const struct fe *fe, struct fe_look *look)
 uint64_t fe_wire_id(const struct fe *fe, uint64_t id)
 {
     if (fe->config.dialect->sockid_bytes == sizeof(id))
-        return id;
+        return fe_has(fe, QUIRK_POINTER_IDS) ? id ^ KERNEL_ADDRESS : id;
     return (uint64_t)(step_generation(id) & 0xffffu) << 16 | step_slot(id);
 }
 

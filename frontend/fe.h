@@ -15,6 +15,7 @@
 #define XENSOCK_FRONTEND_FE_H
 
 #include "ringlib/bytering.h"
+#include "ringlib/quirk.h"
 #include "ringlib/step.h"
 #include "ringlib/xenbus.h"
 
@@ -27,6 +28,7 @@ struct fe_config {
     uint32_t max_sockets; /* slots, 1..65536; each poll and accept under way takes one too */
     uint64_t linger_ns;   /* how long a release waits for `out` to drain; 0: the default, 60 s */
     uint32_t backlog;     /* of listeners, where the dialect says one; 0: the default, 128 */
+    uint32_t quirks;      /* bits of enum quirk; 0: ours */
 };
 
 /* Counts since fe_init. */

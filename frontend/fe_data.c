@@ -42,6 +42,8 @@ static int64_t readable_bytes(struct fe *fe, struct fe_sock *sock, int32_t *erro
     if (queued < 0)
         broken(fe, sock, &sock->in, out);
     *error = sock->error < 0 ? sock->error : in_error;
+    if (*error != 0 && fe_has(fe, QUIRK_ERROR_FIRST))
+        return 0;
     return queued < 0 ? 0 : queued;
 }
 

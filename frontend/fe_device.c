@@ -250,7 +250,8 @@ static void constant_read(struct fe *fe, const struct ev *ev, struct step_out *o
         doubt(fe, ev->store.key, out);
     else if (ev->ret < 0)
         refuse(fe, FAULT_STORE_VALUE, ev->store.key, 0, out);
-    else if (!dialect_node_fits(constant, ev->store.value))
+    else if (!dialect_node_fits(constant, ev->store.value) ||
+             (fe_has(fe, QUIRK_EXACT_VERSIONS) && strcmp(ev->store.value, constant->value) != 0))
         refuse(fe, FAULT_VERSION, ev->store.key, 0, out);
 }
 
@@ -296,6 +297,8 @@ static void other_changed(struct fe *fe, struct step_out *out)
 {
     enum xenbus_state other = fe->other;
 
+    if (other == XENBUS_INITIALISING && fe_has(fe, QUIRK_UNWAITED))
+        other = XENBUS_INITWAIT;
     switch (fe->phase) {
     case FE_WAITING:
         if (other == XENBUS_INITWAIT)

@@ -2,7 +2,8 @@
  * What the frontend's files share: the slot table, the queues, the device. Not for others.
  *
  * fe_device.c: xenbus handshake and device states. fe_ring.c: requests and responses.
- * fe_socket.c: the life of a slot. fe_data.c: bytes. fe.c: memory, dispatch of events.
+ * fe_socket.c: the life of a slot. fe_calls.c: calls that begin one. fe_data.c: bytes. fe.c:
+ * memory, dispatch of events.
  */
 #ifndef XENSOCK_FRONTEND_FE_PRIVATE_H
 #define XENSOCK_FRONTEND_FE_PRIVATE_H
@@ -56,6 +57,7 @@ struct fe_sock {
     bool shared, ported; /* what there is to undo */
     bool making;         /* its call is to be preceded by a SOCKET, or is by one in the ring */
     bool made;           /* the backend has the socket, whatever becomes of the call */
+    bool told;           /* the end of its call, though the backend has not answered it */
     bool quiet;          /* the application does not know of its release */
     bool broken;         /* the backend wrote nonsense into its ring */
     bool arm_read, arm_write;
@@ -85,6 +87,7 @@ enum fe_phase {
 /* A request in the ring. */
 struct fe_inflight {
     bool used;
+    uint32_t id; /* its place in the table, or by a quirk another number */
     enum call_kind kind;
     uint64_t sockid; /* as sent: the response must echo it */
     uint32_t slot;
@@ -121,13 +124,20 @@ struct fe {
     bool parked_turn;       /* whether a parked call went last, rather than a connect */
     bool cold_turn;         /* whether a cold listener's went last, rather than another's */
     struct fe_queue releases, controls, connects, draining, ending, free;
-    struct fe_queue listeners, cold; /* those with parked calls to send */
+    struct fe_queue listeners, cold; /* those with parked calls to send, */
+    struct fe_queue held;            /* or to send when others have been answered */
     uint32_t waiting, waited;        /* requests without a slot: now, after the last submit */
     bool sweeping;                   /* a fan-out over slots is under way */
     uint32_t sweep_next;
 
     struct fe_sock socks[];
 };
+
+/* Whether this frontend has a quirk. */
+static inline bool fe_has(const struct fe *fe, enum quirk which)
+{
+    return (fe->config.quirks & quirk_bit(which)) != 0;
+}
 
 /* fe.c */
 struct fe_sock *fe_sock_by_id(struct fe *fe, uint64_t id);
@@ -152,9 +162,14 @@ void fe_device_swept(struct fe *fe, struct step_out *out);
 void fe_ring_submit(struct fe *fe, struct step_out *out);
 void fe_ring_port(struct fe *fe, struct step_out *out);
 void fe_ring_forget(struct fe *fe);
+struct fe_sock *fe_ring_child(struct fe *fe, uint64_t listener);
+bool fe_ring_waits(struct fe *fe, const struct fe_sock *sock);
 
 /* fe_socket.c */
 void fe_sock_set(struct fe *fe, struct fe_sock *sock, enum fe_sock_state to, struct step_out *out);
+struct fe_sock *fe_sock_new(struct fe *fe, enum call_kind call);
+void fe_sock_prepare(struct fe *fe, struct fe_sock *sock, struct step_out *out);
+void fe_sock_queue(struct fe *fe, struct fe_sock *sock, struct step_out *out);
 void fe_sock_step(struct fe *fe, struct fe_sock *sock, const struct ev *ev, struct step_out *out);
 void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out);
 void fe_sock_released(struct fe *fe, struct fe_sock *sock, struct step_out *out);

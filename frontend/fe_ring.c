@@ -12,6 +12,8 @@
  */
 #include "frontend/fe_private.h"
 
+#define FLAGS_READ_WRITE 2u /* Linux's O_RDWR */
+
 static bool is_parking(enum call_kind call)
 {
     return call == CALL_ACCEPT || call == CALL_POLL;
@@ -44,7 +46,7 @@ static struct fe_sock *next_parked(struct fe *fe)
 /* The request the rules above allow next, taken off its queue; NULL if none. */
 static struct fe_sock *next_request(struct fe *fe)
 {
-    uint32_t size = fe->ring.size;
+    uint32_t size = fe->ring.size + (fe_has(fe, QUIRK_UNRESERVED) ? 2 : 0);
     uint32_t slow = fe->inflight_parked + fe->inflight_connects;
     struct fe_queue *queues[] = {&fe->releases, &fe->controls};
     struct fe_sock *sock;
@@ -68,13 +70,47 @@ static struct fe_sock *next_request(struct fe *fe)
 }
 
 /* Model: cmdring.pml. */
-static uint32_t free_id(const struct fe *fe)
+static uint32_t free_entry(const struct fe *fe)
 {
-    for (uint32_t id = 0; id < fe->ring.size; id++)
-        if (!fe->inflight[id].used)
-            return id;
-    assert(false); /* ids are as many as slots */
+    for (uint32_t i = 0; i < fe->ring.size; i++)
+        if (!fe->inflight[i].used)
+            return i;
+    assert(false); /* they are as many as slots */
     return 0;
+}
+
+/* The outstanding request of an id, as the other side claims; NULL if there is none. */
+static struct fe_inflight *find_entry(struct fe *fe, uint32_t id)
+{
+    if (!fe_has(fe, QUIRK_ID_OF_SLOT))
+        return id < fe->ring.size && fe->inflight[id].used ? &fe->inflight[id] : NULL;
+    for (uint32_t i = 0; i < fe->ring.size; i++)
+        if (fe->inflight[i].used && fe->inflight[i].id == id)
+            return &fe->inflight[i];
+    return NULL;
+}
+
+/* A slot whose call on a listener is in the ring, and not yet told of; NULL if there is none. */
+struct fe_sock *fe_ring_child(struct fe *fe, uint64_t listener)
+{
+    for (uint32_t i = 0; i < fe->ring.size; i++) {
+        const struct fe_inflight *entry = &fe->inflight[i];
+        if (!entry->used || !is_parking(entry->kind))
+            continue;
+        struct fe_sock *sock = fe_sock_at(fe, entry->slot);
+        if (sock->has_parent && sock->parent == listener)
+            return sock;
+    }
+    return NULL;
+}
+
+/* Whether a call waits in the ring that takes the place of this one at some backends. */
+bool fe_ring_waits(struct fe *fe, const struct fe_sock *sock)
+{
+    for (uint32_t i = 0; sock->call == CALL_ACCEPT && i < fe->ring.size; i++)
+        if (fe->inflight[i].used && fe->inflight[i].kind == CALL_ACCEPT)
+            return true;
+    return fe_ring_child(fe, sock->parent) != NULL;
 }
 
 static void describe(struct fe *fe, struct fe_sock *sock, struct call *call)
@@ -82,6 +118,7 @@ static void describe(struct fe *fe, struct fe_sock *sock, struct call *call)
     *call = (struct call){.kind = sock->call, .sockid = fe_wire_id(fe, fe_sock_id(fe, sock))};
     if (sock->release == FE_RELEASE_QUEUED) {
         call->kind = CALL_RELEASE;
+        call->reuse = fe_has(fe, QUIRK_STALE_REUSE) ? 1 : 0;
         return;
     }
     if (sock->making) {
@@ -103,6 +140,8 @@ static void describe(struct fe *fe, struct fe_sock *sock, struct call *call)
     case CALL_SOCKET:
     case CALL_KINDS: break;
     }
+    if (call->kind == CALL_CONNECT && fe_has(fe, QUIRK_RAW_FLAGS))
+        call->flags = FLAGS_READ_WRITE;
     if (sock->ported) {
         call->evtchn = sock->port;
         memcpy(call->refs, sock->refs, sizeof(call->refs));
@@ -115,10 +154,11 @@ static void send_request(struct fe *fe, struct fe_sock *sock, struct step_out *o
     struct call call;
 
     describe(fe, sock, &call);
-    call.id = free_id(fe);
+    uint32_t place = free_entry(fe);
+    call.id = fe_has(fe, QUIRK_ID_OF_SLOT) ? fe->ring.req_prod_pvt % fe->ring.size : place;
     bool cold = is_parking(call.kind) && fe_sock_by_id(fe, sock->parent)->cold;
-    fe->inflight[call.id] =
-        (struct fe_inflight){true, call.kind, call.sockid, fe_slot(fe, sock), cold};
+    fe->inflight[place] =
+        (struct fe_inflight){true, call.id, call.kind, call.sockid, fe_slot(fe, sock), cold};
     fe->inflight_parked += is_parking(call.kind) ? 1u : 0u;
     fe->inflight_cold += cold ? 1u : 0u;
     fe->inflight_connects += call.kind == CALL_CONNECT ? 1u : 0u;
@@ -156,25 +196,27 @@ void fe_ring_submit(struct fe *fe, struct step_out *out)
         step_act(out, ACT_NOTIFY, fe_token(fe))->port.port = fe->ring_port;
 }
 
-/* Whether a reply may be believed: it answers an outstanding request, as that was asked. */
-static bool reply_fits(struct fe *fe, const struct call_reply *reply, struct step_out *out)
+/* The request that a reply answers, as that was asked; NULL where it is not to be believed. */
+static struct fe_inflight *answered_by(struct fe *fe, const struct call_reply *reply,
+                                       struct step_out *out)
 {
-    const struct fe_inflight *entry = reply->id < fe->ring.size ? &fe->inflight[reply->id] : NULL;
+    struct fe_inflight *entry = find_entry(fe, reply->id);
 
-    if (!entry || !entry->used) {
+    if (!entry) {
         fe_fault(fe, FAULT_RESPONSE_ID, fe->ring.rsp_cons - 1, reply->id, out);
-        return false;
+        return NULL;
     }
-    if (reply->code != fe->config.dialect->calls[entry->kind].code ||
-        reply->sockid != entry->sockid) {
+    bool echoes = reply->code == fe->config.dialect->calls[entry->kind].code &&
+                  reply->sockid == entry->sockid;
+    if (!echoes && !fe_has(fe, QUIRK_ID_OF_SLOT)) {
         fe_fault(fe, FAULT_RESPONSE_ECHO, fe->ring.rsp_cons - 1, reply->code, out);
-        return false;
+        return NULL;
     }
     if (reply->ret > 0 || reply->ret < -ERR_MAX) {
         fe_fault(fe, FAULT_RESPONSE_RET, fe->ring.rsp_cons - 1, (uint32_t)reply->ret, out);
-        return false;
+        return NULL;
     }
-    return true;
+    return entry;
 }
 
 /* Model: cmdring.pml, hostile.pml. */
@@ -185,10 +227,11 @@ static bool take_response(struct fe *fe, struct step_out *out)
 
     cmdring_front_get(&fe->ring, slot);
     dialect_unpack_reply(fe->config.dialect, slot, &reply);
-    if (!reply_fits(fe, &reply, out))
+    struct fe_inflight *place = answered_by(fe, &reply, out);
+    if (!place)
         return false;
-    struct fe_inflight entry = fe->inflight[reply.id];
-    fe->inflight[reply.id].used = false;
+    struct fe_inflight entry = *place;
+    place->used = false;
     fe->inflight_parked -= is_parking(entry.kind) ? 1u : 0u;
     fe->inflight_connects -= entry.kind == CALL_CONNECT ? 1u : 0u;
     fe->inflight_cold -= entry.cold ? 1u : 0u;

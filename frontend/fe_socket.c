@@ -56,6 +56,13 @@ static void done(struct fe *fe, struct fe_sock *sock, enum call_kind call, int32
     step_act(out, ACT_DONE, fe_sock_token(fe, sock))->done = (struct act_done){call, subject, ret};
 }
 
+/* The call of a slot has ended. */
+static void call_done(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
+{
+    if (!sock->told)
+        done(fe, sock, sock->call, ret, out);
+}
+
 static void free_slot(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     if (sock->release != FE_RELEASE_NONE && !sock->quiet)
@@ -82,7 +89,7 @@ static void unwind(struct fe *fe, struct fe_sock *sock, struct step_out *out)
         free_slot(fe, sock, out);
 }
 
-static struct fe_sock *new_slot(struct fe *fe, enum call_kind call)
+struct fe_sock *fe_sock_new(struct fe *fe, enum call_kind call)
 {
     struct fe_sock *sock = fe_queue_first(fe, &fe->free);
 
@@ -99,7 +106,7 @@ static struct fe_sock *new_slot(struct fe *fe, enum call_kind call)
     return sock;
 }
 
-static void prepare(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+void fe_sock_prepare(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     uint64_t token = fe_sock_token(fe, sock);
     uint32_t pages = fe->config.dialect->index.pages + fe->layout.pages;
@@ -110,8 +117,17 @@ static void prepare(struct fe *fe, struct fe_sock *sock, struct step_out *out)
     sock->ops = 2;
 }
 
+/* A listener's parked calls take turns again, if they were held back. */
+static void resume(struct fe *fe, struct fe_sock *listener)
+{
+    if (listener->queue != &fe->held)
+        return;
+    fe_dequeue(fe, listener);
+    fe_enqueue(fe, listener->cold ? &fe->cold : &fe->listeners, listener);
+}
+
 /* Into the queue its kind waits in; a parked call makes its listener take turns. */
-static void queue_call(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+void fe_sock_queue(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     bool connect = sock->call == CALL_CONNECT && !sock->making;
     struct fe_queue *queue = connect ? &fe->connects : &fe->controls;
@@ -142,6 +158,9 @@ static void childless(struct fe *fe, struct fe_sock *sock, struct step_out *out)
         return;
     assert(listener->children > 0);
     listener->children--;
+    resume(fe, listener);
+    while (sock->call == CALL_ACCEPT && fe->held.count > 0)
+        resume(fe, fe_queue_first(fe, &fe->held));
     if (listener->release == FE_RELEASE_LOCAL)
         let_go(fe, listener, out);
 }
@@ -149,7 +168,7 @@ static void childless(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 /* The call of a slot has failed: say so, then let go of the slot or leave it to its release. */
 static void fail_call(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
 {
-    done(fe, sock, sock->call, ret, out);
+    call_done(fe, sock, ret, out);
     childless(fe, sock, out);
     if (sock->made && sock->release == FE_RELEASE_NONE && fe->phase == FE_CONNECTED) {
         fe_sock_set(fe, sock, FE_SOCK_ENDED, out);
@@ -170,7 +189,8 @@ static void unqueue(struct fe *fe, struct fe_sock *sock)
     if (sock->has_parent) {
         struct fe_sock *listener = fe_sock_by_id(fe, sock->parent);
         if (listener->parked.count == 0 &&
-            (listener->queue == &fe->listeners || listener->queue == &fe->cold))
+            (listener->queue == &fe->listeners || listener->queue == &fe->cold ||
+             listener->queue == &fe->held))
             fe_dequeue(fe, listener);
     }
 }
@@ -193,7 +213,7 @@ static void prepared(struct fe *fe, struct fe_sock *sock, struct step_out *out)
     int32_t ret = sock->error < 0 ? sock->error : doom(fe, sock);
 
     if (ret == 0) {
-        queue_call(fe, sock, out);
+        fe_sock_queue(fe, sock, out);
         return;
     }
     if (sock->release != FE_RELEASE_NONE)
@@ -243,6 +263,23 @@ void fe_sock_step(struct fe *fe, struct fe_sock *sock, const struct ev *ev, stru
         free_slot(fe, sock, out);
 }
 
+/* A parked call is to be asked again: at once, or if that would be in vain when another of its
+ * listener, or for an accept any accept, has been answered; and so are the others of its listener.
+ * Some backends take one at a time, and say so at once; ours never does so to an accept. */
+static void ask_again(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    struct fe_sock *listener = fe_sock_by_id(fe, sock->parent);
+
+    if (!fe_ring_waits(fe, sock)) {
+        resume(fe, listener);
+    } else if (listener->queue != &fe->held) {
+        if (listener->queue)
+            fe_dequeue(fe, listener);
+        fe_enqueue(fe, &fe->held, listener);
+    }
+    fe_sock_queue(fe, sock, out);
+}
+
 /* Whether a parked call is to be asked again; what its listener's last one came to is noted. */
 static bool is_in_vain(struct fe *fe, const struct fe_sock *sock, int32_t ret)
 {
@@ -251,7 +288,8 @@ static bool is_in_vain(struct fe *fe, const struct fe_sock *sock, int32_t ret)
     if (!listener || (ret < 0 && ret != -ERR_INTR))
         return false;
     listener->cold = ret < 0;
-    return ret < 0 && sock->call == CALL_POLL && listener->release == FE_RELEASE_NONE;
+    return ret < 0 && listener->release == FE_RELEASE_NONE && sock->release == FE_RELEASE_NONE &&
+           (sock->call == CALL_POLL || fe_ring_waits(fe, sock));
 }
 
 /* The backend answered the SOCKET before the call. */
@@ -262,7 +300,21 @@ static void made(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_o
     if (ret < 0 || sock->release != FE_RELEASE_NONE)
         fail_call(fe, sock, ret < 0 ? ret : -ERR_CONNABORTED, out);
     else
-        queue_call(fe, sock, out);
+        fe_sock_queue(fe, sock, out);
+}
+
+/* The answer to a call came after that to the socket's release. Where it is a success the backend
+ * has the socket, for when it was to release it it did not know it yet: that is asked again. */
+static void answered_late(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
+{
+    if (ret < 0 || sock->call != CALL_ACCEPT || fe->phase != FE_CONNECTED) {
+        fail_call(fe, sock, ret < 0 ? ret : -ERR_CONNABORTED, out);
+        return;
+    }
+    call_done(fe, sock, -ERR_CONNABORTED, out);
+    childless(fe, sock, out);
+    fe_sock_set(fe, sock, FE_SOCK_ENDED, out);
+    fe_sock_release_now(fe, sock, out);
 }
 
 /* The backend answered the call in the ring. */
@@ -273,7 +325,7 @@ void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct s
                                                           : FE_SOCK_OPEN;
 
     if (sock->release == FE_RELEASE_LOCAL) { /* the backend released it before it answered */
-        fail_call(fe, sock, ret < 0 ? ret : -ERR_CONNABORTED, out);
+        answered_late(fe, sock, ret, out);
         return;
     }
     if (sock->making) {
@@ -281,12 +333,14 @@ void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct s
         return;
     }
     if (is_in_vain(fe, sock, ret)) {
-        queue_call(fe, sock, out);
+        ask_again(fe, sock, out);
         return;
     }
+    if (ret < 0 && fe_has(fe, QUIRK_BLIND_BIND) && sock->call == CALL_BIND)
+        ret = 0;
     if (sock->call == CALL_POLL && ret == -ERR_INTR)
         ret = -ERR_BADF; /* not to be asked again: its listener is being released */
-    if (sock->call == CALL_LISTEN && ret < 0)
+    if (sock->call == CALL_LISTEN && ret < 0 && !fe_has(fe, QUIRK_BLIND_BIND))
         then = FE_SOCK_BOUND;
     if (sock->call == CALL_POLL || (ret < 0 && then != FE_SOCK_BOUND) ||
         (ret < 0 && sock->call == CALL_BIND)) {
@@ -294,7 +348,7 @@ void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct s
         return;
     }
     fe_sock_set(fe, sock, then, out);
-    done(fe, sock, sock->call, ret, out);
+    call_done(fe, sock, ret, out);
     childless(fe, sock, out);
     if (then == FE_SOCK_OPEN && sock->release == FE_RELEASE_NONE) {
         sock->arm_read = true;
@@ -302,11 +356,27 @@ void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct s
     }
 }
 
+/* Tell of a release now: what is left of the slot waits for the backend alone. */
+static void be_quiet(struct fe *fe, struct fe_sock *sock, struct step_out *out)
+{
+    if (sock->release == FE_RELEASE_LOCAL && !sock->quiet) {
+        done(fe, sock, CALL_RELEASE, 0, out);
+        sock->quiet = true;
+    }
+}
+
 /* The backend let go of the socket. */
 void fe_sock_released(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     sock->release = FE_RELEASE_LOCAL;
-    if (sock->state != FE_SOCK_PENDING) /* else its answer is still to come */
+    if (sock->told)
+        be_quiet(fe, sock, out);
+    if (sock->state == FE_SOCK_OPEN && fe_has(fe, QUIRK_OWN_ERROR))
+        bytering_fail(&sock->in, -ERR_BADF);
+    if (sock->children > 0 &&
+        fe_ring_child(fe, fe_sock_id(fe, sock))) /* left unanswered: they end here */
+        fe_enqueue(fe, &fe->ending, sock);
+    else if (sock->state != FE_SOCK_PENDING) /* else its answer is still to come */
         let_go(fe, sock, out);
 }
 
@@ -344,12 +414,14 @@ static void release_queued(struct fe *fe, struct fe_sock *sock, struct step_out 
 static void release_open(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     sock->arm_read = sock->arm_write = false;
-    if (fe->phase != FE_CONNECTED || fe_data_drained(fe, sock, out)) {
+    if (fe->phase != FE_CONNECTED || fe_has(fe, QUIRK_NO_LINGER) ||
+        fe_data_drained(fe, sock, out)) {
         fe_sock_release_now(fe, sock, out);
         return;
     }
     sock->release = FE_RELEASE_DRAINING;
-    sock->deadline_ns = out->now_ns + fe->config.linger_ns;
+    sock->deadline_ns =
+        fe_has(fe, QUIRK_ENDLESS_LINGER) ? STEP_NEVER : out->now_ns + fe->config.linger_ns;
     fe_enqueue(fe, &fe->draining, sock);
 }
 
@@ -392,7 +464,29 @@ int fe_linger_end(struct fe *fe, uint64_t id, struct step_out *out)
     return 0;
 }
 
-/* Fail what waits in the guest for listeners being released, then release those. */
+/* The backend released a listener and left a call on it unanswered: it has failed. Its pages stay,
+ * for the backend may map them yet; an answer that comes all the same is taken care of. */
+static void end_unanswered(struct fe *fe, struct fe_sock *listener, struct step_out *out)
+{
+    struct fe_sock *sock = fe_ring_child(fe, fe_sock_id(fe, listener));
+
+    if (!sock) {
+        fe_dequeue(fe, listener);
+        return;
+    }
+    done(fe, sock, sock->call, -ERR_BADF, out);
+    be_quiet(fe, sock, out);
+    sock->told = true;
+    if (sock->release == FE_RELEASE_NONE) {
+        sock->release = FE_RELEASE_LOCAL;
+        sock->quiet = true;
+    }
+    childless(fe, sock, out);
+    sock->has_parent = false;
+}
+
+/* Fail what waits in the guest for listeners being released, then release those; and what waits in
+ * the ring for those that the backend has let go of. */
 void fe_end_listeners(struct fe *fe, struct step_out *out)
 {
     struct fe_sock *listener, *sock;
@@ -410,7 +504,10 @@ void fe_end_listeners(struct fe *fe, struct step_out *out)
             out->more = true;
             return;
         }
-        fe_sock_release_now(fe, listener, out);
+        if (listener->release == FE_RELEASE_ENDING)
+            fe_sock_release_now(fe, listener, out);
+        else
+            end_unanswered(fe, listener, out);
     }
 }
 
@@ -464,104 +561,4 @@ void fe_sweep(struct fe *fe, struct step_out *out)
     }
     fe->sweeping = false;
     fe_device_swept(fe, out);
-}
-
-/* A slot for a socket with an address of its own; NULL with *ret set. */
-static struct fe_sock *new_at(struct fe *fe, const struct call_addr *addr, enum call_kind call,
-                              int *ret)
-{
-    struct fe_sock *sock = NULL;
-
-    *ret = fe->phase != FE_CONNECTED ? -ERR_NOTCONN : call_addr_check(addr);
-    if (*ret < 0)
-        return NULL;
-    sock = new_slot(fe, call);
-    if (sock)
-        sock->addr = *addr;
-    else
-        *ret = -ERR_MFILE;
-    return sock;
-}
-
-int64_t fe_connect(struct fe *fe, const struct call_addr *addr, struct step_out *out)
-{
-    int ret;
-    struct fe_sock *sock = new_at(fe, addr, CALL_CONNECT, &ret);
-
-    if (!sock)
-        return ret;
-    prepare(fe, sock, out);
-    return (int64_t)fe_sock_id(fe, sock);
-}
-
-int64_t fe_bind(struct fe *fe, const struct call_addr *addr, struct step_out *out)
-{
-    int ret;
-    struct fe_sock *sock = new_at(fe, addr, CALL_BIND, &ret);
-
-    if (!sock)
-        return ret;
-    queue_call(fe, sock, out);
-    fe_ring_submit(fe, out);
-    return (int64_t)fe_sock_id(fe, sock);
-}
-
-int fe_listen(struct fe *fe, uint64_t id, struct step_out *out)
-{
-    struct fe_sock *sock = fe_sock_by_id(fe, id);
-
-    if (!sock || sock->release != FE_RELEASE_NONE)
-        return -ERR_BADF;
-    if (sock->state != FE_SOCK_BOUND)
-        return -ERR_INVAL;
-    if (sock->error < 0)
-        return sock->error;
-    sock->call = CALL_LISTEN;
-    queue_call(fe, sock, out);
-    fe_ring_submit(fe, out);
-    return 0;
-}
-
-/* A slot for an accept or a poll of a listener; NULL with *ret set. */
-static struct fe_sock *new_child(struct fe *fe, uint64_t listener, enum call_kind call, int *ret)
-{
-    struct fe_sock *sock = fe_sock_by_id(fe, listener);
-
-    *ret = !sock || sock->release != FE_RELEASE_NONE ? -ERR_BADF
-           : sock->state != FE_SOCK_LISTENING        ? -ERR_INVAL
-                                                     : sock->error;
-    if (*ret < 0)
-        return NULL;
-    sock = new_slot(fe, call);
-    if (!sock) {
-        *ret = -ERR_MFILE;
-        return NULL;
-    }
-    sock->has_parent = true;
-    sock->parent = listener;
-    fe_sock_by_id(fe, listener)->children++;
-    return sock;
-}
-
-int64_t fe_accept(struct fe *fe, uint64_t listener, struct step_out *out)
-{
-    int ret;
-    struct fe_sock *sock = new_child(fe, listener, CALL_ACCEPT, &ret);
-
-    if (!sock)
-        return ret;
-    prepare(fe, sock, out);
-    return (int64_t)fe_sock_id(fe, sock);
-}
-
-int fe_poll(struct fe *fe, uint64_t listener, struct step_out *out)
-{
-    int ret;
-    struct fe_sock *sock = new_child(fe, listener, CALL_POLL, &ret);
-
-    if (!sock)
-        return ret;
-    queue_call(fe, sock, out);
-    fe_ring_submit(fe, out);
-    return 0;
 }

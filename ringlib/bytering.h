@@ -62,7 +62,8 @@ void bytering_take(struct bytering *ring, void *to, uint32_t bytes);
  * is the peer's lie and reads as -ERR_IO. */
 int32_t bytering_error(const struct bytering *ring);
 
-/* Backend only: set the error word, after the last byte was produced. A notification is owed. */
+/* Backend, and a frontend of QUIRK_OWN_ERROR: set the error word, after the last byte was produced.
+ * A notification is owed. */
 void bytering_fail(struct bytering *ring, int32_t error);
 
 #endif

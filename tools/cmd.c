@@ -5,7 +5,7 @@
 #include "tools/cmd.h"
 
 #include "backend/policy.h"
-#include "ringlib/dialect.h"
+#include "ringlib/quirk.h"
 #include "ringlib/xenbus.h"
 #include "sim/run/scenario.h"
 #include "tools/profile.h"
@@ -71,6 +71,21 @@ bool cmd_dialect(const char *option, const char *text, const struct dialect **di
     for (uint32_t i = 0; dialect_at(i); i++)
         fprintf(stderr, " %s", dialect_at(i)->name);
     fprintf(stderr, "\n");
+    return false;
+}
+
+bool cmd_quirks_of(const char *text, bool front, struct quirk_side *side,
+                   const struct quirk_peer **peer)
+{
+    struct quirk_text_part wrong;
+
+    if (quirk_parse(text, front, side, peer, &wrong) == 0)
+        return true;
+    fprintf(stderr, "xensock: error: --peer: there is no %s '%.*s'%s; xensock quirks lists them\n",
+            wrong.is_peer ? "peer" : "quirk", (int)wrong.length, text + wrong.at,
+            !wrong.other_side ? ""
+            : front           ? " of a frontend"
+                              : " of a backend");
     return false;
 }
 

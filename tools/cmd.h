@@ -31,6 +31,7 @@ int cmd_payload(int argc, char **argv);
 int cmd_peer(int argc, char **argv);
 int cmd_ports(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
+int cmd_quirks(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_shrink(int argc, char **argv);
 int cmd_socks(int argc, char **argv);
@@ -57,6 +58,13 @@ struct dialect;
 
 /* Read the name of a dialect; false after saying which there are. */
 bool cmd_dialect(const char *option, const char *text, const struct dialect **dialect);
+
+struct quirk_peer;
+struct quirk_side;
+
+/* Read --peer, the driver that a side behaves as; false after saying what of it there is not. */
+bool cmd_quirks_of(const char *text, bool front, struct quirk_side *side,
+                   const struct quirk_peer **peer);
 
 struct policy_rule;
 

@@ -30,6 +30,8 @@ static const char help[] =
     "  --backlog N        how many connections wait for a listener's accept, where the guest "
     "cannot\n"
     "                     say it (default 10)\n"
+    "  --peer NAME        behave as this driver does (default xensock; xensock quirks lists "
+    "them)\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --cpu N            pin the process\n"
     "  --profile FILE     write a CPU profile of the measured phase (or of the whole run)\n"
@@ -52,6 +54,8 @@ struct backend_options {
     uint16_t domid;
     uint64_t max_order; /* 0: each dialect's own */
     uint64_t max_sockets, backlog, cpu;
+    const struct quirk_peer *peer;
+    struct quirk_side side;
     bool pinned;
     bool immediate;
     int control_fd;
@@ -223,15 +227,21 @@ static bool join(struct backend *backend, const struct backend_options *options)
 
 static void serve(struct backend *backend, const struct backend_options *options)
 {
+    const struct dialect *only = options->peer->dialect;
+    uint32_t least = options->side.order;
+
+    if (least == 0 || (options->max_order > 0 && options->max_order < least))
+        least = (uint32_t)options->max_order;
     backend->domid = options->domid;
     backend->back = run_back_create(
         &(struct run_back_config){.exec = domain_uv_exec(backend->domain),
                                   .domid = options->domid,
-                                  .dialects = UINT32_MAX,
+                                  .dialects = only ? 1u << dialect_place(only) : UINT32_MAX,
                                   .policy = &options->policy,
-                                  .order_max = (uint32_t)options->max_order,
+                                  .order_max = least,
                                   .max_sockets = (uint32_t)options->max_sockets,
                                   .backlog = (uint32_t)options->backlog,
+                                  .quirks = options->side.quirks,
                                   .max_devices = 250, /* beside a bus for each dialect */
                                   .self = backend,
                                   .report = report});
@@ -274,6 +284,7 @@ static bool take(struct backend_options *options, int option, const char *text)
     case 'o': return cmd_count("--max-order", text, 9, &options->max_order);
     case 'B': return cmd_count("--backlog", text, 65535, &options->backlog);
     case 's': return cmd_count("--max-sockets", text, 65536, &options->max_sockets);
+    case 'e': return cmd_quirks_of(text, false, &options->side, &options->peer);
     case 'n': return cmd_notify(text, &options->immediate);
     case 'c': options->pinned = true; return cmd_number("--cpu", text, 1023, &options->cpu);
     case 'p': return cmd_profile(text);
@@ -294,6 +305,7 @@ int cmd_backend(int argc, char **argv)
                                                  {"max-order", required_argument, NULL, 'o'},
                                                  {"max-sockets", required_argument, NULL, 's'},
                                                  {"backlog", required_argument, NULL, 'B'},
+                                                 {"peer", required_argument, NULL, 'e'},
                                                  {"notify", required_argument, NULL, 'n'},
                                                  {"cpu", required_argument, NULL, 'c'},
                                                  {"profile", required_argument, NULL, 'p'},
@@ -305,6 +317,7 @@ int cmd_backend(int argc, char **argv)
     int option;
 
     policy_init(&options.policy);
+    options.peer = quirk_peer_at(0);
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (option == 'h')
             return cmd_help(help);

@@ -56,6 +56,9 @@ static void print_sum(const struct swarm_sum *sum, uint64_t wall_ns)
            (unsigned long long)sum->bytes, (unsigned long long)sum->events,
            (unsigned long long)sum->intrusions, (unsigned long long)(sum->virtual_ns / 1000000000),
            units_format_latency(wall_ns).text);
+    if (sum->excused > 0)
+        printf("%llu of them lost bytes or ended early, as the quirks of their drivers let them\n",
+               (unsigned long long)sum->excused);
     if (!swarm_hooked())
         puts("note: without xensock-hooked beside this program nothing is interleaved in a step");
     printf("trace %s\n", sum->trace);

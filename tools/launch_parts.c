@@ -190,6 +190,8 @@ static void start_backend(struct launch_part *part)
         arg(&args, "--notify");
         arg(&args, launch->options->notify);
     }
+    arg(&args, "--peer");
+    arg(&args, host->peer);
     arg_allow(&args, launch);
     arg_profile(&args, launch, part->name);
     spawn(part, &args);

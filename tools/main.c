@@ -30,6 +30,7 @@ static const char help[] =
     "  trace             show what happened in a virtual run, or where two of them part\n"
     "  swarm FILE        random calls and disturbances in virtual time, everything checked\n"
     "  shrink FILE       reduce a seed of the swarm that fails to the fewest events\n"
+    "  quirks            the drivers as which a host may behave, and what they do\n"
     "  payload           write the bytes a stream carries, to compare them elsewhere\n"
     "\n"
     "xensock COMMAND --help tells more; xensock(1) and xensock-scenario(5) tell all.\n";
@@ -51,6 +52,7 @@ static const struct {
     {"swarm", cmd_swarm},
     {"shrink", cmd_shrink},
     {"ps", cmd_ps},
+    {"quirks", cmd_quirks},
     {"grants", cmd_grants},
     {"ports", cmd_ports},
     {"xenstore", cmd_xenstore},

@@ -156,6 +156,7 @@ static void add(struct course *course, uint64_t seed, const struct swarm_outcome
     sum->bytes += outcome->bytes;
     sum->intrusions += outcome->intrusions;
     sum->virtual_ns += outcome->virtual_ns;
+    sum->excused += outcome->excused;
     memcpy(course->hashes[seed - course->jobs->first], outcome->trace, TRACE_LOG_HASH_BYTES);
     if (outcome->failed) {
         course->failures++;

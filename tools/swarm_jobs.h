@@ -30,6 +30,7 @@ struct swarm_sum {
     struct swarm_outcome outcome; /* and how */
     uint64_t events, records, requests, bytes, intrusions;
     uint64_t virtual_ns;
+    uint64_t excused;                 /* of the seeds: see swarm_outcome */
     char trace[TRACE_LOG_HASH_BYTES]; /* hash of all hashes, in the order of the seeds */
 };
 

@@ -36,6 +36,7 @@ bool front_core_init(struct front_core *front, const struct front_core_config *c
                                   .order = config->order,
                                   .max_sockets = config->max_sockets,
                                   .backlog = config->backlog,
+                                  .quirks = config->quirks,
                                   .linger_ns = config->linger_ns};
     struct exec_core core = {.step = step,
                              .deadline_ns = deadline,

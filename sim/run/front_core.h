@@ -14,7 +14,7 @@ struct front_core_config {
     uint16_t backend; /* domid of the backend */
     const struct dialect *dialect;
     uint32_t order, max_sockets;
-    uint32_t backlog; /* these as struct fe_config has them */
+    uint32_t backlog, quirks; /* these as struct fe_config has them */
     uint64_t linger_ns;
     void *self;
     void (*upcall)(void *self, const struct act *act);

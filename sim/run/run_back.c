@@ -104,7 +104,8 @@ static bool add_core(struct device *device)
                                   .front = device->front,
                                   .order_max = lower ? config->order_max : dialect->order_max,
                                   .max_sockets = config->max_sockets,
-                                  .backlog = config->backlog};
+                                  .backlog = config->backlog,
+                                  .quirks = config->quirks};
     struct exec_core core = {.step = step_be,
                              .deadline_ns = deadline_be,
                              .dialect = dialect,
@@ -237,6 +238,7 @@ static void add_counters(struct be_counters *sum, const struct be_counters *one)
 {
     sum->requests += one->requests;
     sum->replies += one->replies;
+    sum->forgotten += one->forgotten;
     sum->refused += one->refused;
     sum->sent_bytes += one->sent_bytes;
     sum->received_bytes += one->received_bytes;

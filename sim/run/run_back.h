@@ -18,7 +18,7 @@ struct run_back_config {
     const struct policy *policy; /* outlives it */
     uint32_t order_max;          /* and never above the dialect's; 0: the dialect's */
     uint32_t max_sockets;        /* per device */
-    uint32_t backlog;            /* be_config's */
+    uint32_t backlog, quirks;    /* be_config's */
     uint32_t max_devices;
     void *self;
     /* Something is wrong with a guest's device of a dialect: fault_words.h says it. Where `front`

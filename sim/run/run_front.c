@@ -45,6 +45,7 @@ static bool open_core(struct run_front *front, uint32_t max_sockets)
                                     .dialect = scenario_dialect(config->scenario, config->host),
                                     .order = config->scenario->hosts[config->host].protocol.order,
                                     .max_sockets = max_sockets,
+                                    .quirks = config->scenario->hosts[config->host].side.quirks,
                                     /* what the link is slow to take must not be dropped first */
                                     .linger_ns = config->scenario->timeout_ns,
                                     .self = front,

@@ -228,6 +228,7 @@ void run_virtual_open_backend(struct backend *backend)
     struct run_virtual *run = backend->run;
     const struct scenario *scenario = &run->scenario;
     uint32_t dialects = scenario_dialects(scenario, backend->is.host);
+    const struct quirk_side *side = &scenario->hosts[backend->is.host].side;
 
     backend->domain = domain_virtual_open(
         &(struct domain_virtual_config){.clock = run->clock,
@@ -248,6 +249,8 @@ void run_virtual_open_backend(struct backend *backend)
         run_back_create(&(struct run_back_config){.exec = domain_virtual_exec(backend->domain),
                                                   .domid = backend->is.domid,
                                                   .dialects = dialects,
+                                                  .order_max = side->order,
+                                                  .quirks = side->quirks,
                                                   .policy = run->config.policy,
                                                   .max_sockets = most_slots(scenario),
                                                   .max_devices = backend->guests,

@@ -10,6 +10,7 @@
 #define XENSOCK_SIM_RUN_SCENARIO_H
 
 #include "ringlib/call.h"
+#include "ringlib/quirk.h"
 #include "sim/net/net_link.h"
 #include "sim/run/diag.h"
 
@@ -32,7 +33,8 @@ enum {
     SCENARIO_ADDR_BYTES = 64,
     SCENARIO_TEXT_BYTES = 1024,
     SCENARIO_PATH_BYTES = 256,
-    SCENARIO_CPU_ANY = -1, /* not pinned */
+    SCENARIO_PEER_BYTES = 256, /* a peer's name and quirks */
+    SCENARIO_CPU_ANY = -1,     /* not pinned */
     SCENARIO_RATE_MAX = 1000000,
 };
 
@@ -116,8 +118,11 @@ struct scenario_protocol {
 struct scenario_host {
     char name[SCENARIO_NAME_BYTES];
     enum scenario_role role;
-    uint32_t count; /* of guests of this kind; 1 for a backend */
-    int32_t cpu;    /* or SCENARIO_CPU_ANY */
+    uint32_t count;                  /* of guests of this kind; 1 for a backend */
+    int32_t cpu;                     /* or SCENARIO_CPU_ANY */
+    char peer[SCENARIO_PEER_BYTES];  /* as whose driver it behaves: quirk_parse takes it */
+    const struct quirk_peer *driver; /* what that comes to */
+    struct quirk_side side;
     /* frontend: */
     char backend_name[SCENARIO_NAME_BYTES]; /* the name of hosts[backend], a backend */
     uint32_t backend;
@@ -230,8 +235,6 @@ struct scenario {
  * its first source, the overrides, a line each, its second. */
 int scenario_load(struct scenario *out, const char *path, const char *const *sets,
                   uint32_t set_count, struct diag_list *diags);
-
-struct dialect;
 
 /* What the guests of a host speak, and a set of what those of a backend do: bit i for
  * dialect_at(i). */

@@ -360,10 +360,12 @@ void scenario_check(struct scenario_draft *draft)
     struct scenario *scenario = draft->scenario;
 
     check_cost_model(draft);
+    scenario_check_sides(draft);
     scenario_check_protocols(draft);
     scenario->backend = host_first(draft, "backend");
     scenario->frontend = host_first(draft, "frontend");
     check_hosts(draft);
+    scenario_check_speaks(draft);
     scenario_check_quotas(draft);
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         check_peer_mode(draft, i);

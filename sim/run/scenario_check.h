@@ -30,11 +30,16 @@ struct scenario_draft {
 void scenario_check(struct scenario_draft *draft);
 
 /* Parts of it: what guests speak, and how many a backend can have when each has its backend
- * (scenario_protocol.c); `faults` (scenario_faults.c); who listens, who connects to that, and what
- * misbehaves (scenario_listen.c), when the workloads' targets are known; and whether there is room for
- * what is right otherwise (scenario_room.c). */
+ * (scenario_protocol.c); as whose drivers hosts behave, before that, whether a guest's speaks what
+ * the guest is to, and then whether its backend's does (scenario_peer.c); `faults`
+ * (scenario_faults.c); who listens, who connects to that, and what misbehaves (scenario_listen.c),
+ * when the workloads' targets are known; whether there is room for what is right otherwise
+ * (scenario_room.c). */
 void scenario_check_protocols(struct scenario_draft *draft);
 void scenario_check_quotas(struct scenario_draft *draft);
+void scenario_check_sides(struct scenario_draft *draft);
+void scenario_check_driver(struct scenario_draft *draft, uint32_t guest);
+void scenario_check_speaks(struct scenario_draft *draft);
 void scenario_check_faults(struct scenario_draft *draft);
 void scenario_check_listen(struct scenario_draft *draft);
 void scenario_check_room(struct scenario_draft *draft);

@@ -74,6 +74,7 @@ static const struct scenario_key host_keys[] = {
     {"count", SCENARIO_COUNT, ALL, AT(scenario_host, count), .min = 1, .max = SCENARIO_GUESTS_MAX, .preset = 1},
     {"cpu", SCENARIO_CPU, ALL, AT(scenario_host, cpu), .max = 1023, .preset = UINT32_MAX, .nullable = true},
     {"backend", SCENARIO_NAME, ALL, AT(scenario_host, backend_name), .nullable = true},
+    {"peer", SCENARIO_TEXT, ALL, AT(scenario_host, peer), .min = 1, .text = "xensock"},
     {"protocol", SCENARIO_MAP, ALL, .required = 0},
 };
 /* the default of a client's `listeners` is all, of `reset_after` for who resets 64 KiB: see scenario_listen.c */

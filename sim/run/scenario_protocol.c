@@ -51,15 +51,21 @@ static void no_dialect(const struct scenario_map *map, const char *name)
     diag_suggest(diags, name, "dialects", names, count);
 }
 
-/* Fill in what a protocol does not say; `preset` is the dialect where it names none. */
+/* Where a protocol says nothing: the dialect, and the order; 0: the dialect's default. */
+struct preset {
+    const char *dialect;
+    uint32_t order;
+};
+
+/* Fill in what a protocol does not say. */
 static void check(const struct scenario_map *map, struct scenario_protocol *protocol,
-                  const char *preset)
+                  const struct preset *preset)
 {
     const struct dialect *dialect;
     struct diag_list *diags = map->yaml->diags;
 
     if (!scenario_check_has(map, "dialect"))
-        snprintf(protocol->dialect, sizeof(protocol->dialect), "%s", preset);
+        snprintf(protocol->dialect, sizeof(protocol->dialect), "%s", preset->dialect);
     dialect = dialect_find(protocol->dialect);
     if (!dialect) { /* if it is not what is given, that was reported before */
         if (scenario_check_given(map, "dialect", protocol->dialect))
@@ -67,32 +73,47 @@ static void check(const struct scenario_map *map, struct scenario_protocol *prot
         return;
     }
     if (protocol->order == UINT32_MAX)
-        protocol->order = dialect->order_default;
-    if (protocol->order >= dialect->order_min && protocol->order <= dialect->order_max)
-        return;
+        protocol->order = preset->order > 0 ? preset->order : dialect->order_default;
+    if (!map->node ||
+        (protocol->order >= dialect->order_min && protocol->order <= dialect->order_max))
+        return; /* one that is not in the file was reported where it is */
     diag_error(diags, DIAG_OUT_OF_RANGE, scenario_check_place(map, "order"),
                "order %u is too %s for dialect '%s'", protocol->order,
                protocol->order < dialect->order_min ? "small" : "large", dialect->name);
     diag_hint(diags, "allowed: %u to %u", dialect->order_min, dialect->order_max);
 }
 
+/* What a guest speaks: what is said of it, or else of all, or else what its driver does. */
+static void check_guest(struct scenario_draft *draft, uint32_t index)
+{
+    const struct scenario *scenario = draft->scenario;
+    struct scenario_host *host = &draft->scenario->hosts[index];
+    const struct scenario_map *own = &draft->protocols[index];
+    const struct dialect *only = host->driver ? host->driver->dialect : NULL;
+    bool named = scenario_check_has(&draft->protocol, "dialect");
+    bool ordered = !own->node && scenario_check_has(&draft->protocol, "order");
+    struct preset preset = {only && !named ? only->name : scenario->protocol.dialect,
+                            ordered ? scenario->protocol.order : host->side.order};
+
+    check(own, &host->protocol, &preset);
+    scenario_check_driver(draft, index);
+}
+
 void scenario_check_protocols(struct scenario_draft *draft)
 {
     struct scenario *scenario = draft->scenario;
 
-    check(&draft->protocol, &scenario->protocol, dialect_xensock1.name);
+    check(&draft->protocol, &scenario->protocol, &(struct preset){dialect_xensock1.name, 0});
     for (uint32_t i = 0; i < scenario->host_count; i++) {
-        const struct scenario_map *map = &draft->protocols[i];
-        struct scenario_host *host = &scenario->hosts[i];
-        if (map->node && scenario_check_given(&draft->hosts[i], "role", "backend")) {
+        if (!scenario_check_given(&draft->hosts[i], "role", "backend")) {
+            check_guest(draft, i);
+        } else if (draft->protocols[i].node) {
             diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND,
                        scenario_check_place(&draft->hosts[i], "protocol"),
                        "'protocol' does not go with role 'backend'");
             diag_hint(draft->yaml.diags, "a backend speaks what its guests do");
-        } else if (map->node) {
-            check(map, &host->protocol, scenario->protocol.dialect);
         } else {
-            host->protocol = scenario->protocol;
+            scenario->hosts[i].protocol = scenario->protocol;
         }
     }
 }

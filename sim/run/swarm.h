@@ -11,8 +11,10 @@
  * Checked: each request gets exactly one response, which echoes it; ids of outstanding requests are
  * unique; ring indexes stay in bounds; bytes arrive once and in order; an end or an error is told
  * only after the last byte; nothing that was sent is lost by a release; calls complete once; nobody
- * waits for ever; no side calls the other broken; nothing is left at the end.
- * Source: reliability goals of the project: safety at every step, then liveness.
+ * waits for ever; no side calls the other broken; nothing is left at the end. What a quirk of a
+ * side costs (quirk.h) is excused: bytes lost before an error or at a release, a wait that never
+ * ends, and all that follows from an answer to another call. Source: reliability goals of the
+ * project: safety at every step, then liveness.
  */
 #ifndef XENSOCK_SIM_RUN_SWARM_H
 #define XENSOCK_SIM_RUN_SWARM_H
@@ -76,6 +78,14 @@ struct swarm_plan {
     struct swarm_op ops[SWARM_OPS_MAX]; /* by time */
 };
 
+/* What both sides of every guest are: what the first frontend of the scenario is, and its backend;
+ * without hosts the scenario's protocol, and no quirks. */
+struct swarm_sides {
+    const struct scenario_protocol *protocol;
+    struct quirk_side front, back;
+};
+struct swarm_sides swarm_sides(const struct scenario *scenario);
+
 /* Draw the plan of a seed for a scenario's dialect and order. */
 void swarm_plan_make(struct swarm_plan *plan, const struct scenario *scenario, uint64_t seed);
 
@@ -87,7 +97,7 @@ void swarm_plan_fit(struct swarm_plan *plan, const struct scenario *scenario);
 void swarm_op_text(const struct swarm_op *op, char *text, size_t bytes);
 
 struct swarm_config {
-    const struct scenario *scenario; /* its protocol counts */
+    const struct scenario *scenario; /* its protocol and drivers count: see swarm_sides */
     const struct costs *costs;
     uint64_t seed;
     const struct swarm_plan *plan;
@@ -101,6 +111,7 @@ struct swarm_config {
 
 struct swarm_outcome {
     bool failed;
+    bool excused;                /* it ended early, or lost bytes, as the quirks of a side let it */
     char what[32];               /* the check that failed: "lost wake-up" */
     char text[SWARM_TEXT_BYTES]; /* and how */
     char trace[TRACE_LOG_HASH_BYTES];

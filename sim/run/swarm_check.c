@@ -264,7 +264,7 @@ void swarm_check_over(struct swarm *swarm)
         swarm_fail(swarm, "left over", "%u watches of xenstore beside the bus's", watches - 1);
     run_back_counters(swarm->back, &back);
     check_left(swarm, "backend", &domain_virtual_hv(swarm->backend)->counters);
-    if (back.sockets_now > 0 || back.requests != back.replies)
+    if (back.sockets_now > 0 || back.requests != back.replies + back.forgotten)
         swarm_fail(swarm, "left over", "backend: %u sockets; %llu requests, %llu replies",
                    back.sockets_now, (unsigned long long)back.requests,
                    (unsigned long long)back.replies);

@@ -9,6 +9,8 @@
 #include "ringlib/err.h"
 #include "sim/run/swarm_private.h"
 
+#define LINGER_NS UINT64_C(3600000000000) /* more than swarm.c waits for progress */
+
 enum { CHUNK_BYTES = 2048, RUNS_MAX = 64 };
 
 static struct step_out *call(struct swarm_guest *guest)
@@ -516,7 +518,7 @@ bool swarm_guest_over(const struct swarm_guest *guest)
 
 void swarm_guest_open(struct swarm *swarm, struct swarm_guest *guest)
 {
-    const struct dialect *dialect = dialect_find(swarm->config.scenario->protocol.dialect);
+    const struct dialect *dialect = dialect_find(swarm->sides.protocol->dialect);
     char name[16];
 
     snprintf(name, sizeof(name), "guest%u", guest->number);
@@ -543,7 +545,8 @@ void swarm_guest_open(struct swarm *swarm, struct swarm_guest *guest)
                                                   .dialect = dialect,
                                                   .order = swarm->plan->order,
                                                   .max_sockets = swarm->plan->sockets,
-                                                  .linger_ns = UINT64_MAX / 2,
+                                                  .quirks = swarm->sides.front.quirks,
+                                                  .linger_ns = LINGER_NS,
                                                   .self = guest,
                                                   .upcall = upcall,
                                                   .report = report});

@@ -192,22 +192,37 @@ static void draw_link(struct draw *draw)
     plan->buffer_bytes = one_in(draw, 2) ? 131072 : 64 + scaled(draw, 16384);
 }
 
+/* A driver may know one order alone, or none above it; and one that names none means that. */
+static void fit_order(struct swarm_plan *plan, const struct swarm_sides *sides)
+{
+    bool silent = (sides->back.quirks & quirk_bit(QUIRK_OFFERS_NOTHING)) != 0;
+
+    if (sides->front.order > 0)
+        plan->order = sides->front.order;
+    else if (silent)
+        plan->order = dialect_find(sides->protocol->dialect)->order_silent;
+    else if (sides->back.order > 0 && plan->order > sides->back.order)
+        plan->order = sides->back.order;
+}
+
 void swarm_plan_make(struct swarm_plan *plan, const struct scenario *scenario, uint64_t seed)
 {
-    const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
+    struct swarm_sides sides = swarm_sides(scenario);
+    const struct dialect *dialect = dialect_find(sides.protocol->dialect);
     struct draw draw = {.plan = plan};
     uint32_t conns;
 
     *plan = (struct swarm_plan){.order = dialect->order_min};
     prng_init(&draw.prng, seed, "swarm/plan", 0);
     if (one_in(&draw, 3))
-        plan->order += below(&draw, scenario->protocol.order - dialect->order_min + 1);
+        plan->order += below(&draw, sides.protocol->order - dialect->order_min + 1);
     plan->costs = below(&draw, 3);
     plan->guests = 1 + one_in(&draw, 3);
     plan->sockets = one_in(&draw, 2) ? SWARM_SOCKETS : 4 + below(&draw, 8);
     plan->every = one_in(&draw, 4) ? 0 : 1u << below(&draw, 7);
     plan->rest_ns = 100000 + scaled(&draw, 5000000);
     draw.bytes_scale = 16u << below(&draw, 13);
+    fit_order(plan, &sides);
     if (plan->order > dialect->order_min && one_in(&draw, 2)) /* large rings come round, too */
         draw.bytes_scale = (uint32_t)SHARED_PAGE_BYTES / 2 << plan->order;
     draw.accepts = one_in(&draw, 4) ? 6 : 1;
@@ -233,9 +248,11 @@ static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
 
 static void fit_fields(struct swarm_plan *plan, const struct scenario *scenario)
 {
-    const struct dialect *dialect = dialect_find(scenario->protocol.dialect);
+    struct swarm_sides sides = swarm_sides(scenario);
+    const struct dialect *dialect = dialect_find(sides.protocol->dialect);
 
-    plan->order = (uint32_t)within(plan->order, dialect->order_min, scenario->protocol.order);
+    plan->order = (uint32_t)within(plan->order, dialect->order_min, sides.protocol->order);
+    fit_order(plan, &sides);
     plan->costs = (uint32_t)within(plan->costs, 0, 2);
     plan->guests = (uint32_t)within(plan->guests, 1, SWARM_GUESTS);
     plan->sockets = (uint32_t)within(plan->sockets, 4, SWARM_SOCKETS);

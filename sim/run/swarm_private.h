@@ -96,6 +96,7 @@ struct swarm {
     struct swarm_config config;
     const struct swarm_plan *plan;
     struct swarm_outcome *outcome;
+    struct swarm_sides sides;
     struct costs costs;
     struct vclock *clock;
     struct vcpus *vcpus;
@@ -119,6 +120,7 @@ struct swarm {
     size_t choices_taken;
     uint32_t accesses_left; /* until the next interleaving, where that is chosen */
     bool intruding, checking;
+    bool excused;      /* it is over: a quirk had its way */
     uint64_t progress; /* changes with whatever was carried or completed */
     struct net_link link;
 };

@@ -103,6 +103,26 @@ static struct judge_call *completed(struct judge_front *judge, const struct act_
     return found;
 }
 
+bool judge_front_let_go(const struct judge_front *judge, uint64_t sock)
+{
+    for (uint32_t i = 0; i < JUDGE_CALLS; i++) {
+        const struct judge_call *call = &judge->calls[i];
+        if (call->used && call->kind == CALL_RELEASE && call->sock == sock && call->answered)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the backend forgot a call: it let go of the listener on which that waited. */
+static bool is_forgotten(const struct judge_front *judge, const struct judge_call *call,
+                         const struct act_done *done)
+{
+    bool waits = call->kind == CALL_ACCEPT || call->kind == CALL_POLL;
+    uint64_t listener = call->kind == CALL_ACCEPT ? call->parent : call->sock;
+
+    return waits && done->ret == -ERR_BADF && judge_front_let_go(judge, listener);
+}
+
 static void done_seen(struct judge_front *judge, const struct act_done *done)
 {
     struct judge_call *call = completed(judge, done);
@@ -110,8 +130,11 @@ static void done_seen(struct judge_front *judge, const struct act_done *done)
     bool released = done->call == CALL_RELEASE;
 
     FUZZ_CHECK(done->ret <= 0 && done->ret >= -ERR_MAX, "ret %d", done->ret);
-    FUZZ_CHECK(!call->sent || call->answered || judge->going, "%s has no answer",
-               call_name(call->kind));
+    FUZZ_CHECK(!call->sent || call->answered || judge->going || is_forgotten(judge, call, done),
+               "%s has no answer", call_name(call->kind));
+    for (uint32_t i = 0; i < JUDGE_SLOTS; i++)
+        if (judge->asked[i].used && judge->asked[i].by == (uint32_t)(call - judge->calls))
+            judge->asked[i].by = JUDGE_NOBODY;
     FUZZ_CHECK(released || done->ret < 0 || (call->answered && call->ret == 0), "good by itself");
     FUZZ_CHECK(released || !call->answered || call->ret == done->ret ||
                    (call->ret == 0 && done->ret == -ERR_CONNABORTED),
@@ -130,7 +153,7 @@ static void done_seen(struct judge_front *judge, const struct act_done *done)
 }
 
 /* Which call of the application a request is. */
-static uint32_t call_of(const struct judge_front *judge, const struct call *call)
+static uint32_t call_of(struct judge_front *judge, const struct call *call)
 {
     uint64_t sock = call->kind == CALL_ACCEPT ? call->new_sockid : call->sockid;
 
@@ -138,6 +161,12 @@ static uint32_t call_of(const struct judge_front *judge, const struct call *call
         const struct judge_call *each = &judge->calls[i];
         if (each->used && !each->sent && each->kind == call->kind && each->sock == sock)
             return i;
+    }
+    for (uint32_t i = 0; call->kind == CALL_RELEASE && i < judge->owed_count; i++) {
+        if (judge->owed[i] != sock)
+            continue;
+        judge->owed[i] = judge->owed[--judge->owed_count];
+        return JUDGE_NOBODY;
     }
     FUZZ_CHECK(false, "a %s that nobody called", call_name(call->kind));
     return JUDGE_NO_CALL;
@@ -154,6 +183,7 @@ static void shared_event(struct judge_front *judge, const struct ev *ev)
     judge->reads = judge->pushed = judge->claimed = 0;
     judge->armed = 1;
     judge->broken = judge->event_due = judge->retreated = false;
+    judge->owed_count = 0;
     memset(judge->asked, 0, sizeof(judge->asked));
 }
 
@@ -319,7 +349,8 @@ void judge_front_end(struct judge_front *judge, const struct step_out *out)
         if (!request->used || request->by != JUDGE_NO_CALL)
             continue;
         request->by = call_of(judge, &request->call);
-        judge->calls[request->by].sent = true;
+        if (request->by < JUDGE_CALLS)
+            judge->calls[request->by].sent = true;
     }
     for (uint32_t i = 0; i < out->count; i++)
         act_seen(judge, &out->acts[i]);

@@ -24,6 +24,7 @@ enum {
     JUDGE_SOCKS = 8, /* of the frontend: its max_sockets */
     JUDGE_CALLS = 2 * JUDGE_SOCKS,
     JUDGE_NO_CALL = JUDGE_CALLS,
+    JUDGE_NOBODY,       /* of requests: the application knows nothing of them, or no more */
     JUDGE_BYTES = 8192, /* most that a data ring holds here */
 };
 
@@ -40,7 +41,7 @@ struct judge_call {
 struct judge_request {
     bool used;
     struct call call;
-    uint32_t by; /* which judge_call; JUDGE_NO_CALL until the step is over */
+    uint32_t by; /* which judge_call, or JUDGE_NOBODY; JUDGE_NO_CALL until the step is over */
 };
 
 /* A socket with a data ring, by its slot. */
@@ -70,6 +71,8 @@ struct judge_front {
     unsigned char shadow[JUDGE_SLOTS][JUDGE_SLOT_BYTES];
     struct judge_request asked[JUDGE_SLOTS];
     struct judge_call calls[JUDGE_CALLS];
+    uint64_t owed[JUDGE_CALLS]; /* accepted after they were released: to be released again */
+    uint32_t owed_count;
     struct judge_sock socks[JUDGE_SOCKS];
     uint64_t faults, ring_faults; /* in all, and of data rings in this step */
     enum { STORED_NOTHING, STORED_SLOT, STORED_RING, STORED_DATA } stored;
@@ -100,6 +103,9 @@ void judge_front_settle(struct judge_front *judge);
 
 /* The socket of an id with a data ring, or NULL. */
 struct judge_sock *judge_front_sock(struct judge_front *judge, uint64_t id);
+
+/* Whether the release of a socket has been answered, and has not completed. */
+bool judge_front_let_go(const struct judge_front *judge, uint64_t sock);
 
 /* Everything has ended. */
 void judge_front_check_over(const struct judge_front *judge);

@@ -93,8 +93,17 @@ static void response_read(struct judge_front *judge, uint32_t at, struct shared_
         return;
     request->used = false;
     FUZZ_CHECK(request->by != JUDGE_NO_CALL, "answered before it was asked");
-    judge->calls[request->by].answered = true;
-    judge->calls[request->by].ret = reply.ret;
+    bool nobody = request->by == JUDGE_NOBODY;
+    if (request->call.kind == CALL_ACCEPT && reply.ret == 0 && judge->owed_count < JUDGE_CALLS &&
+        (nobody || judge_front_let_go(judge, request->call.new_sockid)))
+        judge->owed[judge->owed_count++] = request->call.new_sockid;
+    bool again = reply.ret == -ERR_INTR &&
+                 (request->call.kind == CALL_ACCEPT || request->call.kind == CALL_POLL);
+    if (!nobody) { /* what is to be asked again may also end so */
+        judge->calls[request->by].sent = !again;
+        judge->calls[request->by].answered = !again;
+        judge->calls[request->by].ret = reply.ret;
+    }
 }
 
 static void prod_read(struct judge_front *judge, uint32_t value)

@@ -110,7 +110,8 @@ static void open_front(struct pair *pair)
     pair->fe_config = (struct fe_config){.dialect = pair->config.dialect,
                                          .order = pair->config.order,
                                          .max_sockets = pair->config.max_sockets,
-                                         .linger_ns = pair->config.linger_ns};
+                                         .linger_ns = pair->config.linger_ns,
+                                         .quirks = pair->config.front_quirks};
     pair->front = exec_create(&(struct exec_config){.hv = pair->front_hv, .max_devices = 1});
     core.slots = fe_slots(&pair->fe_config);
     core.core = malloc(fe_size(&pair->fe_config));
@@ -130,7 +131,8 @@ static void open_back(struct pair *pair)
                                .policy = &pair->policy,
                                .front = PAIR_FRONT,
                                .order_max = pair->config.back_order,
-                               .max_sockets = pair->config.max_sockets};
+                               .max_sockets = pair->config.max_sockets,
+                               .quirks = pair->config.back_quirks};
 
     pair_path(pair, PAIR_BACK, NULL, core.own);
     pair_path(pair, PAIR_FRONT, NULL, core.other);

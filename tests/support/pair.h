@@ -18,6 +18,7 @@ struct pair_config {
     uint32_t back_order;  /* largest the backend takes; 0: the dialect's largest */
     uint32_t max_sockets; /* 0: 64 */
     uint64_t linger_ns;
+    uint32_t front_quirks, back_quirks;
     bool no_front, no_back;        /* the test plays that side itself */
     const struct dialect *dialect; /* NULL: xensock1 */
     struct hv_mem *machine;        /* one without these domains, which stays; NULL: a new one */

@@ -32,7 +32,7 @@ static void bad_files(void **state)
         "keys",       "references", "syntax",    "indent",   "features", "schema",
         "duplicates", "hosts",      "shape",     "empty",    "text",     "missing",
         "nul",        "utf8",       "long",      "arrivals", "virtual",  "listeners",
-        "quotas",     "forward",    "protocols", "room"};
+        "quotas",     "forward",    "protocols", "peers",    "room"};
     char path[64];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

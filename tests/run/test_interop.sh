@@ -1,0 +1,27 @@
+#!/bin/bash
+# Each frontend with each backend: what scenarios/interop/README.md says of them is what tools/interop
+# finds, and one that ought to understand ours does.
+set -euo pipefail
+: "${XENSOCK:?names the command under test}" "${SOURCE:?names the source tree}"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+table() { sed -n '/^| dialect /,/^$/p'; }
+
+"$SOURCE/tools/interop" >"$work/now"
+diff <(table <"$SOURCE/scenarios/interop/README.md") <(table <"$work/now") ||
+    { echo "scenarios/interop/README.md has another table than tools/interop"; exit 1; }
+diff <(grep '^[0-9]*\. ' "$SOURCE/scenarios/interop/README.md") <(grep '^[0-9]*\. ' "$work/now") ||
+    { echo "scenarios/interop/README.md has other notes"; exit 1; }
+[ "$("$XENSOCK" quirks --pairs | wc -l)" -ge 21 ] || { echo "there are fewer pairs"; exit 1; }
+if grep -E '^\| [^|]* \| [0-9]+ \| xensock \| xensock \|.*(no|refused)' "$work/now"; then
+    echo "ours do not understand each other"
+    exit 1
+fi
+"$SOURCE/tools/interop" --json 'pvcalls1 4 xensock linux-6.1-back' >"$work/json"
+python3 - "$work/json" <<'P'
+import json, sys
+pair = json.load(open(sys.argv[1]))
+assert pair["backend"] == "linux-6.1-back" and pair["order"] == 4, pair
+assert pair["up"] == "" and pair["down"].startswith("stalled"), pair
+P
