@@ -307,7 +307,7 @@ static void made(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_o
  * has the socket, for when it was to release it it did not know it yet: that is asked again. */
 static void answered_late(struct fe *fe, struct fe_sock *sock, int32_t ret, struct step_out *out)
 {
-    if (ret < 0 || sock->call != CALL_ACCEPT || fe->phase != FE_CONNECTED) {
+    if (ret < 0 || sock->call != CALL_ACCEPT) {
         fail_call(fe, sock, ret < 0 ? ret : -ERR_CONNABORTED, out);
         return;
     }
@@ -342,7 +342,7 @@ void fe_sock_answered(struct fe *fe, struct fe_sock *sock, int32_t ret, struct s
         ret = -ERR_BADF; /* not to be asked again: its listener is being released */
     if (sock->call == CALL_LISTEN && ret < 0 && !fe_has(fe, QUIRK_BLIND_BIND))
         then = FE_SOCK_BOUND;
-    if (sock->call == CALL_POLL || (ret < 0 && then != FE_SOCK_BOUND) ||
+    if (sock->call == CALL_POLL || (ret < 0 && then == FE_SOCK_OPEN) ||
         (ret < 0 && sock->call == CALL_BIND)) {
         fail_call(fe, sock, ret, out); /* of a poll not a failure, but its end */
         return;

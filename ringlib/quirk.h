@@ -34,7 +34,8 @@ enum quirk_cost {
       "1.3, 1.6")                                                                                  \
     X(EXACT_VERSIONS, "exact-versions", FREE, "wants one version alone in the backend's list",     \
       "3.5")                                                                                       \
-    X(BLIND_BIND, "blind-bind", FREE, "takes a bind that failed for done, and a listen", "3.5")    \
+    X(BLIND_BIND, "blind-bind", FREE,                                                              \
+      "takes a bind that failed for done, and listens where a listen failed", "3.5")               \
     X(RAW_FLAGS, "raw-flags", FREE, "puts its own file flags into a CONNECT", "1.3, 3.5")          \
     X(STALE_REUSE, "stale-reuse", FREE, "leaves what it finds in a RELEASE's reuse", "3.3")        \
     X(OWN_ERROR, "own-error", FREE, "writes in_error itself when it releases", "1.3, 3.4")         \
@@ -43,7 +44,7 @@ enum quirk_cost {
       "1.6, 5.2 s")
 
 #define QUIRKS_BACK(X)                                                                             \
-    X(OFFERS_NOTHING, "offers-nothing", FREE, "publishes no largest order", "1.1")                 \
+    X(OFFERS_NOTHING, "offers-nothing", FREE, "publishes nothing but its state", "1.1")            \
     X(CONNECTS_ANYWAY, "connects-anyway", STALLS, "is Connected also without a ring", "1.1, 5.1")  \
     X(IGNORES_VERSION, "ignores-version", FREE, "does not read the front's version", "3.5")        \
     X(ORDER_ZERO, "order-zero", FREE, "takes data rings of order 0", "3.5, 7 (17)")                \
@@ -62,7 +63,7 @@ enum quirk_cost {
       "no answer to a POLL beside an ACCEPT, nor to one overtaken by another", "1.3, 5.2 d")       \
     X(SILENT_UNKNOWN, "silent-unknown", FREE, "no answer to an unknown command", "1.3, 1.6")       \
     X(NAMELESS_UNKNOWN, "nameless-unknown", FREE, "its answer to one names no socket", "3.3")      \
-    X(FORGETS_WAITERS, "forgets-waiters", FREE,                                                    \
+    X(FORGETS_WAITERS, "forgets-waiters", STALLS,                                                  \
       "a listener's RELEASE leaves what waits on it unanswered", "1.3, 5.2 e")                     \
     X(DEAF, "deaf", STALLS,                                                                        \
       "a socket's event that finds nothing to send is the last one it hears", "5.1")               \

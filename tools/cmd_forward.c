@@ -12,6 +12,7 @@
 #include "tools/forwarding.h"
 
 #include "backend/policy.h"
+#include "sim/run/guest_room.h"
 #include "sim/run/units.h"
 
 #include <getopt.h>
@@ -67,23 +68,12 @@ static const char socks_help[] =
     "  xensock socks --allow 192.168.0.0/16 1080\n"
     "  curl -x socks5h://127.0.0.1:1080 http://localhost:8000/\n";
 
-/* How many connections have room in a guest's tables of grants and ports, beside the command
- * ring's; an accept that waits has the place of one. */
-static uint32_t room_of(const struct forwarding_options *options)
-{
-    struct dialect_ring ring;
-
-    dialect_ring(options->dialect, (uint32_t)options->order, &ring);
-    uint32_t grants =
-        (HYPERVISOR_GRANTS - HV_REFS_RESERVED - 1) / (ring.pages + options->dialect->index.pages);
-    uint32_t ports = HYPERVISOR_PORTS - 2;
-    return grants < ports ? grants : ports;
-}
-
 /* Fill in how many there may be, or see that they fit. */
 static bool has_room(struct forwarding_options *options)
 {
-    uint32_t room = room_of(options);
+    /* an accept that waits has the place of one */
+    uint32_t room =
+        guest_room(options->dialect, (uint32_t)options->order, HYPERVISOR_PORTS).sockets;
 
     if (options->connections == 0)
         options->connections = room < CONNECTIONS ? room : CONNECTIONS;
@@ -155,7 +145,8 @@ static int run(struct forwarding_options *options)
     for (uint32_t i = 0; i < options->spec_count; i++)
         forwarding.rules[i] = options->specs[i].rule;
     process_start(process, -1);
-    process_signals(process);
+    if (!options->runtime) /* else when it has joined: it has nothing to clear away before */
+        process_signals(process);
     uv_signal_init(process->loop, &forwarding.usr1);
     forwarding.usr1.data = &forwarding;
     uv_signal_start(&forwarding.usr1, forwarding_on_usr1, SIGUSR1);

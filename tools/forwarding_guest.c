@@ -260,6 +260,8 @@ void forwarding_join(struct forwarding *forwarding)
         forwarding_stop(forwarding, CMD_USAGE, false);
         return;
     }
+    if (options->runtime)
+        process_signals(&forwarding->process);
     forwarding->net = net_uv_create(forwarding->process.loop, wake, forwarding);
     bool whole = forwarding->net && open_core(forwarding);
     assert(whole); /* little memory, at the start */

@@ -120,9 +120,9 @@ static void on_timeout(uv_timer_t *timer)
     interrupt(launch);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(void *self, int number)
 {
-    struct launch *launch = handle->data;
+    struct launch *launch = self;
 
     (void)number;
     if (launch->outcome->code == CMD_OK)
@@ -423,23 +423,16 @@ void launch_ended(struct launch *launch)
     launch_stop_hypervisor(launch);
     launch_close_faults(launch);
     uv_close((uv_handle_t *)&launch->timer, NULL);
-    for (int i = 0; i < 2; i++)
-        uv_close((uv_handle_t *)&launch->signals[i], NULL);
+    signals_close(&launch->signals);
 }
 
 static void start_handles(struct launch *launch)
 {
-    const int numbers[2] = {SIGINT, SIGTERM};
-
     signal(SIGPIPE, SIG_IGN);
     uv_timer_init(launch->loop, &launch->timer);
     launch->timer.data = launch;
     uv_timer_start(&launch->timer, on_timeout, launch->scenario->timeout_ns / 1000000 + 1, 0);
-    for (int i = 0; i < 2; i++) {
-        uv_signal_init(launch->loop, &launch->signals[i]);
-        launch->signals[i].data = launch;
-        uv_signal_start(&launch->signals[i], on_signal, numbers[i]);
-    }
+    signals_listen(&launch->signals, launch->loop, launch, on_signal);
 }
 
 void launch_run(const struct scenario *scenario, const struct launch_options *options,

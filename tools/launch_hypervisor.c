@@ -79,6 +79,7 @@ static _Noreturn void serve(struct launch *launch, int end)
     uv_poll_t poll = {.data = &host};
 
     signal(SIGINT, SIG_IGN); /* the launcher decides */
+    signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_DFL);
     if (uv_loop_init(&loop) == 0)
         host = start_machine(launch, &loop, error);

@@ -9,6 +9,7 @@
 #include "sim/run/scenario_domains.h"
 #include "tools/launch.h"
 #include "tools/runtime_dir.h"
+#include "tools/signals.h"
 
 #include <uv.h>
 
@@ -65,7 +66,7 @@ struct launch {
     struct launch_outcome *outcome;
     uv_loop_t *loop;
     uv_timer_t timer; /* the time-out, then the grace */
-    uv_signal_t signals[2];
+    struct signals signals;
     struct hypervisor_uv *hypervisor; /* NULL: in a process of its own */
     pid_t hypervisor_pid;
     int hypervisor_end; /* which ends when this closes */

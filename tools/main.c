@@ -28,6 +28,7 @@ static const char help[] =
     "  forward           programs that know nothing of the protocol, through it\n"
     "  socks               the same for programs that speak SOCKS5\n"
     "  trace             show what happened in a virtual run, or where two of them part\n"
+    "  decode FILE       what crossed the rings of a run, from its capture\n"
     "  swarm FILE        random calls and disturbances in virtual time, everything checked\n"
     "  shrink FILE       reduce a seed of the swarm that fails to the fewest events\n"
     "  quirks            the drivers as which a host may behave, and what they do\n"
@@ -48,6 +49,7 @@ static const struct {
     {"socks", cmd_socks},
     {"peer", cmd_peer},
     {"trace", cmd_trace},
+    {"decode", cmd_decode},
     {"payload", cmd_payload},
     {"swarm", cmd_swarm},
     {"shrink", cmd_shrink},

@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(void *self, int number)
 {
-    struct process *process = handle->data;
+    struct process *process = self;
 
     if (process->control && number != SIGTERM)
         return; /* the whole group of the terminal gets it; the launcher decides */
@@ -90,26 +90,16 @@ void process_start(struct process *process, int control_fd)
         return;
     end_with_launcher(control_fd);
     signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     process->control = control_uv_open(process->loop, control_fd, on_said, process);
 }
 
 void process_signals(struct process *process)
 {
-    const int numbers[3] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction now;
-
     if (process->control)
         wake_at_launchers_end();
-    for (int i = 0; i < 3; i++) {
-        uv_signal_t *heard = &process->signals[process->signals_heard];
-        if (numbers[i] == SIGHUP && sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
-            continue; /* nohup */
-        uv_signal_init(process->loop, heard);
-        heard->data = process;
-        uv_signal_start(heard, on_signal, numbers[i]);
-        uv_unref((uv_handle_t *)heard);
-        process->signals_heard++;
-    }
+    signals_listen(&process->signals, process->loop, process, on_signal);
+    signals_unref(&process->signals);
 }
 
 uint32_t process_patience_ms(const struct process *process)
@@ -119,8 +109,7 @@ uint32_t process_patience_ms(const struct process *process)
 
 void process_stop(struct process *process)
 {
-    while (process->signals_heard > 0)
-        uv_close((uv_handle_t *)&process->signals[--process->signals_heard], NULL);
+    signals_close(&process->signals);
     control_uv_close(process->control);
     process->control = NULL;
 }

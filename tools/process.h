@@ -2,9 +2,9 @@
  * What every process of a run has in common: a loop, signals, perhaps a launcher to obey, and the
  * measured phase with its usage and profile.
  *
- * With a launcher (--control) SIGINT is the launcher's business and ignored, and the first SIGTERM
- * is told to it, so that the whole run ends in good order; without one, the first SIGINT or SIGTERM
- * asks the process to end. The second ends it.
+ * With a launcher (--control) SIGINT and SIGHUP are the launcher's business and ignored, and the
+ * first SIGTERM is told to it, so that the whole run ends in good order; without one, the first of
+ * them asks the process to end. The second ends it.
  */
 #ifndef XENSOCK_TOOLS_PROCESS_H
 #define XENSOCK_TOOLS_PROCESS_H
@@ -12,6 +12,7 @@
 #include "sim/run/control_uv.h"
 #include "sim/run/record.h"
 #include "tools/cmd.h"
+#include "tools/signals.h"
 
 #include <uv.h>
 
@@ -30,15 +31,14 @@ struct process {
     uint64_t connections; /* said with "report": how many there are to wait for */
     struct record_usage from, to;
     bool measured, measuring;
-    uv_signal_t signals[3];
-    uint32_t signals_heard;
+    struct signals signals;
     uint32_t signal_count;
 };
 
 /* Fill in `process` (name, self, asked and loop are set by the caller) and start listening to
- * `control_fd` unless it is negative. SIGPIPE is ignored from now on; so is SIGINT of a controlled
- * process. Until process_signals, other signals do what they do by default, and a controlled
- * process that waits dies with its launcher. */
+ * `control_fd` unless it is negative. SIGPIPE is ignored from now on; so are SIGINT and SIGHUP of a
+ * controlled process. Until process_signals, other signals do what they do by default, and a
+ * controlled process that waits dies with its launcher. */
 void process_start(struct process *process, int control_fd);
 
 /* Start listening to signals: the loop is about to run. */

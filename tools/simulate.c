@@ -8,9 +8,9 @@
 #include "sim/run/trace_log.h"
 #include "sim/run/units.h"
 #include "tools/capturing.h"
+#include "tools/signals.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,9 +152,9 @@ static void tell_stall(struct simulation *sim)
 }
 
 /* The first ends the workloads, the second the run. */
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(void *self, int number)
 {
-    struct simulation *sim = handle->data;
+    struct simulation *sim = self;
 
     (void)number;
     if (sim->signals++ > 0)
@@ -162,24 +162,6 @@ static void on_signal(uv_signal_t *handle, int number)
     sim->outcome->complete = false;
     sim->outcome->code = CMD_INTERRUPTED;
     run_virtual_interrupt(sim->run);
-}
-
-static void watch_signals(struct simulation *sim, uv_signal_t handles[2])
-{
-    const int numbers[2] = {SIGINT, SIGTERM};
-
-    for (int i = 0; i < 2; i++) {
-        uv_signal_init(uv_default_loop(), &handles[i]);
-        handles[i].data = sim;
-        uv_signal_start(&handles[i], on_signal, numbers[i]);
-    }
-}
-
-static void unwatch_signals(uv_signal_t handles[2])
-{
-    for (int i = 0; i < 2; i++)
-        uv_close((uv_handle_t *)&handles[i], NULL);
-    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }
 
 /* Signals are taken here only. */
@@ -244,9 +226,10 @@ void simulate_run(const struct scenario *scenario, const struct model *model,
     struct simulation sim = {
         .scenario = scenario, .options = options, .outcome = outcome, .start_ns = uv_hrtime()};
     struct policy policy;
-    uv_signal_t handles[2];
+    struct signals signals;
 
-    watch_signals(&sim, handles); /* before there is a trace: whoever sees it may interrupt */
+    /* before there is a trace: whoever sees it may interrupt */
+    signals_listen(&signals, uv_default_loop(), &sim, on_signal);
     policy_init(&policy);
     for (uint32_t i = 0; i < options->allow_count; i++) {
         struct policy_rule rule;
@@ -263,6 +246,7 @@ void simulate_run(const struct scenario *scenario, const struct model *model,
     } else {
         outcome->complete = false;
     }
-    unwatch_signals(handles);
+    signals_close(&signals);
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
     outcome->wall_ns = uv_hrtime() - sim.start_ns;
 }

@@ -22,6 +22,7 @@ enum {
     HYPERVISOR_GRANTS =
         64 * 512,            /* Xen's default of 64 frames of 512 entries, the reserved 8 too */
     HYPERVISOR_PORTS = 4096, /* of the 2-level ABI, 64-bit; the invalid port 0 too */
+    HYPERVISOR_PORTS_FIFO = 131072, /* of the FIFO ABI, likewise */
 };
 
 struct hypervisor_config {

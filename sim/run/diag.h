@@ -47,6 +47,7 @@ enum diag_code {
     DIAG_CANNOT_LISTEN = 115, /* found by the run */
     DIAG_DESCRIPTORS = 116,   /* likewise */
     DIAG_QUOTA = 117,
+    DIAG_NO_ROOM = 118,
     DIAG_SET_MALFORMED = 120,
     DIAG_SET_PATH = 121,
     DIAG_NOT_VIRTUAL = 190,

@@ -131,6 +131,11 @@ const struct exec_counters *exec_counters(const struct exec *exec)
     return &exec->counters;
 }
 
+const struct hv_counters *exec_hv_counters(const struct exec *exec)
+{
+    return &exec->config.hv->counters;
+}
+
 uint64_t exec_deadline_ns(const struct exec *exec)
 {
     uint64_t earliest = STEP_NEVER;

@@ -127,4 +127,7 @@ bool exec_busy(const struct exec *exec, uint16_t device);
 /* Its counts since it was made. */
 const struct exec_counters *exec_counters(const struct exec *exec);
 
+/* The domain's counts at its seam to the hypervisor. */
+const struct hv_counters *exec_hv_counters(const struct exec *exec);
+
 #endif

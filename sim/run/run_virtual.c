@@ -10,11 +10,9 @@
 #include "sim/run/run_virtual_private.h"
 
 enum {
-    PORTS_FIFO = 131072, /* of the FIFO ABI, where the 2-level ABI's are too few */
-    PORTS_2LEVEL = 4096, /* 64-bit */
-    PAGES_LEAST = 1024,  /* of the machine */
-    LOOK_EVERY = 1024,   /* events, for progress, */
-    LOOK_GUEST = 64,     /* or so many a guest: a look is at each of them */
+    PAGES_LEAST = 1024, /* of the machine */
+    LOOK_EVERY = 1024,  /* events, for progress, */
+    LOOK_GUEST = 64,    /* or so many a guest: a look is at each of them */
 };
 
 /* tidy: two sides and what is said of one by the other */
@@ -213,7 +211,9 @@ static bool open_machine(struct run_virtual *run)
         .clock = run->clock,
         .costs = run->config.costs,
         .trace = run->config.trace,
-        .limits = {.ports_max = ports < PORTS_2LEVEL ? PORTS_2LEVEL : PORTS_FIFO},
+        /* the FIFO ABI's, where the 2-level ABI's are too few */
+        .limits = {.ports_max =
+                       ports < HYPERVISOR_PORTS ? HYPERVISOR_PORTS : HYPERVISOR_PORTS_FIFO},
         .pages = (uint32_t)(pages < UINT32_MAX ? pages : UINT32_MAX)});
     return run->machine != NULL;
 }

@@ -376,6 +376,8 @@ void scenario_check(struct scenario_draft *draft)
     scenario_check_listen(draft);
     check_timeout(draft);
     scenario_check_faults(draft);
+    if (draft->yaml.diags->errors == 0)
+        scenario_check_room(draft);
     if (scenario->mode == SCENARIO_EMULATED && draft->yaml.diags->errors == 0) {
         note_no_effect(draft, "links");
         note_no_effect(draft, "scheduling");

@@ -33,7 +33,8 @@ void scenario_check(struct scenario_draft *draft);
  * (scenario_protocol.c); as whose drivers hosts behave, before that, whether a guest's speaks what
  * the guest is to, and then whether its backend's does (scenario_peer.c); `faults`
  * (scenario_faults.c); who listens, who connects to that, and what misbehaves (scenario_listen.c),
- * when the workloads' targets are known. */
+ * when the workloads' targets are known; whether there is room for what is right otherwise
+ * (scenario_room.c). */
 void scenario_check_protocols(struct scenario_draft *draft);
 void scenario_check_quotas(struct scenario_draft *draft);
 void scenario_check_sides(struct scenario_draft *draft);
@@ -41,6 +42,7 @@ void scenario_check_driver(struct scenario_draft *draft, uint32_t guest);
 void scenario_check_speaks(struct scenario_draft *draft);
 void scenario_check_faults(struct scenario_draft *draft);
 void scenario_check_listen(struct scenario_draft *draft);
+void scenario_check_room(struct scenario_draft *draft);
 
 /* The place of a key's value if the file has it, else that of the mapping. */
 static inline struct diag_place scenario_check_place(const struct scenario_map *map,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sim/run/guest_room.h"
 #include "sim/run/workload_private.h"
 
 bool workload_unbounded(const struct scenario_workload *spec)
@@ -199,13 +200,17 @@ void workload_finish(struct wl *wl)
 void workload_fail(struct wl *wl, const char *what, int32_t ret)
 {
     const char *where = wl->peer ? wl->peer->addr.text : wl->spec->listen.text;
+    const struct workload_env *env = &wl->set->env;
+    char room[GUEST_ROOM_WORDS] = "";
 
     wl->errors++;
     if (wl->first_error != 0)
         return;
     wl->first_error = ret;
-    snprintf(wl->first_error_text, sizeof(wl->first_error_text), "%s %s: %s", what, where,
-             err_name(ret));
+    if (ret == -ERR_NOSPC)
+        guest_room_words(room, env->scenario, env->host, exec_hv_counters(env->exec));
+    snprintf(wl->first_error_text, sizeof(wl->first_error_text), "%s %s: %s%s%s%s", what, where,
+             err_name(ret), room[0] ? " (" : "", room, room[0] ? ")" : "");
 }
 
 bool workload_is_down(const struct wl *wl)

@@ -1,10 +1,11 @@
 /*
- * load_guest RUNTIME PORT up|down|rtt|connect SIZE COUNT [LOOK]: the load's client as a guest, by
- * the protocol's own calls: the application is in the guest's process, its socket is at the
- * backend, which goes on by TCP to 127.0.0.1:PORT, where the servers of load.c are.
+ * load_guest RUNTIME DIALECT ORDER PORT up|down|rtt|connect SIZE COUNT [LOOK]: the load's client as
+ * a guest, by the protocol's own calls: the application is in the guest's process, its socket is at
+ * the backend, which goes on by TCP to 127.0.0.1:PORT, where the servers of load.c are. load_guest
+ * layout DIALECT ORDER: prints how many bytes such a data ring has, in and out.
  *
- * Joins the hypervisor that serves in RUNTIME as domain 1, whose backend is domain 0; the data
- * rings have order 6, ports are notified once at the end of a turn. Unlike the workloads of a
+ * Joins the hypervisor that serves in RUNTIME as domain 1, whose backend is domain 0; ports are
+ * notified once at the end of a turn. Unlike the workloads of a
  * scenario it neither makes nor compares contents: what it is compared with does not either. A
  * connection counts when its release is done, which says that the backend has closed.
  */
@@ -20,9 +21,11 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { DOMID = 1, BACKEND = 0, ORDER = 6, SOCKETS = 4, JOIN_MS = 10000 };
+enum { DOMID = 1, BACKEND = 0, SOCKETS = 4, JOIN_MS = 10000 };
 
 struct guest {
+    const struct dialect *dialect;
+    uint32_t order;
     struct load_plan plan;
     struct load_times times;
     struct call_addr addr;
@@ -267,8 +270,8 @@ static void join(struct guest *guest, uv_loop_t *loop, const char *runtime)
     const struct front_core_config core = {.exec = domain_uv_exec(guest->domain),
                                            .domid = DOMID,
                                            .backend = BACKEND,
-                                           .dialect = &dialect_xensock1,
-                                           .order = ORDER,
+                                           .dialect = guest->dialect,
+                                           .order = guest->order,
                                            .max_sockets = SOCKETS,
                                            .self = guest,
                                            .upcall = upcall,
@@ -278,17 +281,55 @@ static void join(struct guest *guest, uv_loop_t *loop, const char *runtime)
     domain_uv_kick(guest->domain);
 }
 
+/* Exits with 2 if there is no such dialect, or it has not that order. */
+static void speak(struct guest *guest, const char *name, const char *order)
+{
+    const struct dialect *dialect = dialect_find(name);
+
+    if (!dialect) {
+        fprintf(stderr, "there is no dialect '%s'; there are:", name);
+        for (uint32_t i = 0; dialect_at(i); i++)
+            fprintf(stderr, " %s", dialect_at(i)->name);
+        fputc('\n', stderr);
+        exit(2);
+    }
+    guest->dialect = dialect;
+    guest->order = (uint32_t)strtoul(order, NULL, 10);
+    if (guest->order >= dialect->order_min && guest->order <= dialect->order_max)
+        return;
+    fprintf(stderr, "%s has orders %u to %u, not %s\n", name, dialect->order_min,
+            dialect->order_max, order);
+    exit(2);
+}
+
+static void layout(const struct guest *guest)
+{
+    struct dialect_ring ring;
+
+    dialect_ring(guest->dialect, guest->order, &ring);
+    printf("%u %u\n", ring.in.size, ring.out.size);
+}
+
 int main(int argc, char **argv)
 {
     struct guest guest = {.through = false};
     uv_loop_t loop;
+    bool asked = argc == 4 && strcmp(argv[1], "layout") == 0;
 
-    if (argc < 6) {
-        fprintf(stderr, "usage: %s RUNTIME PORT up|down|rtt|connect SIZE COUNT [LOOK]\n", argv[0]);
+    if (argc < 8 && !asked) {
+        fprintf(stderr,
+                "usage: %s RUNTIME DIALECT ORDER PORT up|down|rtt|connect SIZE COUNT [LOOK]\n"
+                "       %s layout DIALECT ORDER\n",
+                argv[0], argv[0]);
         return 2;
     }
-    guest.plan = load_plan_of(argc - 3, argv + 3);
-    call_addr4(&guest.addr, (const uint8_t[]){127, 0, 0, 1}, (uint16_t)strtoul(argv[2], NULL, 10));
+    speak(&guest, argv[2], argv[3]);
+    if (asked) {
+        layout(&guest);
+        return 0;
+    }
+    guest.plan = load_plan_of(argc - 5, argv + 5);
+    call_addr4(&guest.addr, (const uint8_t[]){127, 0, 0, 1}, (uint16_t)strtoul(argv[4], NULL, 10));
     load_times_init(&guest.times, &guest.plan);
     alarm(LOAD_LIFE_S);
     uv_loop_init(&loop);

@@ -10,6 +10,8 @@
 #            the backend, which goes on by TCP to the same server
 #   forward  that client, unmodified, through `xensock forward -L`: what nginx, haproxy and socat are
 #            to be compared with
+#   calls-DIALECT, forward-DIALECT   the same two in another dialect, which are also compared with
+#            draft 1's of the same round
 #
 # TCP_NODELAY and one congestion control on every TCP socket of every arm (by load_preload.c in
 # programs that are not ours to change, and in ours), which is looked at, and the run fails if it is
@@ -24,6 +26,9 @@ CELLS_RTT=(rtt:64 rtt:1024 rtt:16384)
 CELLS_CONNECT=(connect:1)
 LIFE=3600 # seconds that a server lives at most
 arms=("${ARMS[@]}")
+dialects=()         # that are measured beside draft 1
+order=6             # of the data rings of all that are ours
+declare -A ring     # "in out", in bytes, by dialect
 sample_ms=200
 net=                # a directory of the run's own
 daemons=()          # pids
@@ -43,6 +48,15 @@ needs()
 has_arm()
 {
     [[ " ${arms[*]} " == *" $1 "* ]]
+}
+
+# dialect_of ARM
+dialect_of()
+{
+    case $1 in
+    *-*) echo "${1#*-}" ;;
+    *) echo xensock1 ;;
+    esac
 }
 
 network_needs()
@@ -175,17 +189,20 @@ start_socat()
     preloaded socat socat.greet socat "TCP4-LISTEN:${port[socat.greet]},$listen" "TCP4:$greeter"
 }
 
+# start_calls ARM
 start_calls()
 {
-    begin hypervisor "$build/xensock" hypervisor --runtime "$net/calls"
-    within test -S "$net/calls/domain-0.sock"
-    preloaded calls backend "$build/xensock" backend --runtime "$net/calls" --notify coalesced
+    begin "$1.hypervisor" "$build/xensock" hypervisor --runtime "$net/$1" \
+        --dialect "$(dialect_of "$1")"
+    within test -S "$net/$1/domain-0.sock"
+    preloaded "$1" "$1.backend" "$build/xensock" backend --runtime "$net/$1" --notify coalesced
 }
 
+# start_forward ARM
 start_forward()
 {
-    preloaded forward forward "$build/xensock" forward --order 6 --notify coalesced \
-        -L "${port[forward.serve]}:$target" -L "${port[forward.greet]}:$greeter"
+    preloaded "$1" "$1" "$build/xensock" forward --dialect "$(dialect_of "$1")" --order "$order" \
+        --notify coalesced -L "${port[$1.serve]}:$target" -L "${port[$1.greet]}:$greeter"
 }
 
 # All arms, on the CPUs that the script is on by now.
@@ -194,16 +211,18 @@ network_start()
     local arm free
     rm -f "$net"/*.log "$net"/*.notes "$net"/unix.*
     start_native
-    read -r -a free < <("$bench/load" ports 8)
-    for arm in nginx haproxy socat forward; do
+    read -r -a free < <("$bench/load" ports $((2 * ${#arms[@]})))
+    for arm in "${arms[@]}"; do
+        case $arm in
+        native | nagle | unix) continue ;;
+        calls*) start_calls "$arm" && continue ;;
+        esac
         port[$arm.serve]=${free[0]} port[$arm.greet]=${free[1]}
         free=("${free[@]:2}")
-        has_arm $arm || continue
-        start_$arm
+        "start_${arm%%-*}" "$arm"
         within listens "${port[$arm.serve]}"
         within listens "${port[$arm.greet]}"
     done
-    ! has_arm calls || start_calls
 }
 
 # ---- samples -----------------------------------------------------------------------------------
@@ -212,7 +231,9 @@ network_start()
 client_of()
 {
     case $1 in
-    calls) client=("$bench/load_guest" "$net/calls" "${port[native.$2]}") ;;
+    calls*)
+        client=("$bench/load_guest" "$net/$1" "$(dialect_of "$1")" "$order" "${port[native.$2]}")
+        ;;
     unix) client=("$bench/load" "$net/unix.$2") ;;
     nagle) client=("$bench/load" --nagle --congestion "$congestion" "${port[nagle.$2]}") ;;
     *) client=("$bench/load" --congestion "$congestion" "${port[$1.$2]}") ;;
@@ -258,7 +279,7 @@ network_look()
         case $arm in
         native | nagle) look "$arm" 2 ;;
         unix) ;;
-        calls) look calls 2 made ;;
+        calls*) look "$arm" 2 made ;;
         *) look "$arm" 4 made accepted ;;
         esac
     done
@@ -388,6 +409,16 @@ network_build()
     quiet cmake --build --preset release --target xensock load load_guest load_preload
 }
 
+# The dialects and the order exist: sets ring.
+network_rings()
+{
+    local dialect
+    for dialect in xensock1 "${dialects[@]}"; do
+        ring[$dialect]=$("$bench/load_guest" layout "$dialect" "$order" 2>&1) ||
+            usage "${ring[$dialect]}"
+    done
+}
+
 # What was asked for in `network`.
 network_run()
 {
@@ -395,6 +426,7 @@ network_run()
     network_needs
     network_build
     bench=$build/tests/bench
+    network_rings
     congestion=$("$bench/load" congestion)
     net=$(mktemp -d "${TMPDIR:-/tmp}/xensock-bench.XXXXXX") # short: sockets lie below it
     trap network_clean_up EXIT

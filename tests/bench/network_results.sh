@@ -5,8 +5,9 @@
 # ---- figures -----------------------------------------------------------------------------------
 
 # results CELL: a line for each arm: width, cell, arm; value and p99; and
-# as often as it is native's of the same round: the value and p99, each with the least and the
-# greatest. All are medians of rounds.
+# as often as it is native's of the same round: the value and p99; and so often as it is draft 1's,
+# where the arm is another dialect, else native's again. Each with the least and the greatest; all are
+# medians of rounds.
 results()
 {
     awk -v width="$width" -v cell="$1" -v order="${arms[*]}" '
@@ -28,10 +29,13 @@ results()
                 list[i] = of[arm, i]
             return three(list, "%.0f")
         }
-        function ratios(of, arm,    i, list) {
+        function ratios(of, arm, base,    i, list) {
             for (i = 1; i <= rounds; i++)
-                list[i] = of["native", i] > 0 ? of[arm, i] / of["native", i] : 0
+                list[i] = of[base, i] > 0 ? of[arm, i] / of[base, i] : 0
             return three(list, "%.3f")
+        }
+        function base_of(arm) {
+            return sub(/-.*/, "", arm) ? arm : "native"
         }
         $1 == width && $2 == cell {
             value[$3, $4] = $5
@@ -42,7 +46,8 @@ results()
             count = split(order, arms, " ")
             for (i = 1; i <= count; i++)
                 print width, cell, arms[i], values(value, arms[i]), values(p99, arms[i]),
-                    ratios(value, arms[i]), ratios(p99, arms[i])
+                    ratios(value, arms[i], "native"), ratios(p99, arms[i], "native"),
+                    ratios(value, arms[i], base_of(arms[i])), ratios(p99, arms[i], base_of(arms[i]))
         }' "$net/samples"
 }
 
@@ -86,8 +91,8 @@ three()
     printf '"%s": %s, "least_%s": %s, "greatest_%s": %s' "$1" "$2" "$1" "$3" "$1" "$4"
 }
 
-# arm_row WIDTH CELL ARM VALUES P99S RATIOS P99_RATIOS: a line of results, as a row; the four last
-# are three numbers each.
+# arm_row WIDTH CELL ARM VALUES P99S RATIOS P99_RATIOS OWN_RATIOS OWN_P99_RATIOS: a line of results, as
+# a row; the six last are three numbers each.
 arm_row()
 {
     local cell=$2 arm=$3 what=${2%:*} name=stream.${2/:/.} unit=bytes_per_s members text ratio
@@ -104,7 +109,12 @@ arm_row()
         text+=", p99 $(people rtt "$7")"
     fi
     [ "$1" = 1 ] || members+=', "information": true'
-    row "$(printf '  %-8s %-26s %s' "$arm" "$text" "$ratio")" \
+    if [[ $arm = *-* ]]; then
+        members+=", \"dialect\": \"${arm#*-}\", $(three of_draft1 "${@:16:3}")"
+        [ "$what" != rtt ] || members+=", $(three p99_of_draft1 "${@:19:3}")"
+        ratio+="; ${16} times draft 1 [${17} to ${18}]"
+    fi
+    row "$(printf "  %-${arm_width}s %-26s %s" "$arm" "$text" "$ratio")" \
         "\"name\": \"$name\", \"arm\": \"$arm\", \"cpus\": $1, \"pairs\": $PAIRS" "$members" \
         "\"ratio\": ${10}, \"least\": ${11}, \"greatest\": ${12}"
 }
@@ -133,10 +143,22 @@ versions()
     echo "${text}Linux $(uname -r)"
 }
 
+# rings: what data rings there are, for people.
+rings()
+{
+    local dialect text="data rings of order $order (" in out
+    for dialect in xensock1 "${dialects[@]}"; do
+        read -r in out <<<"${ring[$dialect]}"
+        [ "$dialect" = xensock1 ] || text+="; $dialect: "
+        text+="in $(bytes "$in"), out $(bytes "$out")"
+    done
+    echo "$text)"
+}
+
 network_opening()
 {
-    say "$congestion and TCP_NODELAY on every TCP socket (nagle: but for that); order 6: in 64 KiB, \
-out 128 KiB; each"
+    arm_width=$(printf '%s\n' "${arms[@]}" | wc -L)
+    say "$congestion and TCP_NODELAY on every TCP socket (nagle: but for that); $(rings); each"
     say "marked port is notified once at the end of a turn; $(versions)"
     say "samples of $sample_ms ms, $PAIRS of each arm in turns, each against native of its round; all" \
         "with nice $(nice)"
@@ -152,9 +174,14 @@ line_ns()
 
 network_closing()
 {
-    local ns least greatest
-    conditions="\"congestion\": \"$congestion\", \"nodelay\": true, \"order\": 6"
-    conditions+=", \"in_bytes\": 65536, \"out_bytes\": 131072, \"notify\": \"coalesced\""
+    local ns least greatest dialect
+    conditions="\"congestion\": \"$congestion\", \"nodelay\": true, \"order\": $order"
+    conditions+=", \"in_bytes\": ${ring[xensock1]% *}, \"out_bytes\": ${ring[xensock1]#* }"
+    for dialect in "${dialects[@]}"; do
+        conditions+=", \"$dialect.in_bytes\": ${ring[$dialect]% *}"
+        conditions+=", \"$dialect.out_bytes\": ${ring[$dialect]#* }"
+    done
+    conditions+=", \"notify\": \"coalesced\""
     conditions+=", \"sample_ns\": ${sample_ms}000000, \"programs\": \"$(versions)\""
     conditions+=", \"nice\": $(nice), \"busy_before_cpus\": $foreign_before, \"foreign_cpus\": $foreign"
     conditions+=", \"stolen_cpus\": $stolen"
@@ -170,10 +197,10 @@ network_closing()
 
 # ---- the table ---------------------------------------------------------------------------------
 
-# table WIDTH: the native arm's figures, and of each other how many times that.
+# table WIDTH ARM...: the first arm's figures, and of each other how many times that.
 table()
 {
-    awk -v width="$1" -v order="${arms[*]}" '
+    awk -v width="$1" -v order="${*:2}" '
         function figure(what, n) {
             if (what == "rtt")
                 return sprintf("%.1f µs", n / 1000)
@@ -210,20 +237,23 @@ table()
             text = "| |"
             rule = "|---|"
             for (i = 1; i <= count; i++) {
-                text = text " " (arms[i] in names ? names[arms[i]] : arms[i]) " |"
+                name = arms[i] in names ? names[arms[i]] : arms[i]
+                if (sub(/^(calls|forward)-/, "", name) == 0 && arms[1] != "native")
+                    name = name ", draft 1"
+                text = text " " name " |"
                 rule = rule "---|"
             }
             print text "\n" rule
         }
         $1 == width {
             split($2, part, ":")
-            if ($3 == "native") {
+            if ($3 == arms[1]) {
                 wanted[++lines] = $2
                 figures[$2] = figure(part[1], $4) " [" figure(part[1], $5) "–" figure(part[1], $6) "]"
                 figures[$2 ":p99"] = figure("rtt", $7)
             }
-            cells[$3, $2] = cell($10, $11, $12)
-            cells[$3, $2 ":p99"] = cell($13, $14, $15)
+            cells[$3, $2] = cell($16, $17, $18)
+            cells[$3, $2 ":p99"] = cell($19, $20, $21)
         }
         END {
             for (i = 1; i <= lines; i++) {
@@ -236,19 +266,35 @@ table()
         }' "$net/results"
 }
 
+# tables WIDTH: everything in draft 1 against native, then other dialects against draft 1.
+tables()
+{
+    local arm main=()
+    for arm in "${arms[@]}"; do
+        [[ $arm = *-* ]] || main+=("$arm")
+    done
+    table "$1" "${main[@]}"
+    [ ${#dialects[@]} -gt 0 ] || return 0
+    for arm in calls forward; do
+        has_arm $arm || continue
+        echo
+        table "$1" $arm "${dialects[@]/#/$arm-}"
+    done
+}
+
 network_markdown()
 {
     local ns least greatest
     cat <<END
 <!-- bench -->
-\`tools/bench --markdown ${network[*]}\` on ${date%T*}, $model, everything on CPU $cpu of
+\`tools/bench --markdown ${dialects:+--dialect $(IFS=,; echo "${dialects[*]}") }${network[*]}\` on ${date%T*}, $model, everything on CPU $cpu of
 $(nproc --all): the same client and server through each, in turns. Plain TCP in figures, the others
 as how many times that (of round trips less is better): the median of $PAIRS rounds of $sample_ms ms, and the
-least and the greatest. $congestion and TCP_NODELAY on every socket; data rings of order 6
-(in 64 KiB, out 128 KiB), each marked port notified once at the end of a turn; $(versions).
+least and the greatest. $congestion and TCP_NODELAY on every socket; $(rings),
+each marked port notified once at the end of a turn; $(versions).
 All with nice $(nice), while others used $foreign CPUs and the hypervisor stole $stolen.
 
-$(table 1)
+$(tables 1)
 END
     if [ -f "$net/line" ]; then
         read -r ns least greatest < <(line_ns)
@@ -257,7 +303,7 @@ END
 For information, the same wherever the scheduler puts it on two CPUs, between which a cache line went
 there and back in $ns ns [$least–$greatest]:
 
-$(table 2)
+$(tables 2)
 END
     fi
     echo '<!-- /bench -->'

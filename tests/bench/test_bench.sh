@@ -41,6 +41,19 @@ expect 2 "$bench" --yaml rtt
 said "there is no option '--yaml'"
 expect 2 "$bench" --markdown virtual
 said "--markdown is for stream, rtt and connect"
+expect 2 "$bench" rtt --dialect
+said "--dialect needs a value"
+expect 2 "$bench" rtt --dialect xensock1
+said "--dialect names what is measured beside xensock1"
+expect 2 "$bench" --dialect pvcalls2 --only calls rtt
+said "there is no dialect 'pvcalls2'; there are: xensock1 pvcalls1 xensock1-compact"
+expect 2 "$bench" --order 7 --only calls rtt
+said "xensock1 has orders 1 to 6, not 7"
+expect 0 "$bench" --help
+for line in '--dialect NAME,' 'connect '; do
+    grep -q "^  $line" out.log || fail "no help: $(cat out.log)"
+done
+! grep -q 'shellcheck' out.log || fail "more than help: $(cat out.log)"
 
 # ---- what is missing -----------------------------------------------------------------------------
 
@@ -112,6 +125,43 @@ grep -qxF '| | plain TCP | AF_UNIX | own calls |' out.log || fail "another head:
 lines='round trip, 64 B, p50|round trip, 64 B, p99|round trip, 16 KiB, p99|connect and close'
 [ "$(grep -cE "^\\| ($lines) (\\| [^|]*[0-9][^|]*){3}\\|$" out.log)" = \
     $((4 * ($(nproc) > 1 ? 2 : 1))) ] || fail "not all lines: $(cat out.log)"
+clean
+
+# ---- other dialects, with options behind what is measured -----------------------------------------
+
+expect 0 "$bench" rtt connect --json --pairs 2 --ms 1 --only calls,forward \
+    --dialect pvcalls1,xensock1-compact --order 4
+python3 - out.log <<'END' || fail "the result is not as it should be"
+import json, sys
+with open(sys.argv[1]) as file:
+    result = json.load(file)
+conditions, rows = result["conditions"], result["rows"]
+assert (conditions["order"], conditions["in_bytes"], conditions["out_bytes"]) == (4, 16384, 32768)
+assert (conditions["pvcalls1.in_bytes"], conditions["pvcalls1.out_bytes"]) == (32768, 32768)
+of = {(row["cpus"], row["name"], row["arm"]): row for row in rows}
+cells = {key[:2] for key in of}
+arms = {kind + dialect for kind in ("calls", "forward")
+        for dialect in ("", "-pvcalls1", "-xensock1-compact")} | {"native"}
+assert len(rows) == len(cells) * len(arms) and {key[2] for key in of} == arms
+for (cpus, name, arm), row in of.items():
+    kind, _, dialect = arm.partition("-")
+    assert row.get("dialect", "") == dialect, row
+    assert ("of_draft1" in row) == (dialect != ""), row
+    if not dialect:
+        continue
+    assert 0 < row["least_of_draft1"] <= row["of_draft1"] <= row["greatest_of_draft1"], row
+    assert ("p99_of_draft1" in row) == name.startswith("rtt"), row
+    what = "p50_ns" if name.startswith("rtt") else "per_s" if name == "connect" else "bytes_per_s"
+    base = of[cpus, name, kind]
+    least, greatest = (row["least_" + what] / base["greatest_" + what],
+                       row["greatest_" + what] / base["least_" + what])
+    assert least - 0.001 <= row["least_of_draft1"] and row["greatest_of_draft1"] <= greatest + 0.001
+END
+expect 0 "$bench" connect --markdown --pairs 1 --ms 1 --only forward --dialect pvcalls1
+# shellcheck disable=SC2016
+grep -qxF '| | plain TCP | `forward -L` |' out.log || fail "another head: $(cat out.log)"
+# shellcheck disable=SC2016
+grep -qxF '| | `forward -L`, draft 1 | pvcalls1 |' out.log || fail "no table: $(cat out.log)"
 clean
 
 # ---- who is no result ----------------------------------------------------------------------------

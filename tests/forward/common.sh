@@ -40,14 +40,49 @@ END
     done
 }
 
+# What the guest speaks, where a test does not say it: test_dialects.sh has all of this in other
+# dialects. With FORWARD_BRIEF less is carried.
+speaks=()
+[ -z "${FORWARD_DIALECT-}" ] || speaks+=(--dialect "$FORWARD_DIALECT")
+[ -z "${FORWARD_ORDER-}" ] || speaks+=(--order "$FORWARD_ORDER")
+
+brief()
+{
+    [ -n "${FORWARD_BRIEF-}" ] || sanitized
+}
+
 # forward ARGUMENT...: starts one and waits until all of its rules listen. Sets `forward`, its pid.
-# FORWARD_OPTIONS, words, come first: test_dialects.sh has all of this in other dialects.
 forward()
 {
-    # shellcheck disable=SC2086
-    start forward "$XENSOCK" forward ${FORWARD_OPTIONS-} "$@"
+    carry forward "$@"
+}
+
+# carry forward|socks ARGUMENT...
+carry()
+{
+    start forward "$XENSOCK" "$1" "${speaks[@]}" "${@:2}"
     forward=$pid
-    within 10 is_ready "$forward" || fail "the forwarding is not ready"
+    within 10 is_ready "$forward"
+    is_spoken "$XDG_RUNTIME_DIR"/xensock-*
+}
+
+# is_spoken RUNTIME: the guest has a device of the dialect that is asked for.
+is_spoken()
+{
+    local dialect=${FORWARD_DIALECT-xensock1}
+    [ -d "$1" ] || return 0 # it joined a testbed elsewhere
+    "$XENSOCK" ps --runtime "$1" >ps.log 2>&1 || fail "ps cannot look in"
+    # its name is the dialect's but for the version
+    grep -q "^${dialect/1/}  *0  *domain 1 " ps.log || fail "no device of $dialect"
+}
+
+# room: how many connections the guest's tables have room for.
+room()
+{
+    local code=0
+    "$XENSOCK" forward "${speaks[@]}" --connections 16384 -L 1:127.0.0.1:1 2>room.log || code=$?
+    [ "$code" = 2 ] || fail "16384 connections fit"
+    sed -n 's/.*have room for \([0-9]*\);.*/\1/p' room.log
 }
 
 is_ready()

@@ -10,9 +10,7 @@ bind()
     expect 0 python3 "$SOURCE/tests/forward/bind.py" "$door" "$server" "$@"
 }
 
-start forward "$XENSOCK" socks --hold 50ms "$door"
-forward=$pid
-within 10 is_ready "$forward"
+carry socks --hold 50ms "$door"
 bind down 1
 bind up 1
 bind down 24
@@ -21,23 +19,19 @@ forwarded
 nothing_left
 
 # An address that is not the backend's: a failure in SOCKS's words.
-start forward "$XENSOCK" socks --bind-address 192.0.2.1 "$door"
-forward=$pid
-within 10 is_ready "$forward"
+carry socks --bind-address 192.0.2.1 "$door"
 bind
 [ "$(cat out.log)" = 1 ] || fail "the answer is $(cat out.log), not 1"
 forwarded
 nothing_left
 
 # A backend of somebody else's, which does not allow it.
-start hypervisor "$XENSOCK" hypervisor --runtime here
+start hypervisor "$XENSOCK" hypervisor --dialect "${FORWARD_DIALECT-xensock1}" --runtime here
 hypervisor=$pid
 start backend "$XENSOCK" backend --runtime here
 backend=$pid
 within 10 test -S here/domain-1.sock
-start forward "$XENSOCK" socks --runtime here --bind-address 192.0.2.1 "$door"
-forward=$pid
-within 10 is_ready "$forward"
+carry socks --runtime here --bind-address 192.0.2.1 "$door"
 bind
 [ "$(cat out.log)" = 2 ] || fail "the answer is $(cat out.log), not 2"
 interrupted "$forward"

@@ -76,6 +76,16 @@ waiting_room "$near" 1024
 waiting_room "$far" 1024
 forwarded
 
+# Until there is a testbed to join, it ends as any process does.
+start forward "$XENSOCK" forward --runtime nowhere -L $good
+is_waiting()
+{
+    [ "$(cat "/proc/$pid/wchan" 2>/dev/null)" != 0 ] && [ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$XENSOCK")" ]
+}
+within 10 is_waiting
+kill -TERM "$pid"
+ended "$pid" 143 5
+
 # A testbed started by hand, and two guests that join it, which leave it running.
 start hypervisor "$XENSOCK" hypervisor --runtime here --device 1:0 --device 2:0
 hypervisor=$pid

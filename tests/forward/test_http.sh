@@ -7,8 +7,13 @@
 needs nginx curl ab openssl nc
 
 files=1000
+requests=2000
 bytes=1GiB
-! sanitized || bytes=64MiB
+if brief; then
+    files=100
+    requests=400
+    bytes=64MiB
+fi
 
 hash()
 {
@@ -68,8 +73,8 @@ for port in "$near" "$far"; do
     [ "$connects" -le $((files / 2)) ] || fail "kept connections were $connects"
     connects=$(fetch_small "$port" --parallel --parallel-max 16 -H 'Connection: close')
     [ "$connects" = $files ] || fail "fresh connections were $connects"
-    bombard "$port" 2000
-    bombard "$port" 5000 -k
+    bombard "$port" $requests
+    bombard "$port" $((5 * requests / 2)) -k
     printf 'GET /small/x042 HTTP/1.0\r\n\r\n' | timeout 10 nc -N 127.0.0.1 "$port" |
         tail -c 1499 | cmp - www/small/x042 || fail "nc has another file"
 done

@@ -26,7 +26,10 @@ assert all(s["sender"]["bytes"] >= s["receiver"]["bytes"] > 0 for s in streams),
 END
 }
 
-for streams in 1 8; do
+counts=(1 8)
+! brief || counts=(8)
+joined=0 # a connection for each stream, and one that controls
+for streams in "${counts[@]}"; do
     for direction in "" -R; do
         clients=()
         for port in "$near" "$far"; do
@@ -37,12 +40,12 @@ for streams in 1 8; do
         for pid in "${clients[@]}"; do
             ended "$pid" 0 20
         done
-        moved "client$near" $streams
-        moved "client$far" $streams
+        moved "client$near" "$streams"
+        moved "client$far" "$streams"
+        joined=$((joined + 2 * (streams + 1)))
     done
 done
 forwarded # its resets are iperf3's, which closes a socket with bytes unread
-joined=$((2 * 2 * (1 + 1 + 8 + 1))) # a connection for each stream, and one that controls
 [ "$(counter joined)" = $joined ] || fail "$(counter joined) connections instead of $joined"
 for pid in "${servers[@]}"; do
     interrupted "$pid" 1

@@ -1,14 +1,18 @@
 #!/bin/bash
-# 1,000 connections at the same time, each with its own bytes, echoed on either side.
+# Up to 1,000 connections at the same time, as many as have room, each with its own bytes, echoed on
+# either side.
 # shellcheck disable=SC1091,SC2154
+: "${FORWARD_ORDER:=2}" # at the default one there is no room for so many
 . "$(dirname "$0")/common.sh"
-count=1000
-! sanitized || count=200
+# The guest's tables have room for these, and for the three that the only -R always expects.
+count=$(($(room) - 3))
+[ "$count" -lt 1000 ] || count=1000
+! brief || [ "$count" -lt 200 ] || count=200
 [ "$(ulimit -Hn)" -ge 8192 ] || { echo "skipped: fewer than 8192 descriptors a process"; exit 77; }
 ulimit -n "$(ulimit -Hn)"
 
 ports target near far
-forward -L "$near:127.0.0.1:$target" -R "$far:127.0.0.1:$target" --order 2
+forward -L "$near:127.0.0.1:$target" -R "$far:127.0.0.1:$target"
 for port in "$near" "$far"; do
     start server python3 "$SOURCE/tests/forward/many.py" serve "$target" $count
     server=$pid

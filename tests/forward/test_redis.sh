@@ -4,6 +4,9 @@
 . "$(dirname "$0")/common.sh"
 needs redis-server redis-cli redis-benchmark
 
+requests=50000
+! brief || requests=5000
+
 ports server near far
 start redis redis-server --bind 127.0.0.1 --port "$server" --dir "$work" --save '' \
     --appendonly no --daemonize no
@@ -26,7 +29,7 @@ with open("sets", "wb") as sets, open("gets", "w") as gets, open("expected", "w"
 END
 for port in "$near" "$far"; do
     cli=(redis-cli -h 127.0.0.1 -p "$port")
-    expect 0 redis-benchmark -h 127.0.0.1 -p "$port" -q -P 16 -n 50000 -c 50 -d 100 \
+    expect 0 redis-benchmark -h 127.0.0.1 -p "$port" -q -P 16 -n $requests -c 50 -d 100 \
         -t ping,set,get,lpush,lrange_100
     ! grep -qi error out.log err.log || fail "redis-benchmark: $(grep -i error out.log err.log)"
     [ "$(grep -c 'requests per second' out.log)" -ge 6 ] || fail "not every benchmark ended"

@@ -7,12 +7,12 @@ needs curl git nginx
 
 ports server door
 mkdir -p www/many
-"$XENSOCK" payload --seed 7 --bytes 64MiB >www/large
+bytes=64MiB
+! brief || bytes=8MiB
+"$XENSOCK" payload --seed 7 --bytes $bytes >www/large
 "$XENSOCK" payload --seed 8 --bytes 512KiB | (cd www/many && split -d -a 3 -b 2048 -)
 serve_files "$server"
-start forward "$XENSOCK" socks "$door"
-forward=$pid
-within 10 is_ready "$forward"
+carry socks "$door"
 
 # through PROXY ARGUMENT...: curl, the door being what PROXY (socks5: or socks5h:) makes of it.
 through()

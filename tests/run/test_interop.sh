@@ -18,6 +18,22 @@ if grep -E '^\| [^|]* \| [0-9]+ \| xensock \| xensock \|.*(no|refused)' "$work/n
     echo "ours do not understand each other"
     exit 1
 fi
+# As processes, too: the guest is told of its peer by the scenario, the backend by --peer.
+emulated()
+{
+    "$XENSOCK" run --quiet --out "$work/out" --set mode=emulated --set timeout=2s --set protocol.dialect=pvcalls1 \
+        --set topology.hosts.guest.peer=linux-6.1-front --set "topology.hosts.dom0.peer=$1" \
+        "$SOURCE/scenarios/interop/down.yaml" >"$work/emulated" 2>&1
+}
+emulated linux-2023-back || { cat "$work/emulated"; exit 1; }
+status=0
+emulated linux-6.1-back || status=$?
+if [ "$status" != 5 ] || ! grep -q 'guest.*waits: down: 1 of its sockets' "$work/emulated"; then
+    cat "$work/emulated"
+    echo "exit code $status where a backend is deaf"
+    exit 1
+fi
+
 "$SOURCE/tools/interop" --json 'pvcalls1 4 xensock linux-6.1-back' >"$work/json"
 python3 - "$work/json" <<'P'
 import json, sys

@@ -137,6 +137,26 @@ ended "$run" 130 10
 nothing_left
 holds result/result.json "$partial" 'e == []' 'm["throughput.put"]["value"] > 0'
 
+# Nor is a closed terminal, but under nohup; in virtual time likewise.
+begun
+within 10 is_busy
+kill -HUP -- "-$run"
+ended "$run" 130 10
+nothing_left
+holds result/result.json "$partial" 'e == []' 'm["throughput.put"]["value"] > 0'
+rm run.trace
+begun --set mode=virtual --trace run.trace
+within 10 is_traced
+kill -HUP "$run"
+ended "$run" 130 10
+holds result/result.json "$partial" 'e == []'
+start nohup nohup "$XENSOCK" run --out result --set duration=1s --set timeout=20s long.yaml
+run=$pid
+within 10 has_frontend
+kill -HUP -- "-$run"
+ended "$run" 0 10
+holds result/result.json 'r["complete"] is True' 'e == []'
+
 # lost WORD...: this part is killed; the run ends by itself and names it.
 lost()
 {

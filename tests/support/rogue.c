@@ -39,8 +39,7 @@ static void write_number(struct pair *pair, const char *key, uint32_t number)
     pair_write(pair, PAIR_FRONT, key, text);
 }
 
-/* The constants that a dialect's side has to publish. */
-static void write_constants(struct pair *pair, uint16_t domid)
+void rogue_write_constants(struct pair *pair, uint16_t domid)
 {
     const struct dialect *dialect = pair->config.dialect;
     const struct dialect_node *node =
@@ -58,12 +57,21 @@ void rogue_front_open(struct rogue *rogue, struct pair *pair, uint32_t order)
 void rogue_front_open_in(struct rogue *rogue, struct pair *pair, const struct dialect *dialect,
                          uint32_t order)
 {
+    rogue_front_open_with(rogue, pair, &(struct pair_config){.dialect = dialect, .order = order});
+}
+
+void rogue_front_open_with(struct rogue *rogue, struct pair *pair, const struct pair_config *config)
+{
+    const struct dialect *dialect = config->dialect;
+    struct pair_config ours = *config;
+    uint32_t order = config->order;
     struct ev ev;
 
-    pair_open(pair, &(struct pair_config){.no_front = true,
-                                          .max_sockets = 2 * cmdring_size(dialect->request_bytes),
-                                          .dialect = dialect,
-                                          .back_order = dialect->index.pages > 0 ? order : 0});
+    ours.no_front = true;
+    ours.back_order = dialect->index.pages > 0 ? order : 0;
+    if (ours.max_sockets == 0)
+        ours.max_sockets = 2 * cmdring_size(dialect->request_bytes);
+    pair_open(pair, &ours);
     *rogue = (struct rogue){.pair = pair, .hv = pair->front_hv, .dialect = dialect, .order = order};
     hv_share(rogue->hv, 1, PAIR_BACK, 1);
     rogue_take(rogue, EV_SHARE, &ev);
@@ -78,7 +86,7 @@ void rogue_front_open_in(struct rogue *rogue, struct pair *pair, const struct di
     write_number(pair, "port", ev.port);
     if (dialect->keys[DIALECT_KEY_ORDER])
         write_number(pair, dialect->keys[DIALECT_KEY_ORDER], order);
-    write_constants(pair, PAIR_FRONT);
+    rogue_write_constants(pair, PAIR_FRONT);
     pair_write(pair, PAIR_FRONT, "state", "3");
     pair_run(pair);
     assert(be_state(pair->be) == XENBUS_CONNECTED);
@@ -204,15 +212,24 @@ void rogue_back_open(struct rogue *rogue, struct pair *pair, uint32_t order)
 void rogue_back_open_in(struct rogue *rogue, struct pair *pair, const struct dialect *dialect,
                         uint32_t order)
 {
+    rogue_back_open_with(rogue, pair, &(struct pair_config){.dialect = dialect, .order = order});
+}
+
+void rogue_back_open_with(struct rogue *rogue, struct pair *pair, const struct pair_config *config)
+{
+    const struct dialect *dialect = config->dialect;
+    struct pair_config ours = *config;
     struct ev ev;
     char text[16];
     uint32_t ref;
 
-    pair_open(pair, &(struct pair_config){.no_back = true, .order = order, .dialect = dialect});
-    *rogue = (struct rogue){.pair = pair, .hv = pair->back_hv, .dialect = dialect, .order = order};
+    ours.no_back = true;
+    pair_open(pair, &ours);
+    *rogue = (struct rogue){
+        .pair = pair, .hv = pair->back_hv, .dialect = dialect, .order = config->order};
     xenbus_print(text, dialect->order_max);
     pair_write(pair, PAIR_BACK, dialect->keys[DIALECT_KEY_MAX_ORDER], text);
-    write_constants(pair, PAIR_BACK);
+    rogue_write_constants(pair, PAIR_BACK);
     pair_write(pair, PAIR_BACK, "state", "2");
     pair_run(pair);
     ref = front_number(pair, "ring-ref");

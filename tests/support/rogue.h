@@ -38,6 +38,11 @@ void rogue_front_open(struct rogue *rogue, struct pair *pair, uint32_t order);
 void rogue_front_open_in(struct rogue *rogue, struct pair *pair, const struct dialect *dialect,
                          uint32_t order);
 
+/* The same of any other configuration: `order` and `dialect` as above, the largest order that the
+ * backend takes follows from them, and so does `max_sockets` where it is 0. */
+void rogue_front_open_with(struct rogue *rogue, struct pair *pair,
+                           const struct pair_config *config);
+
 /* Leave in good order (state 6), and see that the backend kept nothing. */
 void rogue_front_close(struct rogue *rogue);
 
@@ -66,6 +71,12 @@ int32_t rogue_ask(struct rogue *rogue, const struct call *call);
 void rogue_back_open(struct rogue *rogue, struct pair *pair, uint32_t order);
 void rogue_back_open_in(struct rogue *rogue, struct pair *pair, const struct dialect *dialect,
                         uint32_t order);
+
+/* The same of any other configuration. */
+void rogue_back_open_with(struct rogue *rogue, struct pair *pair, const struct pair_config *config);
+
+/* The constants that the pair's dialect has a side publish. */
+void rogue_write_constants(struct pair *pair, uint16_t domid);
 
 /* Let go of the ring, say 6, and see that the front kept nothing. */
 void rogue_back_close(struct rogue *rogue);

@@ -32,7 +32,7 @@ static void bad_files(void **state)
         "keys",       "references", "syntax",    "indent",   "features", "schema",
         "duplicates", "hosts",      "shape",     "empty",    "text",     "missing",
         "nul",        "utf8",       "long",      "arrivals", "virtual",  "listeners",
-        "quotas",     "forward",    "protocols", "peers"};
+        "quotas",     "forward",    "protocols", "peers",    "room"};
     char path[64];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -304,6 +304,33 @@ static void virtual_guests(void **state)
     assert_int_equal(scenario.workloads[1].host, 2);
 }
 
+/* As many sockets at once as there is room for are right, one more is not; in virtual time a domain
+ * has more ports. */
+static void room(void **state)
+{
+    static const struct {
+        const char *mode, *dialect, *order;
+        uint32_t fit;
+    } rows[] = {{"emulated", "xensock1", "6", 511},         {"emulated", "xensock1", "3", 4094},
+                {"emulated", "pvcalls1", "9", 63},          {"virtual", "pvcalls1", "4", 1927},
+                {"emulated", "xensock1-compact", "6", 503}, {"virtual", "pvcalls1", "1", 4096}};
+    char mode[32], dialect[48], order[32], sockets[48];
+    const char *sets[] = {mode, dialect, order, sockets};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(mode, sizeof(mode), "mode=%s", rows[i].mode);
+        snprintf(dialect, sizeof(dialect), "protocol.dialect=%s", rows[i].dialect);
+        snprintf(order, sizeof(order), "protocol.order=%s", rows[i].order);
+        for (uint32_t more = 0; more <= 1 && rows[i].fit + more <= SCENARIO_SOCKETS_MAX; more++) {
+            snprintf(sockets, sizeof(sockets), "workload.bulk.sockets=%u", rows[i].fit + more);
+            assert_int_equal(scenario_load(&scenario, "good-room.yaml", sets, 4, &diags),
+                             more == 0 ? 0 : -1);
+            assert_true(more == 0 || diags.entries[0].code == DIAG_NO_ROOM);
+            finish(state);
+        }
+    }
+}
+
 /* In emulated mode each is a process. */
 static void emulated_guests(void **state)
 {
@@ -375,7 +402,7 @@ static void ranges(void **state)
                  {"duration=999us", -1},
                  {"duration=1ms", 0},
                  {"workload.bulk.sockets=0", -1},
-                 {"workload.bulk.sockets=4096", 0},
+                 {"workload.bulk.sockets=511", 0},
                  {"workload.bulk.sockets=4097", -1},
                  {"workload.bulk.write_size=16MiB", 0},
                  {"workload.bulk.write_size=16777217", -1}};
@@ -521,6 +548,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(override_arrivals, start, finish),
         cmocka_unit_test_setup_teardown(virtual_guests, start, finish),
         cmocka_unit_test_setup_teardown(emulated_guests, start, finish),
+        cmocka_unit_test_setup_teardown(room, start, finish),
         cmocka_unit_test_setup_teardown(domains, start, finish),
         cmocka_unit_test_setup_teardown(ranges, start, finish),
         cmocka_unit_test_setup_teardown(cost_models, start, finish),

@@ -1,0 +1,53 @@
+/* Signals that end a process. See signals.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "tools/signals.h"
+
+#include <signal.h>
+#include <stdbool.h>
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct signals *signals = handle->data;
+
+    signals->heard(signals->self, number);
+}
+
+static bool is_ignored(int number)
+{
+    struct sigaction now;
+
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+void signals_listen(struct signals *signals, uv_loop_t *loop, void *self,
+                    void (*heard)(void *self, int number))
+{
+    const int numbers[3] = {SIGINT, SIGTERM, SIGHUP};
+
+    signals->count = 0;
+    signals->self = self;
+    signals->heard = heard;
+    for (int i = 0; i < 3; i++) {
+        uv_signal_t *handle = &signals->handles[signals->count];
+        if (numbers[i] == SIGHUP && is_ignored(SIGHUP))
+            continue;
+        uv_signal_init(loop, handle);
+        handle->data = signals;
+        uv_signal_start(handle, on_signal, numbers[i]);
+        signals->count++;
+    }
+}
+
+void signals_unref(struct signals *signals)
+{
+    for (uint32_t i = 0; i < signals->count; i++)
+        uv_unref((uv_handle_t *)&signals->handles[i]);
+}
+
+void signals_close(struct signals *signals)
+{
+    while (signals->count > 0)
+        uv_close((uv_handle_t *)&signals->handles[--signals->count], NULL);
+}

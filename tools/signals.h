@@ -1,0 +1,28 @@
+/*
+ * What a user, a service manager or a terminal ends a process by, told while its loop turns:
+ * SIGINT, SIGTERM and SIGHUP, but for SIGHUP where it is ignored, as under nohup.
+ */
+#ifndef XENSOCK_TOOLS_SIGNALS_H
+#define XENSOCK_TOOLS_SIGNALS_H
+
+#include <stdint.h>
+#include <uv.h>
+
+struct signals {
+    uv_signal_t handles[3];
+    uint32_t count;
+    void *self;
+    void (*heard)(void *self, int number);
+};
+
+/* Begin; `signals` stays where it is until the loop turned after signals_close. */
+void signals_listen(struct signals *signals, uv_loop_t *loop, void *self,
+                    void (*heard)(void *self, int number));
+
+/* Do not keep the loop from ending. */
+void signals_unref(struct signals *signals);
+
+/* What comes from now on does what it does by default. */
+void signals_close(struct signals *signals);
+
+#endif
