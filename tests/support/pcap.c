@@ -91,7 +91,7 @@ void pcap_free(struct pcap *pcap)
 
 void pcap_load(struct pcap *pcap, const char *path)
 {
-    struct stat info;
+    struct stat info = {0};
     int fd = open(path, O_RDONLY);
     uint32_t bytes;
 
