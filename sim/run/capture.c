@@ -67,12 +67,12 @@ static int grow(struct capture *capture, uint64_t bytes)
     int error = reserve(capture->fd, CAPTURE_RECORDS_AT + at, end - at);
     if (error != 0)
         return error;
-    void *window = mmap(NULL, end - at, PROT_READ | PROT_WRITE, MAP_SHARED, capture->fd,
+    void *window = mmap(NULL, (size_t)(end - at), PROT_READ | PROT_WRITE, MAP_SHARED, capture->fd,
                         (off_t)(CAPTURE_RECORDS_AT + at));
     if (window == MAP_FAILED)
         return errno;
     if (capture->window)
-        munmap(capture->window, capture->window_bytes);
+        munmap(capture->window, (size_t)capture->window_bytes);
     capture->window = window;
     capture->window_at = at;
     capture->window_bytes = end - at;
@@ -218,7 +218,7 @@ void capture_clock(struct capture *capture, void *clock, uint64_t (*now_ns)(void
 void capture_destroy(struct capture *capture)
 {
     if (capture->window)
-        munmap(capture->window, capture->window_bytes);
+        munmap(capture->window, (size_t)capture->window_bytes);
     if (capture->head)
         munmap(capture->head, CAPTURE_RECORDS_AT);
     if (capture->fd >= 0)

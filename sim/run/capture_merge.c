@@ -101,7 +101,7 @@ static int in_order(const struct interface *a, const struct interface *b)
 static void describe(const struct capture_key *key, char name[PCAPNG_NAME_MAX])
 {
     static const char *const sides[] = {
-#define X(constant, number, name) [number] = name,
+#define X(constant, number, name) [number] = (name),
         CAPTURE_SIDES(X)
 #undef X
     };

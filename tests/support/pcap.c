@@ -30,6 +30,7 @@ uint64_t pcap_u64(const uint8_t *at)
 /* The value of an option, which must be there. */
 static const uint8_t *option(const uint8_t *at, const uint8_t *end, uint32_t code, uint32_t *bytes)
 {
+    *bytes = 0;
     for (; at < end && pcap_u16(at) != 0; at += 4 + ((pcap_u16(at + 2) + 3) & ~3u)) {
         *bytes = pcap_u16(at + 2);
         if (pcap_u16(at) == code)
@@ -90,14 +91,15 @@ void pcap_free(struct pcap *pcap)
 
 void pcap_load(struct pcap *pcap, const char *path)
 {
-    struct stat info;
+    struct stat info = {0};
     int fd = open(path, O_RDONLY);
     uint32_t bytes;
 
     assert_true(fd >= 0 && fstat(fd, &info) == 0);
     pcap_free(pcap);
     pcap->bytes = (uint32_t)info.st_size;
-    pcap->file = malloc(pcap->bytes);
+    pcap->file = calloc(1, pcap->bytes + 1);
+    assert_non_null(pcap->file);
     assert_int_equal(read(fd, pcap->file, pcap->bytes), pcap->bytes);
     close(fd);
     for (uint32_t at = 0; at < pcap->bytes; at += bytes) {
