@@ -31,6 +31,12 @@ static int32_t address_verdict(struct be *be, const struct call *call)
     return ret;
 }
 
+/* The same of the pages that a request names. */
+static int32_t pages_verdict(const struct be *be, const struct call *call)
+{
+    return be_refs_fit(be, call->refs, be_sock_named(be), BE_NONE) ? 0 : be_refs_error(be);
+}
+
 /* A slot for a new id of the guest's; NULL with *ret set. */
 static struct be_sock *new_sock(struct be *be, uint64_t id, int32_t *ret)
 {
@@ -62,8 +68,10 @@ static int32_t handle_CONNECT(struct be *be, const struct call *call, struct ste
 {
     int32_t ret = address_verdict(be, call);
     bool nonblock = be_has(be, QUIRK_NONBLOCK_FAILS) && (call->flags & FLAG_NONBLOCK);
-    struct be_sock *sock = ret < 0 || nonblock ? NULL : active_sock(be, call->sockid, &ret);
 
+    if (ret == 0)
+        ret = pages_verdict(be, call);
+    struct be_sock *sock = ret < 0 || nonblock ? NULL : active_sock(be, call->sockid, &ret);
     if (!sock)
         return nonblock ? -ERR_INPROGRESS : ret;
     sock->call = request_of(call);
@@ -133,11 +141,11 @@ static bool is_taken(const struct be *be, const struct be_sock *listener, enum c
 static int32_t handle_ACCEPT(struct be *be, const struct call *call, struct step_out *out)
 {
     struct be_sock *listener = listener_of(be, call->sockid);
-    int32_t ret = -ERR_INVAL;
+    int32_t ret = listener ? pages_verdict(be, call) : -ERR_INVAL;
 
     if (listener && is_taken(be, listener, CALL_ACCEPT))
         return -ERR_INTR;
-    struct be_sock *sock = listener ? new_sock(be, call->new_sockid, &ret) : NULL;
+    struct be_sock *sock = ret < 0 ? NULL : new_sock(be, call->new_sockid, &ret);
 
     if (!sock)
         return ret;

@@ -3,7 +3,7 @@
  *
  * be.c: memory, tables, dispatch of events. be_device.c: the xenbus machine. be_ring.c: requests
  * in, replies out. be_calls.c: one handler a call. be_socket.c: opening, closing, unwinding.
- * be_data.c: bytes.
+ * be_refs.c: which pages. be_data.c: bytes.
  */
 #ifndef XENSOCK_BACKEND_BE_PRIVATE_H
 #define XENSOCK_BACKEND_BE_PRIVATE_H
@@ -160,6 +160,7 @@ void be_call(struct be *be, const struct call *call, struct step_out *out);
 
 /* be_socket.c */
 void be_sock_set(struct be *be, struct be_sock *sock, enum be_sock_state to, struct step_out *out);
+uint32_t be_sock_named(const struct be *be);
 void be_sock_map(struct be *be, struct be_sock *sock, const struct call *call,
                  struct step_out *out);
 void be_sock_step(struct be *be, struct be_sock *sock, const struct ev *ev, struct step_out *out);
@@ -175,6 +176,10 @@ void be_poll_room_taken(struct be *be, struct step_out *out);
 void be_poll_step(struct be *be, struct be_poll *poll, const struct ev *ev, struct step_out *out);
 void be_poll_close(struct be *be, struct be_poll *poll, int32_t result, struct step_out *out);
 void be_poll_yield(struct be *be, struct step_out *out);
+
+/* be_refs.c: `index_ref` is that of the ring's index page, BE_NONE where it has none. */
+bool be_refs_fit(const struct be *be, const uint32_t *refs, uint32_t count, uint32_t index_ref);
+int32_t be_refs_error(const struct be *be);
 
 /* be_data.c */
 void be_data_event(struct be *be, struct be_sock *sock, struct step_out *out);

@@ -59,16 +59,23 @@ void be_sock_set(struct be *be, struct be_sock *sock, enum be_sock_state to, str
     sock->state = to;
 }
 
+/* How many refs a request names: of an index page, or of all of the data ring. */
+uint32_t be_sock_named(const struct be *be)
+{
+    uint32_t pages = be->config.dialect->index.pages;
+
+    return pages > 0 ? pages : 1u << be->order;
+}
+
 void be_sock_map(struct be *be, struct be_sock *sock, const struct call *call, struct step_out *out)
 {
     uint64_t token = be_sock_token(be, sock);
     uint32_t *refs = be_sock_refs(be, sock);
-    uint32_t count = be->config.dialect->index.pages;
+    uint32_t count = be_sock_named(be);
+    bool index = be->config.dialect->index.pages > 0;
 
     sock->order = (uint8_t)be->order;
-    be_sock_set(be, sock, count > 0 ? BE_SOCK_INDEXING : BE_SOCK_MAPPING, out);
-    if (count == 0)
-        count = 1u << sock->order;
+    be_sock_set(be, sock, index ? BE_SOCK_INDEXING : BE_SOCK_MAPPING, out);
     memcpy(refs, call->refs, count * sizeof(refs[0]));
     step_act(out, ACT_MAP, token)->map = (struct act_map){be->config.front, count, refs};
     step_act(out, ACT_PORT_BIND, token)->port = (struct act_port){be->config.front, call->evtchn};
@@ -154,15 +161,19 @@ static void indexed(struct be *be, struct be_sock *sock, struct step_out *out)
 {
     const struct dialect_index *index = &be->config.dialect->index;
     uint32_t order = shared_load(&sock->in.area, index->order_at);
-    uint32_t *refs = be_sock_refs(be, sock);
+    uint32_t *refs = be_sock_refs(be, sock), index_ref = refs[0];
+    bool fits = be_order_fits(be, order);
 
-    if (!be_order_fits(be, order)) {
-        sock->result = be_has(be, QUIRK_FAULT_ON_MAP) ? -ERR_FAULT : -ERR_INVAL;
+    if (fits) {
+        sock->order = (uint8_t)order;
+        shared_copy(refs, &sock->in.area, index->refs_at, (uint32_t)sizeof(refs[0]) << order);
+        fits = be_refs_fit(be, refs, 1u << order, index_ref);
+    }
+    if (!fits) {
+        sock->result = be_refs_error(be);
         unwind(be, sock, out);
         return;
     }
-    sock->order = (uint8_t)order;
-    shared_copy(refs, &sock->in.area, index->refs_at, (uint32_t)sizeof(refs[0]) << order);
     be_sock_set(be, sock, BE_SOCK_MAPPING, out);
     step_act(out, ACT_MAP, be_sock_token(be, sock))->map =
         (struct act_map){be->config.front, 1u << order, refs};

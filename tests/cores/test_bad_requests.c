@@ -214,7 +214,8 @@ static void ids(void **state)
         assert_int_equal(ask(CALL_POLL, UINT64_MAX), -ERR_INVAL); /* not yet listening */
         assert_int_equal(ask_settled(CALL_LISTEN, UINT64_MAX), 0);
         assert_int_equal(ask(CALL_LISTEN, UINT64_MAX), 0);
-        call = simple(CALL_ACCEPT, UINT64_MAX);
+        call = rogue_connect(5, UINT64_MAX, &data);
+        call.kind = CALL_ACCEPT;
         call.new_sockid = 1; /* live */
         assert_int_equal(rogue_ask(&front, &call), -ERR_EXIST);
         call.new_sockid = UINT64_MAX; /* the listener itself */
@@ -292,36 +293,6 @@ static void pages_of_two_sockets(void **state)
     assert_int_equal(written, 3);
     assert_int_equal(release(2), 0);
     assert_no_fault();
-}
-
-/* The pages of the command ring as a data ring: what the socket receives lands on the ring's words,
- * which breaks the device as any lie does, and nothing of the backend. */
-static void the_command_ring_as_a_data_ring(void **state)
-{
-    static unsigned char garbage[2048];
-    struct rogue_data data;
-    struct call_reply reply;
-    struct store *store = hypervisor_store(hv_mem_tables(pair.machine));
-    const char *ref = store_text(store, "/local/domain/1/device/xensock/0/ring-ref");
-
-    (void)state;
-    rogue_share(&front, &data);
-    struct call call = rogue_connect(1, 1, &data);
-    call.refs[0] = (uint32_t)xenbus_parse(ref, UINT32_MAX);
-    rogue_put(&front, &call);
-    rogue_kick(&front);
-    uint64_t token = pair_pending(&pair, EV_NET_CONNECT);
-    assert_true(net_mem_complete(pair.net, EV_NET_CONNECT, token, 0, NULL));
-    pair_run(&pair);
-    assert_true(rogue_reply(&front, &reply));
-    memset(garbage, 0xff, sizeof(garbage));
-    assert_true(net_mem_complete(pair.net, EV_NET_READ, token, sizeof(garbage), garbage));
-    rogue_kick(&front);
-    pair_settle(&pair);
-    assert_int_equal(pair.back_fault_count, 1);
-    assert_int_equal(pair.back_faults[0].reason, FAULT_CMDRING_WINDOW);
-    assert_int_equal(pair.back_hv->counters.mapped_pages_now, 0);
-    assert_int_equal(net_mem_sockets(pair.net), 0);
 }
 
 /* A port closed under an open socket, and its number used again for another: what the backend
@@ -570,7 +541,6 @@ int main(void)
         TEST(ids),
         TEST(request_ids_twice),
         TEST(pages_of_two_sockets),
-        TEST(the_command_ring_as_a_data_ring),
         TEST(a_port_is_closed_and_used_again),
         TEST(ids_of_what_is_under_way),
         TEST(one_new_id_for_many_at_once),

@@ -243,28 +243,6 @@ static void order_changes_later(void **state)
     assert_no_fault();
 }
 
-/* Xen lets a domain map a page twice; the liar only confuses its own bytes. */
-static void refs_twice(void **state)
-{
-    struct rogue_data data;
-
-    (void)state;
-    rogue_share(&front, &data);
-    struct call call = rogue_connect(1, 1, &data);
-    call.refs[1] = call.refs[0];
-    rogue_put(&front, &call);
-    rogue_kick(&front);
-    pair_settle(&pair);
-    struct call_reply reply;
-    assert_true(rogue_reply(&front, &reply));
-    assert_int_equal(reply.ret, 0);
-    shared_store(&data.area, 2048, 0xffffffff); /* the same memory is array and index now */
-    hv_notify(pair.front_hv, data.port);
-    pair_settle(&pair);
-    assert_int_equal(release(1), 0);
-    assert_int_equal(pair.back_hv->counters.mapped_pages_now, 1);
-}
-
 /* Grants ended while mapped: the pages stay for the backend, and come free with its unmap. */
 static void refs_revoked(void **state)
 {
@@ -449,7 +427,6 @@ int main(void)
         cmocka_unit_test(out_prod_jumps),
         cmocka_unit_test(in_cons_jumps),
         TEST(order_changes_later),
-        TEST(refs_twice),
         TEST(refs_revoked),
         TEST(ring_and_port_taken_away),
         TEST(event_storm),

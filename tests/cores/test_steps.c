@@ -226,7 +226,8 @@ static void back_reads_again_what_changed_meanwhile(void **state)
 /* The socket's token; its id is 7. */
 static uint64_t back_opens(void)
 {
-    struct call call = {.kind = CALL_CONNECT, .sockid = 7, .evtchn = 6, .refs = {8, 9}};
+    struct call call = {
+        .kind = CALL_CONNECT, .sockid = 7, .evtchn = 6, .refs = {RING_REF + 1, RING_REF + 2}};
     struct be_sock_look look;
     struct act act;
 

@@ -4,14 +4,18 @@
  *
  * The first byte is how it begins: a connected device (bit 0 clear) or one where the front has said
  * nothing yet, the order of its data rings (bit 1), two open sockets and a listener (bit 2 clear),
- * completions delivered at once or only when the bytes say so (bit 3), and sockets that succeed by
- * themselves (bit 4). Each further byte is a deed (enum deed), which takes what it needs from the
- * bytes behind it. When they are used up, everything must come to an end: each request answered,
- * and after the front closed and EV_STOP nothing left.
+ * completions delivered at once or only when the bytes say so (bit 3), sockets that succeed by
+ * themselves (bit 4), and in which dialect of the registry (bits 5 to 7). Each further byte is a
+ * deed (enum deed), which takes what it needs from the bytes behind it. When they are used up,
+ * everything must come to an end: each request answered, and after the front closed and EV_STOP
+ * nothing left.
  *
- * Memory: page 0 is the command ring; data ring r lies at page 1 + 4r and takes 2 pages or 4. A
- * request names them by what the bytes say, so rings may overlap, and the command ring with them.
+ * Memory: page 0 is the command ring; data ring r lies at page 1 + 4r and takes 2 pages or 4; where
+ * the dialect has index pages, its one is page 17 + r. A request and an index page name them by
+ * what the bytes say, each by either of its two refs, so rings may overlap, and the command ring
+ * with them.
  */
+#include "tests/support/choices.h"
 #include "tests/support/judge_back.h"
 
 enum { RINGS = 4, STEPS_MAX = 20000, FRONT_STATES = 9 };
@@ -42,6 +46,7 @@ static struct world {
     struct be *be;
     struct step_out out;
     struct policy policy;
+    const struct dialect *dialect;
     uint64_t now_ns;
     uint32_t order, prod, steps;
     bool lazy, settling, more, started, in_step;
@@ -70,6 +75,8 @@ static void step(const struct ev *ev)
     be_step(world.be, ev, &world.out);
     world.in_step = false;
     judge_back_end(&world.judge, &world.out);
+    FUZZ_CHECK(judge_back_sockets(&world.judge) <= be_counters(world.be)->sockets_now,
+               "a socket is forgotten");
     world.more = world.out.more || (world.more && ev->kind != EV_MORE);
     seams_run(&world.seams, &world.out);
 }
@@ -119,10 +126,25 @@ static uint32_t ring_page(uint32_t ring)
     return 1 + 4 * (ring % RINGS);
 }
 
+static uint32_t index_page(uint32_t ring)
+{
+    return 1 + 4 * RINGS + ring % RINGS;
+}
+
+/* Of a ring as the front means it: one for all, or each second one another. */
+static uint32_t order_of(uint32_t ring)
+{
+    return world.dialect->index.pages > 0 && ring % 2 ? 3 - world.order : world.order;
+}
+
+static uint32_t slot_at(uint32_t slot)
+{
+    return CMDRING_SLOTS + slot % world.judge.slots * world.judge.slot_bytes;
+}
+
 static void put_request(const void *slot)
 {
-    memcpy(world.seams.memory + CMDRING_SLOTS + world.prod % JUDGE_SLOTS * JUDGE_SLOT_BYTES, slot,
-           JUDGE_SLOT_BYTES);
+    memcpy(world.seams.memory + slot_at(world.prod), slot, world.judge.slot_bytes);
     seams_store(&world.seams, CMDRING_REQ_PROD, ++world.prod);
 }
 
@@ -143,12 +165,27 @@ static struct seams_channel *data_channel(uint32_t choice)
     return &world.seams.channels[choice % JUDGE_SOCKS];
 }
 
-/* A word of a data ring, of the mapping of a socket's slot if it has one; else of a ring. */
+/* The ring that a socket's slot has; if it has none, as one was meant to be. */
+static struct dialect_ring ring_of(uint32_t choice)
+{
+    const struct judge_data *data = judge_back_ring(&world.judge, choice % JUDGE_SOCKS);
+    struct dialect_ring ring;
+
+    dialect_ring(world.dialect, data ? data->order : order_of(choice), &ring);
+    return ring;
+}
+
+/* A word that belongs to a data ring, where the socket's slot has it mapped, or where it was meant
+ * to lie. */
 static uint32_t data_at(uint32_t choice, uint32_t offset)
 {
     const struct seams_channel *channel = data_channel(choice);
+    bool index = world.dialect->index.pages > 0;
+    uint32_t page = index ? index_page(choice) : ring_page(choice);
 
-    return (channel->mapped ? channel->page : ring_page(choice)) * SHARED_PAGE_BYTES + offset;
+    if (channel->mapped > 0)
+        page = channel->mapped > 1 ? channel->index_page : channel->page;
+    return page * SHARED_PAGE_BYTES + offset;
 }
 
 static struct call ask(enum call_kind kind, uint64_t sockid, uint32_t ring)
@@ -156,59 +193,71 @@ static struct call ask(enum call_kind kind, uint64_t sockid, uint32_t ring)
     struct call call = {.kind = kind, .id = world.prod, .sockid = sockid, .evtchn = 2 + ring};
 
     call_addr4(&call.addr, (const uint8_t[]){127, 0, 0, 1}, 80);
+    call.family = CALL_AF_INET;
+    call.type = CALL_SOCK_STREAM;
     for (uint32_t i = 0; i < CALL_REFS_MAX; i++)
         call.refs[i] = SEAMS_REF + ring_page(ring) + i;
+    if (world.dialect->index.pages > 0)
+        call.refs[0] = SEAMS_REF + index_page(ring);
     return call;
 }
 
 static void pack(const struct call *call, unsigned char *slot)
 {
-    dialect_pack_call(&dialect_xensock1, call, slot);
+    dialect_pack_call(world.dialect, call, slot);
 }
 
 /* ---- deeds ----------------------------------------------------------------------------------- */
 
-/* Half of the addresses are allowed; the others are next to it, or where guests like to go. */
-static void choose_address(uint8_t choice, struct call_addr *addr)
+/* One byte chooses kind (low bits) and ring, one the sockets, of few, one the address. Where a ring
+ * has an index page, that is as it should be. */
+static enum call_kind choose_request(struct fuzz_input *input, unsigned char *slot, uint32_t *ring)
 {
-    static const uint8_t ip4[8][4] = {{127, 255, 255, 255}, {126, 255, 255, 255}, {128, 0, 0, 1},
-                                      {0, 0, 0, 0},         {169, 254, 169, 254}, {10, 0, 0, 1},
-                                      {255, 255, 255, 255}, {126, 0, 0, 1}};
-    static const uint8_t ip6[4][16] = {
-        {[15] = 1}, {[15] = 2}, {[15] = 0}, {[10] = 255, 255, 127, 0, 0, 1}};
-
-    if (choice < 128)
-        call_addr4(addr, (const uint8_t[]){127, 0, 0, 1}, 80);
-    else if (choice < 192)
-        call_addr4(addr, ip4[choice % 8], 80);
-    else
-        call_addr6(addr, ip6[choice % 4], 80);
-    if (choice >= 224)
-        addr->bytes[24] = choice % 32; /* the scope */
-}
-
-/* One byte chooses kind (low bits) and ring, one the sockets, of few, one the address. */
-static void choose_request(struct fuzz_input *input, unsigned char *slot)
-{
-    static const enum call_kind kinds[8] = {CALL_CONNECT, CALL_RELEASE, CALL_BIND,    CALL_LISTEN,
-                                            CALL_ACCEPT,  CALL_POLL,    CALL_CONNECT, CALL_RELEASE};
+    const enum call_kind kinds[8] = {
+        CALL_CONNECT, CALL_RELEASE,
+        CALL_BIND,    CALL_LISTEN,
+        CALL_ACCEPT,  CALL_POLL,
+        CALL_CONNECT, dialect_has(world.dialect, CALL_SOCKET) ? CALL_SOCKET : CALL_RELEASE};
     uint8_t what = fuzz_u8(input), ids = fuzz_u8(input);
     struct call call = ask(kinds[what % 8], ids % 8, what / 8 % RINGS);
 
-    choose_address(fuzz_u8(input), &call.addr);
+    *ring = what / 8 % RINGS;
+    if (world.dialect->index.pages > 0)
+        seams_name_pages(&world.seams, index_page(*ring), order_of(*ring), ring_page(*ring));
+
+    choices_address(fuzz_u8(input), &call.addr);
     call.new_sockid = ids / 8 % 8;
     call.id = what & 0x40 ? ids / 16u : world.prod;
     call.evtchn = what & 0x80 ? 2u + ids / 8u : 2 + (uint32_t)call.sockid;
     if (call.kind == CALL_ACCEPT)
         call.evtchn = 2 + (uint32_t)call.new_sockid;
     pack(&call, slot);
+    return call.kind;
 }
 
-/* One field of the rows that say what a request is made of. */
-static void change_field(struct fuzz_input *input, unsigned char *slot)
+/* What an index page says: an order, or one of its refs. */
+static void change_pages(struct fuzz_input *input, uint32_t ring)
 {
-    const struct dialect *dialect = &dialect_xensock1;
-    const struct dialect_call *kind = &dialect->calls[fuzz_below(input, CALL_KINDS)];
+    static const uint32_t orders[8] = {0, 1, 2, 3, 9, 10, 31, 0x80000000};
+    const struct dialect_index *index = &world.dialect->index;
+    uint32_t at = index_page(ring) * SHARED_PAGE_BYTES, what = fuzz_u8(input);
+    uint32_t first = seams_load(&world.seams, at + index->refs_at);
+    const uint32_t refs[] = {SEAMS_REF, SEAMS_REF + index_page(ring), first, first + SEAMS_APART,
+                             seams_number(input)};
+
+    if (what < 96)
+        seams_store(&world.seams, at + index->order_at, orders[what % 8]);
+    else
+        seams_store(&world.seams, at + index->refs_at + what % (1u << order_of(ring)) * 4,
+                    refs[what / 4 % 5]);
+}
+
+/* One field of the rows that say what a request is made of: half of the time of its own. */
+static void change_field(struct fuzz_input *input, unsigned char *slot, enum call_kind own)
+{
+    const struct dialect *dialect = world.dialect;
+    uint8_t of = fuzz_u8(input);
+    const struct dialect_call *kind = &dialect->calls[of < 128 ? of % CALL_KINDS : own];
     uint32_t choice = fuzz_u8(input);
     const struct dialect_row *row = kind->row_count > 0 && choice % 2
                                         ? &kind->rows[choice / 2 % kind->row_count]
@@ -222,12 +271,16 @@ static void change_field(struct fuzz_input *input, unsigned char *slot)
 /* A front that does not lie about its ring does not overfill it; one byte in eight says it does. */
 static void request(struct fuzz_input *input, bool bad)
 {
-    unsigned char slot[JUDGE_SLOT_BYTES];
+    unsigned char slot[DIALECT_SLOT_MAX];
+    uint32_t ring;
+    enum call_kind kind = choose_request(input, slot, &ring);
+    bool pages = kind == CALL_CONNECT || kind == CALL_ACCEPT;
 
-    choose_request(input, slot);
-    if (bad)
-        change_field(input, slot);
-    if (world.prod - world.judge.pushed >= JUDGE_SLOTS && fuzz_u8(input) < 224)
+    if (bad && pages && world.dialect->index.pages > 0 && fuzz_u8(input) % 2)
+        change_pages(input, ring);
+    else if (bad)
+        change_field(input, slot, kind);
+    if (world.prod - world.judge.pushed >= world.judge.slots && fuzz_u8(input) < 224)
         return;
     put_request(slot);
     fire_ring();
@@ -235,10 +288,9 @@ static void request(struct fuzz_input *input, bool bad)
 
 static void slot_word(struct fuzz_input *input)
 {
-    uint32_t slot = fuzz_u8(input), word = fuzz_u8(input) % (JUDGE_SLOT_BYTES / 4);
+    uint32_t slot = fuzz_u8(input), word = fuzz_u8(input) % (world.judge.slot_bytes / 4);
 
-    seams_store(&world.seams, CMDRING_SLOTS + slot % JUDGE_SLOTS * JUDGE_SLOT_BYTES + word * 4,
-                seams_number(input));
+    seams_store(&world.seams, slot_at(slot) + word * 4, seams_number(input));
 }
 
 static void ring_word(struct fuzz_input *input)
@@ -254,34 +306,42 @@ static void ring_word(struct fuzz_input *input)
 
 static void produce(struct fuzz_input *input)
 {
-    const struct dialect_ring *layout = &world.judge.layout;
     uint32_t choice = fuzz_u8(input), bytes = fuzz_u8(input) * 16u;
-    uint32_t at = data_at(choice, layout->out.prod);
+    struct dialect_ring layout = ring_of(choice);
+    uint32_t at = data_at(choice, layout.out.prod);
     uint32_t queued =
-        seams_load(&world.seams, at) - seams_load(&world.seams, data_at(choice, layout->out.cons));
+        seams_load(&world.seams, at) - seams_load(&world.seams, data_at(choice, layout.out.cons));
 
-    if (queued > layout->out.size)
-        queued = layout->out.size;
-    if (bytes > layout->out.size - queued)
-        bytes = layout->out.size - queued;
+    if (queued > layout.out.size)
+        queued = layout.out.size;
+    if (bytes > layout.out.size - queued)
+        bytes = layout.out.size - queued;
     seams_store(&world.seams, at, seams_load(&world.seams, at) + bytes);
     fire(data_channel(choice)->token, data_channel(choice));
 }
 
 static void consume(struct fuzz_input *input)
 {
-    const struct dialect_ring *layout = &world.judge.layout;
     uint32_t choice = fuzz_u8(input);
+    struct dialect_ring layout = ring_of(choice);
 
-    seams_store(&world.seams, data_at(choice, layout->in.cons),
-                seams_load(&world.seams, data_at(choice, layout->in.prod)));
+    seams_store(&world.seams, data_at(choice, layout.in.cons),
+                seams_load(&world.seams, data_at(choice, layout.in.prod)));
     fire(data_channel(choice)->token, data_channel(choice));
 }
 
+/* One of a ring's six words; or, of an index page, the order or one of its first refs. */
 static void data_word(struct fuzz_input *input)
 {
-    uint32_t choice = fuzz_u8(input);
-    uint32_t at = data_at(choice, world.judge.layout.in.cons + choice / 8 % 6 * 4);
+    const struct dialect_index *index = &world.dialect->index;
+    uint32_t choice = fuzz_u8(input), word = choice / 8 % (index->pages > 0 ? 12 : 6);
+    struct dialect_ring layout = ring_of(choice);
+    uint32_t at = data_at(choice, seams_word(&layout, word));
+
+    if (word == 6)
+        at = data_at(choice, index->order_at);
+    else if (word > 6)
+        at = data_at(choice, index->refs_at + (word - 7) * 4);
     uint32_t value = seams_number(input);
 
     seams_store(&world.seams, at, value + (choice & 0x80 ? 0 : seams_load(&world.seams, at)));
@@ -329,28 +389,16 @@ static void deliver(struct fuzz_input *input)
         step(&ev);
 }
 
-static void choose_value(struct fuzz_input *input, char *value)
-{
-    static const char *const values[] = {"",   "0",          "1",          "2",  "3", "4",
-                                         "5",  "6",          "7",          "8",  "9", "+4",
-                                         "4 ", "4294967296", "0000000004", "-1", "x", "10"};
-    uint32_t choice = fuzz_u8(input);
-
-    if (choice < 200)
-        snprintf(value, STEP_VALUE_BYTES, "%s", values[choice % 18]);
-    else
-        xenbus_print(value, seams_number(input));
-}
-
 static void store(struct fuzz_input *input)
 {
-    static const enum dialect_key keys[] = {DIALECT_KEY_STATE, DIALECT_KEY_STATE,
-                                            DIALECT_KEY_RING_REF, DIALECT_KEY_PORT,
-                                            DIALECT_KEY_ORDER};
+    const struct dialect_node *constants = world.dialect->front_nodes;
+    const enum dialect_key keys[] = {
+        DIALECT_KEY_STATE, DIALECT_KEY_STATE, DIALECT_KEY_RING_REF, DIALECT_KEY_PORT,
+        dialect_node_count(constants) > 0 ? constants[0].key : DIALECT_KEY_ORDER};
     enum dialect_key key = keys[fuzz_below(input, 5)];
     char value[STEP_VALUE_BYTES];
 
-    choose_value(input, value);
+    choices_value(input, value);
     seams_write(&world.seams, STEP_OTHER, key, value);
     go_on();
 }
@@ -399,6 +447,7 @@ static void offer(void)
     seams_write(&world.seams, STEP_OTHER, DIALECT_KEY_PORT, "1");
     xenbus_print(value, world.order);
     seams_write(&world.seams, STEP_OTHER, DIALECT_KEY_ORDER, value);
+    seams_constants(&world.seams, world.dialect->front_nodes);
     seams_write(&world.seams, STEP_OTHER, DIALECT_KEY_STATE, "3");
 }
 
@@ -445,7 +494,7 @@ static void act(struct fuzz_input *input)
 
 static void ask_now(enum call_kind kind, uint64_t sockid, uint32_t ring)
 {
-    unsigned char slot[JUDGE_SLOT_BYTES];
+    unsigned char slot[DIALECT_SLOT_MAX];
     struct call call = ask(kind, sockid, ring);
 
     pack(&call, slot);
@@ -456,7 +505,7 @@ static void ask_now(enum call_kind kind, uint64_t sockid, uint32_t ring)
 
 static void begin(uint8_t how)
 {
-    struct be_config config = {.dialect = &dialect_xensock1,
+    struct be_config config = {.dialect = seams_dialect(how >> 5),
                                .policy = &world.policy,
                                .front = 1,
                                .order_max = JUDGE_ORDER_MAX,
@@ -464,12 +513,15 @@ static void begin(uint8_t how)
     void *mem = malloc(be_size(&config));
 
     FUZZ_CHECK(mem, "memory");
+    world.dialect = config.dialect;
     world.now_ns = 0;
     world.steps = world.prod = 0;
     world.more = world.lazy = false;
     world.order = how & 2 ? 2 : 1;
     policy_init(&world.policy);
-    seams_reset(&world.seams);
+    seams_reset(&world.seams, world.dialect);
+    for (uint32_t ring = 0; world.dialect->index.pages > 0 && ring < RINGS; ring++)
+        seams_name_pages(&world.seams, index_page(ring), order_of(ring), ring_page(ring));
     judge_back_init(&world.judge, &world.seams);
     world.be = be_init(mem, &config);
     world.settling = true;
@@ -481,6 +533,8 @@ static void begin(uint8_t how)
         FUZZ_CHECK(world.judge.published == XENBUS_CONNECTED, "not connected");
     }
     if (!(how & 5)) {
+        if (dialect_has(world.dialect, CALL_SOCKET))
+            ask_now(CALL_SOCKET, 0, 0);
         ask_now(CALL_CONNECT, 0, 0);
         ask_now(CALL_CONNECT, 1, 1);
         ask_now(CALL_BIND, 2, 0);

@@ -4,8 +4,9 @@
  *
  * The first byte is how it begins: a connected device (bit 0 clear) or one whose backend has said
  * nothing yet, the order of its data rings (bit 1), two open sockets and a listener (bit 2 clear),
- * completions delivered at once or only when the bytes say so (bit 3), and whether the application
- * releases what it has before or after the device is stopped (bit 4). Each further byte is a deed
+ * completions delivered at once or only when the bytes say so (bit 3), whether the application
+ * releases what it has before or after the device is stopped (bit 4), and in which dialect of the
+ * registry (bits 5 to 7). Each further byte is a deed
  * (enum deed), which takes what it needs from the bytes behind it. When they are used up the
  * application releases its sockets, EV_STOP comes and the backend stays silent; with time alone
  * everything must come to an end: each call completed once, GONE, nothing left.
@@ -46,6 +47,7 @@ static struct world {
     struct judge_front judge;
     struct fe *fe;
     struct step_out out;
+    const struct dialect *dialect;
     uint64_t now_ns;
     uint64_t ids[IDS];            /* that the application was given */
     uint64_t latest[JUDGE_SOCKS]; /* of each slot */
@@ -233,12 +235,17 @@ static void fire(struct seams_channel *channel)
     go_on();
 }
 
+static uint32_t slot_at(uint32_t slot)
+{
+    return CMDRING_SLOTS + slot % world.judge.slots * world.judge.slot_bytes;
+}
+
 static void put_response(const struct call_reply *reply)
 {
-    uint32_t at = ring_at() + CMDRING_SLOTS + world.prod % JUDGE_SLOTS * JUDGE_SLOT_BYTES;
+    uint32_t at = ring_at() + slot_at(world.prod);
 
     world.last = *reply;
-    dialect_pack_reply(&dialect_xensock1, reply, world.seams.memory + at);
+    dialect_pack_reply(world.dialect, reply, world.seams.memory + at);
     seams_store(&world.seams, ring_at() + CMDRING_RSP_PROD, ++world.prod);
     fire(&world.seams.channels[SEAMS_SLOTS]);
 }
@@ -248,11 +255,11 @@ static bool find_request(uint32_t i, struct call_reply *reply)
 {
     uint32_t count = 0;
 
-    for (uint32_t j = 0; j < JUDGE_SLOTS; j++)
+    for (uint32_t j = 0; j < world.judge.slots; j++)
         count += world.judge.asked[j].used;
     if (count == 0)
         return false;
-    for (uint32_t j = 0, left = i % count; j < JUDGE_SLOTS; j++) {
+    for (uint32_t j = 0, left = i % count; j < world.judge.slots; j++) {
         const struct judge_request *request = &world.judge.asked[j];
         if (!request->used || left-- > 0)
             continue;
@@ -306,10 +313,9 @@ static void answer_bad(struct fuzz_input *input)
 
 static void slot_word(struct fuzz_input *input)
 {
-    uint32_t slot = fuzz_u8(input) % JUDGE_SLOTS, word = fuzz_u8(input) % (JUDGE_SLOT_BYTES / 4);
+    uint32_t slot = fuzz_u8(input), word = fuzz_u8(input) % (world.judge.slot_bytes / 4);
 
-    seams_store(&world.seams, ring_at() + CMDRING_SLOTS + slot * JUDGE_SLOT_BYTES + word * 4,
-                seams_number(input));
+    seams_store(&world.seams, ring_at() + slot_at(slot) + word * 4, seams_number(input));
 }
 
 static void ring_word(struct fuzz_input *input)
@@ -335,6 +341,12 @@ static uint32_t data_at(uint32_t choice, uint32_t offset)
     return data_channel(choice)->page * SHARED_PAGE_BYTES + offset;
 }
 
+/* A byte of an array, which lies behind the index page where there is one. */
+static uint32_t array_at(uint32_t choice, uint32_t offset)
+{
+    return data_at(choice, world.dialect->index.pages * SHARED_PAGE_BYTES + offset);
+}
+
 static void produce(struct fuzz_input *input)
 {
     const struct bytering_layout *in = &world.judge.layout.in;
@@ -345,7 +357,7 @@ static void produce(struct fuzz_input *input)
     if (room > in->size)
         room = 0;
     for (uint32_t i = 0; i < bytes && i < room; i++, prod++)
-        world.seams.memory[data_at(choice, in->array + prod % in->size)] = (uint8_t)(prod * 3);
+        world.seams.memory[array_at(choice, in->array + prod % in->size)] = (uint8_t)(prod * 3);
     seams_store(&world.seams, data_at(choice, in->prod), prod);
     fire(data_channel(choice));
 }
@@ -367,11 +379,14 @@ static void data_word(struct fuzz_input *input)
 {
     static const int32_t errors[8] = {-ERR_NOTCONN, -ERR_CONNRESET, -ERR_AGAIN, 1,
                                       -ERR_MAX,     -ERR_MAX - 1,   0,          INT32_MIN};
-    uint32_t choice = fuzz_u8(input), word = choice / 8 % 6;
-    uint32_t at = data_at(choice, world.judge.layout.in.cons + word * 4);
+    const struct dialect_index *index = &world.dialect->index;
+    uint32_t choice = fuzz_u8(input), word = choice / 8 % (index->pages > 0 ? 8 : 6);
+    uint32_t at = data_at(choice, seams_word(&world.judge.layout, word));
     uint32_t value = seams_number(input);
 
-    if (word >= 4 && !(choice & 0x80))
+    if (word >= 6) /* an index page says what it said when it was named */
+        at = data_at(choice, word == 6 ? index->order_at : index->refs_at);
+    else if (word >= 4 && !(choice & 0x80))
         value = (uint32_t)errors[value % 8];
     else if (!(choice & 0x80))
         value += seams_load(&world.seams, at);
@@ -395,10 +410,13 @@ static void store(struct fuzz_input *input)
 {
     static const char *const values[] = {"",  "0", "1", "2",  "3",  "4",          "5",  "6",
                                          "7", "8", "9", "+4", "4 ", "4294967296", "-1", "x"};
+    const struct dialect_node *constants = world.dialect->back_nodes;
     uint8_t what = fuzz_u8(input), choice = fuzz_u8(input);
 
     if (what % 8 == 0)
         seams_write(&world.seams, STEP_OWN, DIALECT_KEY_BACKEND_ID, values[choice % 16]);
+    else if (what % 8 - 2u < dialect_node_count(constants))
+        seams_write(&world.seams, STEP_OTHER, constants[what % 8 - 2].key, values[choice % 16]);
     else
         seams_write(&world.seams, STEP_OTHER,
                     what % 8 == 1 ? DIALECT_KEY_MAX_ORDER : DIALECT_KEY_STATE, values[choice % 16]);
@@ -479,6 +497,7 @@ static void act(struct fuzz_input *input)
 
 /* ---- from beginning to end ------------------------------------------------------------------- */
 
+/* The first request, and the one behind it where it was a SOCKET. */
 static void answer_now(void)
 {
     struct call_reply reply;
@@ -486,11 +505,13 @@ static void answer_now(void)
 
     FUZZ_CHECK(any, "no request");
     put_response(&reply);
+    while (find_request(0, &reply))
+        put_response(&reply);
 }
 
 static void begin(uint8_t how)
 {
-    struct fe_config config = {.dialect = &dialect_xensock1,
+    struct fe_config config = {.dialect = seams_dialect(how >> 5),
                                .order = how & 2 ? 2 : 1,
                                .max_sockets = JUDGE_SOCKS,
                                .linger_ns = 1000000000};
@@ -498,15 +519,17 @@ static void begin(uint8_t how)
     void *mem = malloc(fe_size(&config));
 
     FUZZ_CHECK(mem, "memory");
-    seams_reset(&w->seams);
-    judge_front_init(&w->judge, &w->seams, config.order);
+    seams_reset(&w->seams, config.dialect);
     memset(&w->now_ns, 0, sizeof(*w) - offsetof(struct world, now_ns));
+    w->dialect = config.dialect;
     w->fe = fe_init(mem, &config);
+    judge_front_init(&w->judge, &w->seams, w->fe, config.order);
     seams_write(&w->seams, STEP_OWN, DIALECT_KEY_BACKEND_ID, "0");
     step_own(EV_START);
     run();
     if (!(how & 1)) {
         seams_write(&w->seams, STEP_OTHER, DIALECT_KEY_MAX_ORDER, "6");
+        seams_constants(&w->seams, w->dialect->back_nodes);
         seams_write(&w->seams, STEP_OTHER, DIALECT_KEY_STATE, "2");
         run();
         seams_write(&w->seams, STEP_OTHER, DIALECT_KEY_STATE, "4");

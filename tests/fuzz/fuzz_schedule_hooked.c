@@ -11,6 +11,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
+#include "ringlib/dialect.h"
 #include "sim/run/model.h"
 #include "sim/run/swarm.h"
 
@@ -18,7 +19,7 @@
 
 enum { CONN_LEAST_NS = 1000 };
 
-static const struct scenario scenario = {.name = "fuzz", .protocol = {"xensock1", 6}};
+static struct scenario scenario = {.name = "fuzz", .protocol = {.order = 6}};
 static struct model model;
 
 static void load(void)
@@ -39,6 +40,16 @@ static uint32_t scaled(uint8_t byte)
     return byte == 0 ? 0 : bits > 17 ? bits : (8u + (byte & 7)) << bits >> 3;
 }
 
+/* A dialect of the registry, by any number. */
+static const char *dialect_of(uint32_t which)
+{
+    uint32_t count = 0;
+
+    while (dialect_at(count))
+        count++;
+    return dialect_at(which % count)->name;
+}
+
 /* A time before the quiet. */
 static uint64_t some_time(const struct swarm_plan *plan, uint32_t share, uint32_t shares)
 {
@@ -51,6 +62,8 @@ static void read_header(struct fuzz_input *input, struct swarm_plan *plan, uint3
 
     *seed = fuzz_u8(input);
     *seed += 256u * fuzz_u8(input);
+    snprintf(scenario.protocol.dialect, sizeof(scenario.protocol.dialect), "%s",
+             dialect_of(every >> 4));
     plan->every = every & 8 ? 1u << (every & 7) : 0; /* 0: chosen */
     plan->guests = 1 + (bits & 1);
     plan->order = bits >> 1 & 7;

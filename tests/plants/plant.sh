@@ -34,12 +34,17 @@ fail()
     exit 1
 }
 
-# run_test COMMAND PROGRAM: the script with the command it asks for, or the program itself. What the
-# shell says of a killed program is no news here.
+# run_test COMMAND PROGRAM: the script with the command it asks for, the harness with its inputs, or
+# the program itself. What the shell says of a killed program is no news here.
 run_test()
 {
     case $test in
     *.sh) set -- env "XENSOCK=$1" "SOURCE=$root" "$root/tests/$test" ;;
+    fuzz/*)
+        harness=${test#fuzz/fuzz_}
+        harness=${harness%_hooked}
+        set -- "$2" "$root/tests/fuzz/corpus/$harness" "$root/tests/fuzz/regressions/$harness"
+        ;;
     *) set -- "$2" ;;
     esac
     { (cd "$work/here" && timeout 60 "$@" >"$work/log" 2>&1 </dev/null); } 2>/dev/null

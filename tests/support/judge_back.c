@@ -1,14 +1,15 @@
 /* The backend watched from outside. See judge_back.h. */
-#include "tests/support/judge_back.h"
-
-static const struct dialect *const dialect = &dialect_xensock1;
+#include "tests/support/judge_back_private.h"
 
 void judge_back_init(struct judge_back *judge, struct seams *seams)
 {
     memset(judge, 0, sizeof(*judge));
     judge->seams = seams;
+    judge->dialect = seams->dialect;
+    judge->slot_bytes = judge->dialect->request_bytes;
+    judge->slots = cmdring_size(judge->slot_bytes);
+    judge->order = judge->dialect->order_min;
     judge->published = XENBUS_INITIALISING;
-    dialect_ring(dialect, dialect->order_min, &judge->layout);
 }
 
 uint32_t judge_back_unanswered(const struct judge_back *judge)
@@ -16,21 +17,13 @@ uint32_t judge_back_unanswered(const struct judge_back *judge)
     return judge->reads - judge->pushed;
 }
 
-static uint32_t ring_at(const struct judge_back *judge)
+uint32_t judge_back_sockets(const struct judge_back *judge)
 {
-    const struct seams_channel *device = &judge->seams->channels[SEAMS_SLOTS];
+    uint32_t count = 0;
 
-    FUZZ_CHECK(device->mapped, "there is no command ring");
-    return device->page * SHARED_PAGE_BYTES;
-}
-
-static struct judge_data *data_of(struct judge_back *judge, uint64_t token)
-{
-    uint32_t slot = step_slot(token);
-    struct judge_data *data = slot < JUDGE_SOCKS ? &judge->data[slot] : NULL;
-
-    return data && data->token == token && judge->seams->channels[slot].token == token ? data
-                                                                                       : NULL;
+    for (uint32_t i = 0; i < JUDGE_SOCKS && !judge->going; i++)
+        count += judge->open[i].used;
+    return count;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -43,16 +36,29 @@ static struct judge_open *find_open(struct judge_back *judge, uint64_t sockid)
     return NULL;
 }
 
-static void now_open(struct judge_back *judge, uint64_t sockid, bool passive)
+static void now_open(struct judge_back *judge, const struct judge_open *now)
 {
-    FUZZ_CHECK(!find_open(judge, sockid), "socket %llx exists already", (unsigned long long)sockid);
+    FUZZ_CHECK(!find_open(judge, now->sockid), "socket %llx exists already",
+               (unsigned long long)now->sockid);
     for (uint32_t i = 0; i < JUDGE_SOCKS; i++) {
         if (judge->open[i].used)
             continue;
-        judge->open[i] = (struct judge_open){true, passive, sockid};
+        judge->open[i] = *now;
         return;
     }
     FUZZ_CHECK(false, "more sockets than the quota");
+}
+
+/* A CONNECT or a BIND was done: of a socket that was made, or of a new one. */
+static void now_used(struct judge_back *judge, const struct call *call)
+{
+    struct judge_open *subject = find_open(judge, call->sockid);
+    struct judge_open now = {true, false, call->kind == CALL_BIND, call->sockid};
+
+    if (subject && subject->made)
+        *subject = now;
+    else
+        now_open(judge, &now);
 }
 
 /* Loopback, by the letter of the wire: not the core's own look at it. */
@@ -77,13 +83,13 @@ static void good_answer(struct judge_back *judge, const struct judge_asked *aske
     case CALL_CONNECT:
     case CALL_BIND:
         FUZZ_CHECK(asked->twin || is_loopback(&call->addr), "a guest left loopback");
-        now_open(judge, call->sockid, call->kind == CALL_BIND);
+        now_used(judge, call);
         break;
     case CALL_ACCEPT:
         if (asked->twin)
             judge->unknown++;
         else
-            now_open(judge, call->new_sockid, false);
+            now_open(judge, &(struct judge_open){true, false, false, call->new_sockid});
         /* fall through */
     case CALL_LISTEN:
     case CALL_POLL: FUZZ_CHECK(subject && subject->passive, "%s", call_name(call->kind)); break;
@@ -91,7 +97,12 @@ static void good_answer(struct judge_back *judge, const struct judge_asked *aske
         if (subject)
             subject->used = false;
         return;
-    case CALL_SOCKET:
+    case CALL_SOCKET: /* IPv4 or 6, a stream, its usual protocol */
+        FUZZ_CHECK(asked->twin || ((call->family == 2 || call->family == 10) && call->type == 1 &&
+                                   call->protocol == 0),
+                   "a socket of family %u", call->family);
+        now_open(judge, &(struct judge_open){true, true, false, call->sockid});
+        return;
     case CALL_KINDS: FUZZ_CHECK(false, "command %u was carried out", call->code);
     }
     if (call->kind == CALL_LISTEN)
@@ -101,15 +112,14 @@ static void good_answer(struct judge_back *judge, const struct judge_asked *aske
 }
 
 /* Which request has this echo. Of several nobody can tell, so they become twins of each other. */
-static struct judge_asked *find_asked(struct judge_back *judge, const unsigned char *slot)
+static struct judge_asked *find_asked(struct judge_back *judge, const struct call_reply *reply)
 {
     struct judge_asked *found = NULL;
 
-    for (uint32_t i = 0; i < JUDGE_SLOTS; i++) {
+    for (uint32_t i = 0; i < judge->slots; i++) {
         struct judge_asked *asked = &judge->asked[i];
-        if (!asked->used || memcmp(&asked->call.id, slot, 4) != 0 ||
-            memcmp(&asked->call.code, slot + 4, 4) != 0 ||
-            memcmp(&asked->call.sockid, slot + 8, 8) != 0)
+        if (!asked->used || asked->call.id != reply->id || asked->call.code != reply->code ||
+            asked->call.sockid != reply->sockid)
             continue;
         if (found)
             found->twin = asked->twin = true;
@@ -118,20 +128,32 @@ static struct judge_asked *find_asked(struct judge_back *judge, const unsigned c
     return found;
 }
 
+/* Whether a byte of a slot belongs to a field of an answer. */
+static bool is_field(const struct dialect *dialect, uint32_t at)
+{
+    for (uint32_t i = 0; i < dialect->response_rows; i++) {
+        const struct dialect_row *row = &dialect->response[i];
+        if (at >= row->wire_at && at < row->wire_at + (uint32_t)row->wire_bytes * row->count)
+            return true;
+    }
+    return false;
+}
+
 static void answered(struct judge_back *judge, const unsigned char *slot)
 {
-    struct judge_asked *asked = find_asked(judge, slot);
-    int32_t ret;
+    struct call_reply reply;
 
-    memcpy(&ret, slot + 16, 4);
-    FUZZ_CHECK(asked, "an answer to nothing: id %u, command %u", slot[0], slot[4]);
+    dialect_unpack_reply(judge->dialect, slot, &reply);
+    struct judge_asked *asked = find_asked(judge, &reply);
+    FUZZ_CHECK(asked, "an answer to nothing: id %u, command %u", reply.id, reply.code);
     asked->used = false;
-    FUZZ_CHECK(ret <= 0 && ret >= -ERR_MAX, "ret %d", ret);
-    FUZZ_CHECK(asked->call.kind != CALL_KINDS || ret == -ERR_NOTSUP, "ret %d", ret);
-    for (uint32_t i = 20; i < JUDGE_SLOT_BYTES; i++)
-        FUZZ_CHECK(slot[i] == 0, "byte %u behind an answer", i);
+    FUZZ_CHECK(reply.ret <= 0 && reply.ret >= -ERR_MAX, "ret %d", reply.ret);
+    FUZZ_CHECK(asked->call.kind != CALL_KINDS || reply.ret == -ERR_NOTSUP, "ret %d", reply.ret);
+    for (uint32_t i = 0; i < judge->slot_bytes; i++)
+        FUZZ_CHECK(slot[i] == 0 || is_field(judge->dialect, i), "byte %u behind an answer", i);
     judge->total_answers++;
-    if (ret == 0)
+    seams_happened(judge->seams, SEAMS_ANSWERS + (uint32_t)asked->call.kind, reply.ret == 0);
+    if (reply.ret == 0)
         good_answer(judge, asked);
 }
 
@@ -140,7 +162,7 @@ static void check_promises(struct judge_back *judge)
 {
     uint32_t owners = judge->unknown, active = owners, areas = 0, ports = 0, sockets = 0;
 
-    for (uint32_t i = 0; i < JUDGE_SLOTS; i++) {
+    for (uint32_t i = 0; i < judge->slots; i++) {
         enum call_kind kind = judge->asked[i].call.kind;
         bool data = kind == CALL_CONNECT || kind == CALL_ACCEPT;
         active += judge->asked[i].used && data;
@@ -148,7 +170,7 @@ static void check_promises(struct judge_back *judge)
     }
     for (uint32_t i = 0; i < JUDGE_SOCKS; i++) {
         const struct seams_channel *channel = &judge->seams->channels[i];
-        active += judge->open[i].used && !judge->open[i].passive;
+        active += judge->open[i].used && !judge->open[i].passive && !judge->open[i].made;
         owners += judge->open[i].used;
         areas += channel->mapped;
         ports += channel->ported;
@@ -159,7 +181,8 @@ static void check_promises(struct judge_back *judge)
         areas += ev->kind == EV_UNMAP && step_slot(ev->token) < JUDGE_SOCKS;
         ports += ev->kind == EV_PORT_CLOSE && step_slot(ev->token) < JUDGE_SOCKS;
     }
-    FUZZ_CHECK(areas <= active && ports <= active && sockets <= owners,
+    FUZZ_CHECK(areas <= active * (1 + judge->dialect->index.pages) && ports <= active &&
+                   sockets <= owners,
                "answered too early: %u areas, %u ports, %u sockets of %u and %u", areas, ports,
                sockets, active, owners);
 }
@@ -173,35 +196,12 @@ static void pushed(struct judge_back *judge, uint32_t value)
                judge->reads - judge->pushed);
     judge->pushed_before = judge->pushed;
     for (; judge->pushed != value; judge->pushed++)
-        answered(judge, judge->shadow[judge->pushed % JUDGE_SLOTS]);
+        answered(judge, judge->shadow[judge->pushed % judge->slots]);
     check_promises(judge);
     judge->event_due = true;
 }
 
 /* ---- accesses -------------------------------------------------------------------------------- */
-
-static void data_stored(struct judge_data *data, const struct dialect_ring *layout, uint32_t offset,
-                        uint32_t value)
-{
-    bool error = (int32_t)value < 0 && (int32_t)value >= -ERR_MAX;
-
-    data->changed = true;
-    if (offset == layout->in.prod) {
-        FUZZ_CHECK(!data->in_failed, "bytes after the error");
-        FUZZ_CHECK(value == data->prod, "in_prod %u is not %u", value, data->prod);
-        data->owed = 0;
-    } else if (offset == layout->out.cons) {
-        FUZZ_CHECK(value == data->cons, "out_cons %u is not %u", value, data->cons);
-        data->taken = 0;
-    } else if (offset == layout->in.error) {
-        FUZZ_CHECK(error && data->owed == 0 && (!data->reading || data->must_break),
-                   "error %d before the last byte", (int32_t)value);
-        data->in_failed = true;
-    } else {
-        FUZZ_CHECK(offset == layout->out.error && error, "stored %u at %u", value, offset);
-        data->out_failed = true;
-    }
-}
 
 void judge_back_settle(struct judge_back *judge)
 {
@@ -209,10 +209,10 @@ void judge_back_settle(struct judge_back *judge)
     uint32_t slot, value;
 
     if (judge->stored == STORED_SLOT) {
-        slot = (judge->stored_offset - CMDRING_SLOTS) / JUDGE_SLOT_BYTES;
+        slot = (judge->stored_offset - CMDRING_SLOTS) / judge->slot_bytes;
         memcpy(judge->shadow[slot],
-               seams->memory + judge->stored_at + CMDRING_SLOTS + slot * JUDGE_SLOT_BYTES,
-               JUDGE_SLOT_BYTES);
+               seams->memory + judge->stored_at + CMDRING_SLOTS + slot * judge->slot_bytes,
+               judge->slot_bytes);
     } else if (judge->stored == STORED_RING) {
         value = seams_load(seams, judge->stored_at + judge->stored_offset);
         if (judge->stored_offset == CMDRING_RSP_PROD) {
@@ -224,29 +224,29 @@ void judge_back_settle(struct judge_back *judge)
             judge->must_look = true;
         }
     } else if (judge->stored == STORED_DATA) {
-        data_stored(judge->stored_in, &judge->layout, judge->stored_offset,
-                    seams_load(seams, judge->stored_at + judge->stored_offset));
+        judge_back_stored(judge->stored_in, judge->stored_offset,
+                          seams_load(seams, judge->stored_at + judge->stored_offset));
     }
     judge->stored = STORED_NOTHING;
 }
 
 static void request_read(struct judge_back *judge, uint32_t at, struct shared_span span)
 {
-    uint32_t offset = CMDRING_SLOTS + judge->reads % JUDGE_SLOTS * JUDGE_SLOT_BYTES;
+    uint32_t offset = CMDRING_SLOTS + judge->reads % judge->slots * judge->slot_bytes;
     struct judge_asked *asked = judge->asked;
 
     FUZZ_CHECK(judge->allowed > 0, "request %u was never published", judge->reads);
-    FUZZ_CHECK(span.offset == offset && span.length == JUDGE_SLOT_BYTES,
+    FUZZ_CHECK(span.offset == offset && span.length == judge->slot_bytes,
                "slots are read once and whole, in their order: %u at %u", span.length, span.offset);
     while (asked->used)
         asked++; /* the window leaves one */
     asked->used = true;
     asked->twin = false;
-    dialect_unpack_call(dialect, judge->seams->memory + at + offset, &asked->call);
+    dialect_unpack_call(judge->dialect, judge->seams->memory + at + offset, &asked->call);
     judge->allowed--;
     judge->reads++;
     judge->total_reads++;
-    FUZZ_CHECK(++judge->step_reads <= JUDGE_SLOTS, "more than a ring's worth in a step");
+    FUZZ_CHECK(++judge->step_reads <= judge->slots, "more than a ring's worth in a step");
 }
 
 static void prod_read(struct judge_back *judge, uint32_t value)
@@ -258,7 +258,7 @@ static void prod_read(struct judge_back *judge, uint32_t value)
     judge->claimed = value;
     judge->looked = true;
     judge->must_look = false;
-    if (ahead > JUDGE_SLOTS - judge_back_unanswered(judge))
+    if (ahead > judge->slots - judge_back_unanswered(judge))
         judge->broken = true;
     else
         judge->allowed = ahead;
@@ -281,9 +281,9 @@ static void ring_access(struct judge_back *judge, enum shared_access access, uin
             judge->notify_due = true;
         judge->event_due = false;
     } else if (span.offset >= CMDRING_SLOTS) {
-        uint32_t slot = (span.offset - CMDRING_SLOTS) / JUDGE_SLOT_BYTES;
-        uint32_t end = CMDRING_SLOTS + (slot + 1) * JUDGE_SLOT_BYTES;
-        bool ours = (slot - judge->pushed) % JUDGE_SLOTS < judge->reads - judge->pushed;
+        uint32_t slot = (span.offset - CMDRING_SLOTS) / judge->slot_bytes;
+        uint32_t end = CMDRING_SLOTS + (slot + 1) * judge->slot_bytes;
+        bool ours = (slot - judge->pushed) % judge->slots < judge->reads - judge->pushed;
         FUZZ_CHECK(ours && span.offset + span.length <= end, "wrote over a request");
         judge->stored = STORED_SLOT;
     } else {
@@ -295,81 +295,32 @@ static void ring_access(struct judge_back *judge, enum shared_access access, uin
     judge->stored_offset = span.offset;
 }
 
-static void look_at_data(struct judge_back *judge, struct judge_data *data, uint32_t offset,
-                         uint32_t value)
-{
-    const struct dialect_ring *layout = &judge->layout;
-    bool in = offset == layout->in.cons;
-    uint32_t size = in ? layout->in.size : layout->out.size;
-    uint32_t used = in ? data->prod - value : value - data->cons;
-
-    FUZZ_CHECK(in || offset == layout->out.prod, "read at %u", offset);
-    FUZZ_CHECK(!data->broken && !data->must_break, "a broken ring is looked at");
-    if (used > size) {
-        data->must_break = true;
-        data->claimed = value;
-    } else if (in) {
-        data->room = size - used;
-    } else {
-        data->queued = used;
-    }
-}
-
-static void data_access(struct judge_back *judge, enum shared_access access, uint32_t at,
-                        struct shared_span span)
-{
-    const struct seams_channel *channel = seams_channel(judge->seams, judge->ev.token);
-    struct judge_data *data = data_of(judge, judge->ev.token);
-
-    FUZZ_CHECK(data && channel->mapped && at == channel->page * SHARED_PAGE_BYTES,
-               "a step of another socket");
-    FUZZ_CHECK(span.length == 4, "%u bytes at %u", span.length, span.offset);
-    if (access == SHARED_READ) {
-        look_at_data(judge, data, span.offset, seams_load(judge->seams, at + span.offset));
-        return;
-    }
-    judge->stored = STORED_DATA;
-    judge->stored_at = at;
-    judge->stored_offset = span.offset;
-    judge->stored_in = data;
-}
-
 void judge_back_access(struct judge_back *judge, enum shared_access access,
                        const struct shared_area *area, struct shared_span span)
 {
+    const struct seams_channel *device = &judge->seams->channels[SEAMS_SLOTS];
     uint32_t at = seams_at(judge->seams, area);
 
     FUZZ_CHECK((uint64_t)span.offset + span.length <= (uint64_t)area->pages * SHARED_PAGE_BYTES,
                "outside its area: %u at %u", span.length, span.offset);
-    if (area->pages == 1) {
-        FUZZ_CHECK(at == ring_at(judge), "a command ring that is not mapped");
+    if (area->pages == 1 && device->mapped > 0 && at == device->page * SHARED_PAGE_BYTES)
         ring_access(judge, access, at, span);
-    } else {
-        data_access(judge, access, at, span);
-    }
+    else
+        judge_back_data_access(judge, access, area, span);
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-static void event_of_data(struct judge_back *judge, const struct ev *ev)
+static void new_ring(struct judge_back *judge)
 {
-    struct judge_data *data = data_of(judge, ev->token);
-
-    if (!data)
-        return;
-    data->reading &= ev->kind != EV_NET_READ;
-    data->writing &= ev->kind != EV_NET_WRITE;
-    if (data->broken || data->closing)
-        return;
-    if (ev->kind == EV_NET_READ && ev->ret > 0) {
-        data->prod += (uint32_t)ev->ret;
-        data->owed += (uint32_t)ev->ret;
-    } else if (ev->kind == EV_NET_WRITE && ev->ret > 0) {
-        data->cons += (uint32_t)ev->ret;
-        data->taken += (uint32_t)ev->ret;
-    } else if ((ev->kind == EV_NET_CONNECT || ev->kind == EV_NET_ACCEPT) && ev->ret == 0) {
-        data->open = true;
-    }
+    judge->reads = judge->pushed = judge->claimed = 0; /* a new command ring */
+    judge->armed = 1;                                  /* as the front initialises it */
+    judge->broken = judge->was_broken = judge->event_due = judge->retreated = false;
+    judge->going = false;
+    memset(judge->asked, 0, sizeof(judge->asked));
+    memset(judge->open, 0, sizeof(judge->open));
+    memset(judge->connected, 0, sizeof(judge->connected));
+    judge->unknown = 0;
 }
 
 void judge_back_begin(struct judge_back *judge, const struct ev *ev)
@@ -394,23 +345,16 @@ void judge_back_begin(struct judge_back *judge, const struct ev *ev)
     }
     for (uint32_t i = 0; i < sizeof(opens) / sizeof(opens[0]); i++)
         judge->connected[opens[i].call] += ev->kind == opens[i].ev && ev->ret == 0;
-    if (ev->kind == EV_MAP && step_slot(ev->token) == STEP_SLOT_DEVICE && ev->ret == 0) {
-        judge->reads = judge->pushed = judge->claimed = 0; /* a new command ring */
-        judge->armed = 1;                                  /* as the front initialises it */
-        judge->broken = judge->was_broken = judge->event_due = judge->retreated = false;
-        memset(judge->asked, 0, sizeof(judge->asked));
-        memset(judge->open, 0, sizeof(judge->open));
-        memset(judge->connected, 0, sizeof(judge->connected));
-        judge->unknown = 0;
-    }
+    if (ev->kind == EV_MAP && step_slot(ev->token) == STEP_SLOT_DEVICE && ev->ret == 0)
+        new_ring(judge);
     if (ev->kind == EV_STORE_PUBLISH && ev->ret == -ERR_NOENT)
         judge->removed = true; /* by the toolstack: it closes, and may begin again */
     if (ev->kind == EV_STORE_READ && ev->store.key == DIALECT_KEY_ORDER && ev->ret == 0) {
         int64_t order = xenbus_parse(ev->store.value, JUDGE_ORDER_MAX);
-        if (order >= dialect->order_min)
-            dialect_ring(dialect, (uint32_t)order, &judge->layout);
+        if (order >= judge->dialect->order_min)
+            judge->order = (uint32_t)order;
     }
-    event_of_data(judge, ev);
+    judge_back_moved(judge, ev);
 }
 
 static bool notifies(const struct step_out *out, uint64_t token)
@@ -421,41 +365,6 @@ static bool notifies(const struct step_out *out, uint64_t token)
     return false;
 }
 
-/* The spans of a transfer are `total` bytes of the array from `index` on. */
-static void check_spans(const struct act_io *io, const struct bytering_layout *at, uint32_t index,
-                        int64_t total)
-{
-    uint32_t start = index % at->size;
-    uint32_t first = at->size - start < total ? at->size - start : (uint32_t)total;
-
-    FUZZ_CHECK(total > 0 && total <= at->size, "%lld bytes", (long long)total);
-    FUZZ_CHECK(io->count == (first < total ? 2u : 1u), "%u spans", io->count);
-    FUZZ_CHECK(io->spans[0].offset == at->array + start && io->spans[0].length == first, "first");
-    FUZZ_CHECK(io->count < 2 || (io->spans[1].offset == at->array &&
-                                 io->spans[1].length == (uint32_t)total - first),
-               "second");
-}
-
-static void check_transfer(struct judge_back *judge, const struct act *act)
-{
-    struct judge_data *data = data_of(judge, act->token);
-
-    FUZZ_CHECK(data && data->open && !data->closing && !data->broken, "a transfer of no socket");
-    /* one way may be posted just before the other is found broken, which ends both */
-    bool failed =
-        !data->must_break && (act->kind == ACT_NET_READ ? data->in_failed : data->out_failed);
-    FUZZ_CHECK(!failed, "a transfer after the error");
-    if (act->kind == ACT_NET_READ) {
-        FUZZ_CHECK(!data->reading, "two at once");
-        data->reading = true;
-        check_spans(&act->io, &judge->layout.in, data->prod, data->room);
-    } else {
-        FUZZ_CHECK(!data->writing, "two at once");
-        data->writing = true;
-        check_spans(&act->io, &judge->layout.out, data->cons, data->queued);
-    }
-}
-
 /* Only loopback, and only as a request that was read said. */
 static void check_egress(const struct judge_back *judge, const struct act *act)
 {
@@ -463,11 +372,26 @@ static void check_egress(const struct judge_back *judge, const struct act *act)
     bool asked = false;
 
     FUZZ_CHECK(is_loopback(&act->net.addr), "a guest leaves loopback");
-    for (uint32_t i = 0; i < JUDGE_SLOTS; i++)
+    for (uint32_t i = 0; i < judge->slots; i++)
         asked |= judge->asked[i].used && judge->asked[i].call.kind == kind &&
                  (judge->asked[i].twin ||
                   memcmp(&judge->asked[i].call.addr, &act->net.addr, sizeof(act->net.addr)) == 0);
     FUZZ_CHECK(asked, "an address that nobody asked for");
+    if (kind == CALL_CONNECT)
+        judge_back_opening(judge, act);
+}
+
+/* The nodes of InitWait say what the dialect's table does. */
+static void check_constants(const struct judge_back *judge, const struct act_publish *publish)
+{
+    const struct dialect_node *nodes = judge->dialect->back_nodes;
+    uint32_t said = 0;
+
+    for (uint32_t i = 0; i < publish->count; i++) {
+        const struct dialect_node *node = dialect_node_find(nodes, publish->nodes[i].key);
+        said += node && strcmp(publish->nodes[i].value, node->value) == 0;
+    }
+    FUZZ_CHECK(said == dialect_node_count(nodes), "%u constants", said);
 }
 
 static void check_publish(struct judge_back *judge, const struct act_publish *publish)
@@ -492,6 +416,8 @@ static void check_publish(struct judge_back *judge, const struct act_publish *pu
         FUZZ_CHECK(state >= 0 && allowed & 1u << state, "state %d to %d", (int)judge->published,
                    (int)state);
         judge->removed = false;
+        if (state == XENBUS_INITWAIT)
+            check_constants(judge, publish);
         FUZZ_CHECK(state != XENBUS_CONNECTED ||
                        (device->mapped && device->ported && !judge->faulted),
                    "Connected without a ring, or to a broken front");
@@ -503,7 +429,7 @@ static void check_publish(struct judge_back *judge, const struct act_publish *pu
 /* One fault for one breach, about that breach. */
 static void fault_seen(struct judge_back *judge, const struct act_fault *fault)
 {
-    const struct judge_data *data = data_of(judge, judge->ev.token);
+    const struct judge_data *data = judge_back_data(judge, judge->ev.token);
 
     judge->faults++;
     if (fault->reason == FAULT_BYTERING_WINDOW) {
@@ -524,21 +450,25 @@ static void fault_seen(struct judge_back *judge, const struct act_fault *fault)
 
 static void act_seen(struct judge_back *judge, const struct act *act)
 {
-    struct judge_data *data = data_of(judge, act->token);
+    struct judge_data *data = judge_back_data(judge, act->token);
     bool device = step_slot(act->token) == STEP_SLOT_DEVICE;
 
     if (act->kind == ACT_NET_READ || act->kind == ACT_NET_WRITE)
-        check_transfer(judge, act);
+        judge_back_transfer(judge, act);
     else if (act->kind == ACT_NET_CONNECT || act->kind == ACT_NET_BIND)
         check_egress(judge, act);
+    else if (act->kind == ACT_NET_ACCEPT)
+        judge_back_opening(judge, act);
     else if (act->kind == ACT_FAULT)
         fault_seen(judge, &act->fault);
     else if (act->kind == ACT_STORE_PUBLISH)
         check_publish(judge, &act->publish);
+    else if (act->kind == ACT_TRACE && device && strcmp(act->trace.to, "closing") == 0)
+        judge->going = true;
     else if (act->kind == ACT_NET_CLOSE && data)
         data->closing = true;
-    else if (act->kind == ACT_MAP && !device && step_slot(act->token) < JUDGE_SOCKS)
-        judge->data[step_slot(act->token)] = (struct judge_data){.token = act->token};
+    else if (act->kind == ACT_MAP && !device)
+        judge_back_mapping(judge, act);
     else if (act->kind == ACT_UNMAP && device)
         FUZZ_CHECK(judge->faulted || judge_back_unanswered(judge) == 0,
                    "the ring goes, and %u requests have no answer", judge_back_unanswered(judge));
@@ -560,24 +490,9 @@ static void check_breaches(struct judge_back *judge)
     }
 }
 
-/* Nothing is left that the core knows of and nobody will tell it again. */
-static void check_data(const struct judge_back *judge, const struct judge_data *data)
-{
-    enum ev_kind kind = judge->ev.kind;
-    bool opened = kind == EV_NET_CONNECT || kind == EV_NET_ACCEPT;
-
-    if (!data->open || data->closing || data->broken)
-        return;
-    FUZZ_CHECK(data->owed == 0 && data->taken == 0, "moved and not published");
-    if ((opened || kind == EV_PORT || kind == EV_NET_WRITE) && !data->out_failed && !data->writing)
-        FUZZ_CHECK(data->queued == 0, "%lld bytes wait for ever", (long long)data->queued);
-    if ((opened || kind == EV_PORT || kind == EV_NET_READ) && !data->in_failed && !data->reading)
-        FUZZ_CHECK(data->room == 0, "%lld bytes of room wait for ever", (long long)data->room);
-}
-
 void judge_back_end(struct judge_back *judge, const struct step_out *out)
 {
-    struct judge_data *data = data_of(judge, judge->ev.token);
+    struct judge_data *data = judge_back_data(judge, judge->ev.token);
     uint64_t device = step_token(0, 0, STEP_SLOT_DEVICE);
 
     judge_back_settle(judge);
@@ -595,5 +510,5 @@ void judge_back_end(struct judge_back *judge, const struct step_out *out)
     if (!data)
         return;
     FUZZ_CHECK(!data->changed || notifies(out, data->token), "a change without notification");
-    check_data(judge, data);
+    judge_back_data_end(judge, data);
 }

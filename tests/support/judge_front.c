@@ -1,13 +1,19 @@
 /* The frontend's calls, actions and events, watched from outside. See judge_front.h. */
 #include "tests/support/judge_front.h"
 
-void judge_front_init(struct judge_front *judge, struct seams *seams, uint32_t order)
+void judge_front_init(struct judge_front *judge, struct seams *seams, const struct fe *fe,
+                      uint32_t order)
 {
     memset(judge, 0, sizeof(*judge));
     judge->seams = seams;
+    judge->dialect = seams->dialect;
+    judge->fe = fe;
+    judge->slot_bytes = judge->dialect->request_bytes;
+    judge->slots = cmdring_size(judge->slot_bytes);
+    judge->order = order;
     judge->published = XENBUS_INITIALISING;
     judge->must_fault = FAULT_REASONS;
-    dialect_ring(&dialect_xensock1, order, &judge->layout);
+    dialect_ring(judge->dialect, order, &judge->layout);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -103,11 +109,12 @@ static struct judge_call *completed(struct judge_front *judge, const struct act_
     return found;
 }
 
-bool judge_front_let_go(const struct judge_front *judge, uint64_t sock)
+bool judge_front_let_go(const struct judge_front *judge, uint64_t sockid)
 {
     for (uint32_t i = 0; i < JUDGE_CALLS; i++) {
         const struct judge_call *call = &judge->calls[i];
-        if (call->used && call->kind == CALL_RELEASE && call->sock == sock && call->answered)
+        if (call->used && call->kind == CALL_RELEASE && call->answered &&
+            fe_wire_id(judge->fe, call->sock) == sockid)
             return true;
     }
     return false;
@@ -120,7 +127,8 @@ static bool is_forgotten(const struct judge_front *judge, const struct judge_cal
     bool waits = call->kind == CALL_ACCEPT || call->kind == CALL_POLL;
     uint64_t listener = call->kind == CALL_ACCEPT ? call->parent : call->sock;
 
-    return waits && done->ret == -ERR_BADF && judge_front_let_go(judge, listener);
+    return waits && done->ret == -ERR_BADF &&
+           judge_front_let_go(judge, fe_wire_id(judge->fe, listener));
 }
 
 static void done_seen(struct judge_front *judge, const struct act_done *done)
@@ -132,7 +140,7 @@ static void done_seen(struct judge_front *judge, const struct act_done *done)
     FUZZ_CHECK(done->ret <= 0 && done->ret >= -ERR_MAX, "ret %d", done->ret);
     FUZZ_CHECK(!call->sent || call->answered || judge->going || is_forgotten(judge, call, done),
                "%s has no answer", call_name(call->kind));
-    for (uint32_t i = 0; i < JUDGE_SLOTS; i++)
+    for (uint32_t i = 0; i < judge->slots; i++)
         if (judge->asked[i].used && judge->asked[i].by == (uint32_t)(call - judge->calls))
             judge->asked[i].by = JUDGE_NOBODY;
     FUZZ_CHECK(released || done->ret < 0 || (call->answered && call->ret == 0), "good by itself");
@@ -152,24 +160,40 @@ static void done_seen(struct judge_front *judge, const struct act_done *done)
     sock->arm_read = !sock->released;
 }
 
-/* Which call of the application a request is. */
-static uint32_t call_of(struct judge_front *judge, const struct call *call)
+/* Whether a call that was not answered is under way on a socket. */
+static bool is_used(const struct judge_front *judge, uint64_t sockid)
 {
+    for (uint32_t i = 0; i < JUDGE_CALLS; i++) {
+        const struct judge_call *call = &judge->calls[i];
+        if (call->used && !call->answered && fe_wire_id(judge->fe, call->sock) == sockid)
+            return true;
+    }
+    return false;
+}
+
+/* Whether a request is of this call, or is the SOCKET before it. */
+static bool is_of(const struct judge_front *judge, const struct judge_call *each,
+                  const struct call *call)
+{
+    bool makes = dialect_has(judge->dialect, CALL_SOCKET) &&
+                 (each->kind == CALL_CONNECT || each->kind == CALL_BIND);
     uint64_t sock = call->kind == CALL_ACCEPT ? call->new_sockid : call->sockid;
 
-    for (uint32_t i = 0; i < JUDGE_CALLS; i++) {
-        const struct judge_call *each = &judge->calls[i];
-        if (each->used && !each->sent && each->kind == call->kind && each->sock == sock)
+    if (!each->used || each->sent || fe_wire_id(judge->fe, each->sock) != sock)
+        return false;
+    return makes && !each->made ? call->kind == CALL_SOCKET : call->kind == each->kind;
+}
+
+/* Which call of the application a request is. */
+static uint32_t call_of(const struct judge_front *judge, const struct call *call)
+{
+    for (uint32_t i = 0; i < JUDGE_CALLS; i++)
+        if (is_of(judge, &judge->calls[i], call))
             return i;
-    }
-    for (uint32_t i = 0; call->kind == CALL_RELEASE && i < judge->owed_count; i++) {
-        if (judge->owed[i] != sock)
-            continue;
-        judge->owed[i] = judge->owed[--judge->owed_count];
-        return JUDGE_NOBODY;
-    }
-    FUZZ_CHECK(false, "a %s that nobody called", call_name(call->kind));
-    return JUDGE_NO_CALL;
+    FUZZ_CHECK(call->kind == CALL_RELEASE && judge_front_kept(judge, call->sockid) &&
+                   !is_used(judge, call->sockid),
+               "a %s that nobody called", call_name(call->kind));
+    return JUDGE_NOBODY;
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -183,8 +207,8 @@ static void shared_event(struct judge_front *judge, const struct ev *ev)
     judge->reads = judge->pushed = judge->claimed = 0;
     judge->armed = 1;
     judge->broken = judge->event_due = judge->retreated = false;
-    judge->owed_count = 0;
     memset(judge->asked, 0, sizeof(judge->asked));
+    judge->kept_count = 0;
 }
 
 void judge_front_begin(struct judge_front *judge, const struct ev *ev)
@@ -240,6 +264,19 @@ static void fault_seen(struct judge_front *judge, const struct act_fault *fault)
     judge->broken = true;
 }
 
+/* What says Initialised says what the dialect's table does. */
+static void check_constants(const struct judge_front *judge, const struct act_publish *publish)
+{
+    const struct dialect_node *nodes = judge->dialect->front_nodes;
+    uint32_t said = 0;
+
+    for (uint32_t i = 0; i < publish->count; i++) {
+        const struct dialect_node *node = dialect_node_find(nodes, publish->nodes[i].key);
+        said += node && strcmp(publish->nodes[i].value, node->value) == 0;
+    }
+    FUZZ_CHECK(said == dialect_node_count(nodes), "%u constants", said);
+}
+
 static void check_publish(struct judge_front *judge, const struct act_publish *publish)
 {
     static const uint32_t next[9] = {[1] = 1u << 3 | 1u << 6,
@@ -264,16 +301,20 @@ static void check_publish(struct judge_front *judge, const struct act_publish *p
         judge->published = (enum xenbus_state)value;
         judge->removed = false;
     }
+    if (judge->published == XENBUS_INITIALISED)
+        check_constants(judge, publish);
 }
 
 /* Pages are taken back only when the backend was asked about nothing of theirs any more. */
 static void check_unshare(const struct judge_front *judge, uint64_t token)
 {
-    for (uint32_t i = 0; !judge->going && i < JUDGE_SLOTS; i++) {
+    uint64_t sockid = fe_wire_id(judge->fe, token);
+
+    for (uint32_t i = 0; !judge->going && i < judge->slots; i++) {
         const struct judge_request *request = &judge->asked[i];
         FUZZ_CHECK(!request->used ||
-                       (request->call.sockid != token &&
-                        (request->call.kind != CALL_ACCEPT || request->call.new_sockid != token)),
+                       (request->call.sockid != sockid &&
+                        (request->call.kind != CALL_ACCEPT || request->call.new_sockid != sockid)),
                    "%s is not answered", call_name(request->call.kind));
     }
 }
@@ -290,6 +331,7 @@ static void woken(struct judge_front *judge, uint64_t id, bool reads)
 static void lost(struct judge_front *judge)
 {
     judge->going = true;
+    judge->kept_count = 0;
     for (uint32_t i = 0; i < JUDGE_SOCKS; i++)
         judge->socks[i].lost = true;
 }
@@ -344,7 +386,7 @@ void judge_front_end(struct judge_front *judge, const struct step_out *out)
     uint64_t breaches = 0;
 
     judge_front_settle(judge);
-    for (uint32_t i = 0; i < JUDGE_SLOTS; i++) {
+    for (uint32_t i = 0; i < judge->slots; i++) {
         struct judge_request *request = &judge->asked[i];
         if (!request->used || request->by != JUDGE_NO_CALL)
             continue;
@@ -354,6 +396,9 @@ void judge_front_end(struct judge_front *judge, const struct step_out *out)
     }
     for (uint32_t i = 0; i < out->count; i++)
         act_seen(judge, &out->acts[i]);
+    FUZZ_CHECK(judge->going || judge->kept_count <= fe_counters(judge->fe)->sockets_now,
+               "%u sockets are left at the backend, %u are here", judge->kept_count,
+               fe_counters(judge->fe)->sockets_now);
     FUZZ_CHECK(judge->must_fault == FAULT_REASONS, "%s was believed",
                step_fault_name(judge->must_fault));
     FUZZ_CHECK(!judge->must_look, "armed, and did not look again");

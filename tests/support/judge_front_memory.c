@@ -1,8 +1,6 @@
 /* What a frontend reads and writes, watched from outside. See judge_front.h. */
 #include "tests/support/judge_front.h"
 
-static const struct dialect *const dialect = &dialect_xensock1;
-
 struct judge_sock *judge_front_sock(struct judge_front *judge, uint64_t id)
 {
     uint32_t slot = step_slot(id);
@@ -16,16 +14,63 @@ struct judge_sock *judge_front_sock(struct judge_front *judge, uint64_t id)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-/* What a request grants is what the socket has, and nothing else is named. */
-static void check_grants(const struct judge_front *judge, const struct call *call, uint64_t id)
+bool judge_front_kept(const struct judge_front *judge, uint64_t sockid)
 {
-    const struct seams_channel *channel = &judge->seams->channels[step_slot(id) % SEAMS_SLOTS];
+    for (uint32_t i = 0; i < judge->kept_count; i++)
+        if (judge->kept[i] == sockid)
+            return true;
+    return false;
+}
 
-    FUZZ_CHECK(channel->token == id && channel->mapped && channel->ported, "no data ring");
+static void keep(struct judge_front *judge, uint64_t sockid)
+{
+    FUZZ_CHECK(!judge_front_kept(judge, sockid), "the backend has that one");
+    FUZZ_CHECK(judge->kept_count < JUDGE_SOCKS, "more sockets than there can be");
+    judge->kept[judge->kept_count++] = sockid;
+}
+
+static void let_go(struct judge_front *judge, uint64_t sockid)
+{
+    for (uint32_t i = 0; i < judge->kept_count; i++)
+        if (judge->kept[i] == sockid)
+            judge->kept[i] = judge->kept[--judge->kept_count];
+}
+
+/* What a request grants is what the socket has, and nothing else is named. */
+static void check_grants(struct judge_front *judge, const struct call *call, uint64_t sockid)
+{
+    const struct seams_channel *channel = judge->seams->channels;
+    uint32_t index = judge->dialect->index.pages;
+
+    while (channel < &judge->seams->channels[JUDGE_SOCKS] &&
+           !(channel->mapped && fe_wire_id(judge->fe, channel->token) == sockid))
+        channel++;
+    FUZZ_CHECK(channel < &judge->seams->channels[JUDGE_SOCKS] && channel->ported, "no data ring");
+    const struct judge_sock *sock = judge_front_sock(judge, channel->token);
+    FUZZ_CHECK(channel->pages == index + judge->layout.pages && sock, "%u pages", channel->pages);
     FUZZ_CHECK(call->evtchn == channel->port, "port %u", call->evtchn);
+    FUZZ_CHECK(index == 0 || (sock->said_order && sock->said_refs), "an index page without refs");
     for (uint32_t i = 0; i < CALL_REFS_MAX; i++)
-        FUZZ_CHECK(call->refs[i] == (i < channel->pages ? SEAMS_REF + channel->page + i : 0),
-                   "ref %u", i);
+        FUZZ_CHECK(
+            call->refs[i] ==
+                (i < (index > 0 ? index : channel->pages) ? SEAMS_REF + channel->page + i : 0),
+            "ref %u", i);
+}
+
+/* What a call is to be about is there, or not yet. */
+static void check_subject(struct judge_front *judge, const struct call *call)
+{
+    bool opens = call->kind == CALL_CONNECT || call->kind == CALL_BIND;
+
+    if (call->kind == CALL_CONNECT)
+        check_grants(judge, call, call->sockid);
+    else if (call->kind == CALL_ACCEPT)
+        check_grants(judge, call, call->new_sockid);
+    if (opens && dialect_has(judge->dialect, CALL_SOCKET))
+        FUZZ_CHECK(judge_front_kept(judge, call->sockid), "%s of no SOCKET", call_name(call->kind));
+    FUZZ_CHECK(call->kind != CALL_SOCKET || ((call->family == 2 || call->family == 10) &&
+                                             call->type == 1 && call->protocol == 0),
+               "a socket of family %u", call->family);
 }
 
 static void requested(struct judge_front *judge, const unsigned char *slot)
@@ -35,22 +80,19 @@ static void requested(struct judge_front *judge, const unsigned char *slot)
 
     while (request->used)
         request++; /* at most SIZE are outstanding: checked before */
-    dialect_unpack_call(dialect, slot, &request->call);
+    dialect_unpack_call(judge->dialect, slot, &request->call);
     request->by = JUDGE_NO_CALL;
-    for (uint32_t i = 0; i < JUDGE_SLOTS; i++)
+    for (uint32_t i = 0; i < judge->slots; i++)
         FUZZ_CHECK(!judge->asked[i].used || judge->asked[i].call.id != request->call.id,
                    "two requests of id %u", request->call.id);
     request->used = true;
-    if (request->call.kind == CALL_CONNECT)
-        check_grants(judge, &request->call, request->call.sockid);
-    else if (request->call.kind == CALL_ACCEPT)
-        check_grants(judge, &request->call, request->call.new_sockid);
-    for (uint32_t i = 0; i < JUDGE_SLOTS; i++) {
+    check_subject(judge, &request->call);
+    for (uint32_t i = 0; i < judge->slots; i++) {
         enum call_kind kind = judge->asked[i].call.kind;
         parked += judge->asked[i].used && (kind == CALL_ACCEPT || kind == CALL_POLL);
         slow += judge->asked[i].used && kind == CALL_CONNECT;
     }
-    FUZZ_CHECK(parked <= JUDGE_SLOTS - 2 && parked + slow <= JUDGE_SLOTS - 1,
+    FUZZ_CHECK(parked <= judge->slots - 2 && parked + slow <= judge->slots - 1,
                "%u parked and %u slow calls fill the ring", parked, slow);
 }
 
@@ -58,32 +100,58 @@ static void pushed(struct judge_front *judge, uint32_t value)
 {
     uint32_t count = value - judge->pushed;
 
-    FUZZ_CHECK(count > 0 && value - judge->reads <= JUDGE_SLOTS, "%u requests, %u free", count,
-               JUDGE_SLOTS - (judge->pushed - judge->reads));
+    FUZZ_CHECK(count > 0 && value - judge->reads <= judge->slots, "%u requests, %u free", count,
+               judge->slots - (judge->pushed - judge->reads));
     judge->pushed_before = judge->pushed;
     for (; judge->pushed != value; judge->pushed++)
-        requested(judge, judge->shadow[judge->pushed % JUDGE_SLOTS]);
+        requested(judge, judge->shadow[judge->pushed % judge->slots]);
     judge->event_due = true;
 }
 
 /* ---- responses ------------------------------------------------------------------------------- */
 
+/* An answer to a request, or to the SOCKET before it: what the backend has now. */
+static void answered(struct judge_front *judge, const struct judge_request *request, int32_t ret)
+{
+    const struct call *call = &request->call;
+    uint64_t sockid = call->kind == CALL_ACCEPT ? call->new_sockid : call->sockid;
+    bool makes = call->kind == CALL_CONNECT || call->kind == CALL_BIND ||
+                 call->kind == CALL_ACCEPT || call->kind == CALL_SOCKET;
+    bool known = (call->kind == CALL_CONNECT || call->kind == CALL_BIND) &&
+                 dialect_has(judge->dialect, CALL_SOCKET);
+
+    seams_happened(judge->seams, SEAMS_ANSWERS + (uint32_t)call->kind, ret == 0);
+    if (call->kind == CALL_RELEASE)
+        let_go(judge, sockid);
+    else if (makes && !known && ret == 0 &&
+             (call->kind == CALL_ACCEPT || !judge_front_let_go(judge, sockid)))
+        keep(judge, sockid); /* what is accepted after its release is released again */
+    if (request->by == JUDGE_NOBODY)
+        return;
+    struct judge_call *by = &judge->calls[request->by];
+    by->made = call->kind == CALL_SOCKET && ret == 0;
+    bool again = ret == -ERR_INTR && (call->kind == CALL_ACCEPT || call->kind == CALL_POLL);
+    by->sent = by->answered = !by->made && !again; /* what is to be asked again may also end so */
+    by->ret = ret;
+}
+
 static void response_read(struct judge_front *judge, uint32_t at, struct shared_span span)
 {
-    uint32_t offset = CMDRING_SLOTS + judge->reads % JUDGE_SLOTS * JUDGE_SLOT_BYTES;
+    uint32_t offset = CMDRING_SLOTS + judge->reads % judge->slots * judge->slot_bytes;
     struct judge_request *request = judge->asked;
     struct call_reply reply;
 
     FUZZ_CHECK(judge->allowed > 0, "response %u was never published", judge->reads);
     FUZZ_CHECK(judge->must_fault == FAULT_REASONS, "reads on after a lie");
-    FUZZ_CHECK(span.offset == offset && span.length == JUDGE_SLOT_BYTES,
+    FUZZ_CHECK(span.offset == offset && span.length == judge->slot_bytes,
                "slots are read once and whole, in their order: %u at %u", span.length, span.offset);
-    dialect_unpack_reply(dialect, judge->seams->memory + at + offset, &reply);
+    dialect_unpack_reply(judge->dialect, judge->seams->memory + at + offset, &reply);
     judge->allowed--;
     judge->reads++;
-    while (request < judge->asked + JUDGE_SLOTS && !(request->used && request->call.id == reply.id))
+    while (request < judge->asked + judge->slots &&
+           !(request->used && request->call.id == reply.id))
         request++;
-    if (request == judge->asked + JUDGE_SLOTS)
+    if (request == judge->asked + judge->slots)
         judge->must_fault = FAULT_RESPONSE_ID;
     else if (reply.code != request->call.code || reply.sockid != request->call.sockid)
         judge->must_fault = FAULT_RESPONSE_ECHO;
@@ -93,17 +161,7 @@ static void response_read(struct judge_front *judge, uint32_t at, struct shared_
         return;
     request->used = false;
     FUZZ_CHECK(request->by != JUDGE_NO_CALL, "answered before it was asked");
-    bool nobody = request->by == JUDGE_NOBODY;
-    if (request->call.kind == CALL_ACCEPT && reply.ret == 0 && judge->owed_count < JUDGE_CALLS &&
-        (nobody || judge_front_let_go(judge, request->call.new_sockid)))
-        judge->owed[judge->owed_count++] = request->call.new_sockid;
-    bool again = reply.ret == -ERR_INTR &&
-                 (request->call.kind == CALL_ACCEPT || request->call.kind == CALL_POLL);
-    if (!nobody) { /* what is to be asked again may also end so */
-        judge->calls[request->by].sent = !again;
-        judge->calls[request->by].answered = !again;
-        judge->calls[request->by].ret = reply.ret;
-    }
+    answered(judge, request, reply.ret);
 }
 
 static void prod_read(struct judge_front *judge, uint32_t value)
@@ -149,11 +207,11 @@ static void ring_write(struct judge_front *judge, struct shared_span span)
                    "wrote the backend's word at %u", span.offset);
         return;
     }
-    uint32_t slot = (span.offset - CMDRING_SLOTS) / JUDGE_SLOT_BYTES;
+    uint32_t slot = (span.offset - CMDRING_SLOTS) / judge->slot_bytes;
     bool free_slot =
-        (slot - judge->pushed) % JUDGE_SLOTS < JUDGE_SLOTS - (judge->pushed - judge->reads);
-    FUZZ_CHECK(free_slot && span.offset == CMDRING_SLOTS + slot * JUDGE_SLOT_BYTES &&
-                   span.length == JUDGE_SLOT_BYTES,
+        (slot - judge->pushed) % judge->slots < judge->slots - (judge->pushed - judge->reads);
+    FUZZ_CHECK(free_slot && span.offset == CMDRING_SLOTS + slot * judge->slot_bytes &&
+                   span.length == judge->slot_bytes,
                "wrote over slot %u", slot);
     judge->stored = STORED_SLOT;
 }
@@ -193,20 +251,35 @@ static void check_copy(const struct bytering_layout *at, uint32_t index, struct 
                "copies %u bytes at %u of %lld", span.length, span.offset, (long long)left);
 }
 
+/* Where the data of a socket begin; the indexes lie there too, or in a page before. */
+static uint32_t data_base(const struct judge_front *judge, const struct judge_sock *sock)
+{
+    uint32_t page = judge->seams->channels[step_slot(sock->token)].page;
+
+    return (page + judge->dialect->index.pages) * SHARED_PAGE_BYTES;
+}
+
+static bool is_in(const struct bytering_layout *array, uint32_t offset)
+{
+    return offset >= array->array && offset < array->array + array->size;
+}
+
 static void data_read(struct judge_front *judge, struct judge_sock *sock, uint32_t at,
                       struct shared_span span)
 {
     const struct dialect_ring *layout = &judge->layout;
+    bool data = at == data_base(judge, sock);
     uint32_t value = span.length == 4 ? seams_load(judge->seams, at + span.offset) : 0;
 
     judge->time++;
-    if (span.offset < layout->in.size) {
+    if (data && is_in(&layout->in, span.offset)) {
         check_copy(&layout->in, sock->cons + sock->got, span, sock->queued - sock->got);
         memcpy(sock->bytes + sock->got, judge->seams->memory + at + span.offset, span.length);
         sock->got += span.length;
         return;
     }
-    FUZZ_CHECK(span.length == 4, "%u bytes at %u", span.length, span.offset);
+    FUZZ_CHECK(span.length == 4 && (!data || judge->dialect->index.pages == 0), "%u bytes at %u",
+               span.length, span.offset);
     if (span.offset == layout->in.error) {
         sock->in_error = wire_error(value);
         sock->error_time = judge->time;
@@ -220,35 +293,64 @@ static void data_read(struct judge_front *judge, struct judge_sock *sock, uint32
     }
 }
 
+/* An index page is written when it was shared, and says no more later. */
+static bool is_name(const struct judge_front *judge, struct shared_span span)
+{
+    const struct dialect_index *index = &judge->dialect->index;
+
+    return index->pages > 0 && judge->ev.kind == EV_SHARE &&
+           ((span.offset == index->order_at && span.length == 4) ||
+            (span.offset == index->refs_at && span.length == 4 * judge->layout.pages));
+}
+
 static void data_write(struct judge_front *judge, struct judge_sock *sock, uint32_t at,
                        struct shared_span span)
 {
     const struct bytering_layout *out = &judge->layout.out;
+    uint32_t base = data_base(judge, sock);
 
-    if (span.offset >= out->array && span.offset < out->array + out->size) {
-        check_copy(out, sock->prod + sock->put, span, sock->room - sock->put);
-        sock->put += span.length;
-        return;
-    }
-    FUZZ_CHECK(span.length == 4, "%u bytes at %u", span.length, span.offset);
-    for (uint32_t i = 0; span.offset == out->prod && i < sock->put; i++)
-        FUZZ_CHECK(judge->seams->memory[at + out->array + (sock->prod + i) % out->size] ==
-                       judge->sending[i],
-                   "byte %u is another", i);
     judge->stored = STORED_DATA;
     judge->stored_in = sock;
+    if (at == base && is_in(out, span.offset)) {
+        check_copy(out, sock->prod + sock->put, span, sock->room - sock->put);
+        sock->put += span.length;
+        judge->stored = STORED_NOTHING;
+        return;
+    }
+    if (at != base && is_name(judge, span))
+        return;
+    FUZZ_CHECK(span.length == 4 && (at != base || judge->dialect->index.pages == 0),
+               "%u bytes at %u", span.length, span.offset);
+    for (uint32_t i = 0; span.offset == out->prod && i < sock->put; i++)
+        FUZZ_CHECK(judge->seams->memory[base + out->array + (sock->prod + i) % out->size] ==
+                       judge->sending[i],
+                   "byte %u is another", i);
 }
 
 static void data_stored(const struct judge_front *judge, struct judge_sock *sock, uint32_t value)
 {
+    const struct dialect_index *index = &judge->dialect->index;
+    uint32_t at = judge->stored_offset;
+
+    if (index->pages > 0 && at == index->order_at) {
+        sock->said_order = value == judge->order;
+        return;
+    }
+    if (index->pages > 0 && at == index->refs_at) {
+        uint32_t first = SEAMS_REF + data_base(judge, sock) / SHARED_PAGE_BYTES;
+        sock->said_refs = true;
+        for (uint32_t i = 0; i < judge->layout.pages; i++)
+            sock->said_refs &= seams_load(judge->seams, judge->stored_at + at + 4 * i) == first + i;
+        return;
+    }
     sock->changed = true;
-    if (judge->stored_offset == judge->layout.in.cons) {
+    if (at == judge->layout.in.cons) {
         sock->cons += sock->got;
         FUZZ_CHECK(value == sock->cons, "in_cons %u is not %u", value, sock->cons);
     } else {
         sock->prod += sock->put;
-        FUZZ_CHECK(judge->stored_offset == judge->layout.out.prod && value == sock->prod,
-                   "stored %u at %u", value, judge->stored_offset);
+        FUZZ_CHECK(at == judge->layout.out.prod && value == sock->prod, "stored %u at %u", value,
+                   at);
     }
 }
 
@@ -259,9 +361,9 @@ void judge_front_settle(struct judge_front *judge)
     struct seams *seams = judge->seams;
 
     if (judge->stored == STORED_SLOT) {
-        uint32_t slot = (judge->stored_offset - CMDRING_SLOTS) / JUDGE_SLOT_BYTES;
+        uint32_t slot = (judge->stored_offset - CMDRING_SLOTS) / judge->slot_bytes;
         memcpy(judge->shadow[slot], seams->memory + judge->stored_at + judge->stored_offset,
-               JUDGE_SLOT_BYTES);
+               judge->slot_bytes);
     } else if (judge->stored != STORED_NOTHING) {
         uint32_t value = seams_load(seams, judge->stored_at + judge->stored_offset);
         if (judge->stored == STORED_DATA) {
@@ -283,7 +385,8 @@ static struct judge_sock *sock_at(struct judge_front *judge, uint32_t at)
 {
     for (uint32_t i = 0; i < JUDGE_SOCKS; i++) {
         const struct seams_channel *channel = &judge->seams->channels[i];
-        if (channel->mapped && channel->page * SHARED_PAGE_BYTES == at)
+        uint32_t after = at / SHARED_PAGE_BYTES - channel->page;
+        if (channel->mapped && (after == 0 || after == judge->dialect->index.pages))
             return judge_front_sock(judge, channel->token);
     }
     FUZZ_CHECK(false, "memory that was given back");

@@ -155,7 +155,7 @@ static void open_back(struct pair *pair)
     policy_init(&pair->policy);
     pair->net = net_mem_create();
     pair->back =
-        exec_create(&(struct exec_config){.hv = pair->back_hv, .net = pair->net, .max_devices = 1});
+        exec_create(&(struct exec_config){.hv = pair->back_hv, .net = pair->net, .max_devices = 2});
     core.slots = be_slots(&config);
     core.core = malloc(be_size(&config));
     pair->be = be_init(core.core, &config);

@@ -6,8 +6,10 @@
 void rogue_take(struct rogue *rogue, enum ev_kind kind, struct ev *ev)
 {
     do {
-        bool any = hv_next(rogue->hv, ev);
-        assert(any);
+        while (!hv_next(rogue->hv, ev)) {
+            assert(rogue->wait);
+            rogue->wait(rogue);
+        }
         if (ev->kind == EV_PORT)
             hv_unmask(rogue->hv, ev->port);
     } while (ev->kind != kind);
@@ -54,6 +56,22 @@ void rogue_front_open(struct rogue *rogue, struct pair *pair, uint32_t order)
     rogue_front_open_in(rogue, pair, &dialect_xensock1, order);
 }
 
+void rogue_front_ring(struct rogue *rogue)
+{
+    struct ev ev;
+
+    hv_share(rogue->hv, 1, PAIR_BACK, 1);
+    rogue_take(rogue, EV_SHARE, &ev);
+    rogue->page = ev.share.area;
+    rogue->handle = ev.share.handle;
+    rogue->ring_ref = ev.share.refs[0];
+    rogue_store(rogue, CMDRING_REQ_EVENT, 1);
+    rogue_store(rogue, CMDRING_RSP_EVENT, 1);
+    hv_port_alloc(rogue->hv, 2, PAIR_BACK);
+    rogue_take(rogue, EV_PORT_ALLOC, &ev);
+    rogue->port = ev.port;
+}
+
 void rogue_front_open_in(struct rogue *rogue, struct pair *pair, const struct dialect *dialect,
                          uint32_t order)
 {
@@ -65,7 +83,6 @@ void rogue_front_open_with(struct rogue *rogue, struct pair *pair, const struct 
     const struct dialect *dialect = config->dialect;
     struct pair_config ours = *config;
     uint32_t order = config->order;
-    struct ev ev;
 
     ours.no_front = true;
     ours.back_order = dialect->index.pages > 0 ? order : 0;
@@ -73,17 +90,9 @@ void rogue_front_open_with(struct rogue *rogue, struct pair *pair, const struct 
         ours.max_sockets = 2 * cmdring_size(dialect->request_bytes);
     pair_open(pair, &ours);
     *rogue = (struct rogue){.pair = pair, .hv = pair->front_hv, .dialect = dialect, .order = order};
-    hv_share(rogue->hv, 1, PAIR_BACK, 1);
-    rogue_take(rogue, EV_SHARE, &ev);
-    rogue->page = ev.share.area;
-    rogue->handle = ev.share.handle;
-    write_number(pair, "ring-ref", ev.share.refs[0]);
-    rogue_store(rogue, CMDRING_REQ_EVENT, 1);
-    rogue_store(rogue, CMDRING_RSP_EVENT, 1);
-    hv_port_alloc(rogue->hv, 2, PAIR_BACK);
-    rogue_take(rogue, EV_PORT_ALLOC, &ev);
-    rogue->port = ev.port;
-    write_number(pair, "port", ev.port);
+    rogue_front_ring(rogue);
+    write_number(pair, "ring-ref", rogue->ring_ref);
+    write_number(pair, "port", rogue->port);
     if (dialect->keys[DIALECT_KEY_ORDER])
         write_number(pair, dialect->keys[DIALECT_KEY_ORDER], order);
     rogue_write_constants(pair, PAIR_FRONT);
@@ -140,6 +149,13 @@ void rogue_unshare(struct rogue *rogue, struct rogue_data *data)
 
     hv_unshare(rogue->hv, 3, data->handle);
     rogue_take(rogue, EV_UNSHARE, &ev);
+    rogue_port_close(rogue, data);
+}
+
+void rogue_port_close(struct rogue *rogue, const struct rogue_data *data)
+{
+    struct ev ev;
+
     hv_port_close(rogue->hv, 4, data->port);
     rogue_take(rogue, EV_PORT_CLOSE, &ev);
 }
@@ -170,7 +186,8 @@ void rogue_put(struct rogue *rogue, const struct call *call)
 void rogue_kick(struct rogue *rogue)
 {
     hv_notify(rogue->hv, rogue->port);
-    pair_run(rogue->pair);
+    if (rogue->pair)
+        pair_run(rogue->pair);
 }
 
 bool rogue_reply(struct rogue *rogue, struct call_reply *reply)

@@ -9,12 +9,14 @@
 #include "tests/support/pair.h"
 
 struct rogue {
-    struct pair *pair;
+    struct pair *pair;                 /* NULL: the other side is elsewhere, */
+    void (*wait)(struct rogue *rogue); /* and this waits until it may have done something */
     struct hv *hv;
     const struct dialect *dialect; /* the pair's */
     uint32_t order;
     struct shared_area page; /* the command ring */
     uint32_t handle, port;   /* its run or map, and our end of its event channel */
+    uint32_t ring_ref;       /* a front's */
     uint32_t prod, cons;     /* req_prod and rsp_cons of a front, rsp_prod and req_cons of a back */
 };
 
@@ -29,7 +31,7 @@ struct rogue_data {
     uint32_t page_refs[DIALECT_PAGES_MAX]; /* where an index page does: what it named at first */
 };
 
-/* Submit with hv_share and the like, then: the completion of that kind; asserts there is one. */
+/* Submit with hv_share and the like, then: the completion of that kind; asserts that it comes. */
 void rogue_take(struct rogue *rogue, enum ev_kind kind, struct ev *ev);
 
 /* Open `pair` without a front and bring the device to Connected on both sides; in draft 1, or in
@@ -43,12 +45,16 @@ void rogue_front_open_in(struct rogue *rogue, struct pair *pair, const struct di
 void rogue_front_open_with(struct rogue *rogue, struct pair *pair,
                            const struct pair_config *config);
 
+/* The command ring of a front: its page, initialised, and its port. */
+void rogue_front_ring(struct rogue *rogue);
+
 /* Leave in good order (state 6), and see that the backend kept nothing. */
 void rogue_front_close(struct rogue *rogue);
 
 /* Pages and a port for one socket, given to the backend's domain; and back again. */
 void rogue_share(struct rogue *rogue, struct rogue_data *data);
 void rogue_unshare(struct rogue *rogue, struct rogue_data *data);
+void rogue_port_close(struct rogue *rogue, const struct rogue_data *data);
 
 /* Write what an index page says: an order, and the refs of `data`. */
 void rogue_name_pages(struct rogue *rogue, struct rogue_data *data, uint32_t order);

@@ -1,10 +1,66 @@
 /* Both seams for a fuzzer. See seams.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* MAP_FIXED */
+#endif
 #include "tests/support/seams.h"
 
-void seams_reset(struct seams *seams)
+#include "sim/hv/emu_memory.h"
+
+#include <sys/mman.h>
+
+/* One memory file, mapped twice in a row, for as long as this process lives. */
+static unsigned char *memory(void)
+{
+    static unsigned char *twice;
+    const size_t half = SEAMS_BYTES / 2;
+
+    if (twice)
+        return twice;
+    int fd = emu_memory_file(half);
+    void *base = mmap(NULL, SEAMS_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    FUZZ_CHECK(fd >= 0 && base != MAP_FAILED, "memory");
+    for (uint32_t i = 0; i < 2; i++) {
+        void *at = (unsigned char *)base + i * half;
+        void *mapped = mmap(at, half, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+        FUZZ_CHECK(mapped == at, "memory");
+    }
+    return twice = base;
+}
+
+void seams_reset(struct seams *seams, const struct dialect *dialect)
 {
     memset(seams, 0, sizeof(*seams));
+    seams->dialect = dialect;
+    seams->memory = memory();
+    memset(seams->memory, 0, SEAMS_PAGES * SHARED_PAGE_BYTES);
     seams->next_port = 1;
+}
+
+const struct dialect *seams_dialect(uint32_t which)
+{
+    uint32_t count = 0;
+
+    while (dialect_at(count))
+        count++;
+    return dialect_at(which % count);
+}
+
+uint32_t seams_word(const struct dialect_ring *ring, uint32_t i)
+{
+    const uint32_t words[] = {ring->in.cons,  ring->in.prod,  ring->out.cons,
+                              ring->out.prod, ring->in.error, ring->out.error};
+
+    return words[i % 6];
+}
+
+void seams_name_pages(struct seams *seams, uint32_t index_page, uint32_t order, uint32_t page)
+{
+    const struct dialect_index *index = &seams->dialect->index;
+    uint32_t at = index_page * SHARED_PAGE_BYTES;
+
+    seams_store(seams, at + index->order_at, order);
+    for (uint32_t i = 0; i < 1u << order; i++)
+        seams_store(seams, at + index->refs_at + 4 * i, SEAMS_REF + page + i);
 }
 
 uint32_t seams_load(const struct seams *seams, uint32_t at)
@@ -51,8 +107,7 @@ uint32_t seams_at(const struct seams *seams, const struct shared_area *area)
     const unsigned char *base = (const unsigned char *)area->base;
     size_t at = (size_t)(base - seams->memory);
 
-    FUZZ_CHECK(base >= seams->memory &&
-                   at + (size_t)area->pages * SHARED_PAGE_BYTES <= sizeof(seams->memory),
+    FUZZ_CHECK(base >= seams->memory && at + (size_t)area->pages * SHARED_PAGE_BYTES <= SEAMS_BYTES,
                "an area that was never given");
     return (uint32_t)at;
 }
@@ -72,8 +127,12 @@ static void give_area(struct seams *seams, struct seams_op *op, uint32_t page, u
 {
     struct seams_channel *channel = owned(seams, op->act.token);
 
-    FUZZ_CHECK(!channel->mapped, "two areas of one token");
-    channel->mapped = true;
+    uint32_t most = 1 + (op->act.kind == ACT_MAP && channel != &seams->channels[SEAMS_SLOTS]
+                             ? seams->dialect->index.pages
+                             : 0);
+
+    FUZZ_CHECK(channel->mapped < most, "more areas of one token than a ring has");
+    channel->index_page = channel->mapped++ > 0 ? channel->page : 0;
     channel->page = page;
     channel->pages = pages;
     op->ev.share.area = (struct shared_area){
@@ -111,9 +170,12 @@ static int32_t map(struct seams *seams, struct seams_op *op)
 {
     const struct act_map *map = &op->act.map;
 
-    for (uint32_t i = 0; i < map->count; i++)
-        if (map->refs[i] - SEAMS_REF >= SEAMS_PAGES || map->refs[i] != map->refs[0] + i)
+    for (uint32_t i = 0; i < map->count; i++) {
+        uint32_t page = map->refs[i] - SEAMS_REF;
+        if (page >= 2 * SEAMS_APART || page % SEAMS_APART >= SEAMS_PAGES ||
+            map->refs[i] != map->refs[0] + i)
             return -ERR_INVAL;
+    }
     give_area(seams, op, map->refs[0] - SEAMS_REF, map->count);
     return 0;
 }
@@ -141,13 +203,16 @@ static void unmap(struct seams *seams, const struct act *act)
 {
     struct seams_channel *channel = owned(seams, act->token);
 
-    FUZZ_CHECK(channel->mapped, "nothing to unmap");
+    FUZZ_CHECK(channel->mapped > 0, "nothing to unmap");
     for (uint32_t i = 0; i < seams->op_count; i++) {
         const struct seams_op *op = &seams->ops[i];
         bool moves = op->ev.kind == EV_NET_READ || op->ev.kind == EV_NET_WRITE;
         FUZZ_CHECK(op->ready || !moves || op->ev.token != act->token, "unmapped in a transfer");
     }
-    channel->mapped = false;
+    if (--channel->mapped == 0)
+        return;
+    channel->page = channel->index_page; /* the last one goes first */
+    channel->pages = 1;
 }
 
 static void port_close(struct seams *seams, const struct act *act)
@@ -173,6 +238,12 @@ void seams_write(struct seams *seams, enum step_side side, enum dialect_key key,
     FUZZ_CHECK(strlen(value) < STEP_VALUE_BYTES, "%s", value);
     memcpy(seams->store[side][key], value, strlen(value) + 1);
     fire(seams, side, key);
+}
+
+void seams_constants(struct seams *seams, const struct dialect_node nodes[DIALECT_NODES_MAX])
+{
+    for (uint32_t i = 0; i < dialect_node_count(nodes); i++)
+        seams_write(seams, STEP_OTHER, nodes[i].key, nodes[i].value);
 }
 
 static int32_t store_read(struct seams *seams, struct seams_op *op)
@@ -384,10 +455,21 @@ static bool take_op(struct seams *seams, uint32_t which, struct ev *ev)
     return true;
 }
 
+/* libFuzzer takes these for edges that were passed. */
+static uint8_t happened[DIALECTS_MAX][2 * SEAMS_HAPPENINGS]
+    __attribute__((section("__libfuzzer_extra_counters")));
+
+void seams_happened(const struct seams *seams, uint32_t what, bool well)
+{
+    happened[dialect_place(seams->dialect)][2 * what + (well ? 1 : 0)]++;
+}
+
 bool seams_next(struct seams *seams, uint32_t which, struct ev *ev)
 {
-    if (take_op(seams, which, ev))
+    if (take_op(seams, which, ev)) {
+        seams_happened(seams, (uint32_t)ev->kind, ev->ret >= 0);
         return true;
+    }
     for (uint32_t i = 0; i <= SEAMS_SLOTS; i++) {
         struct seams_channel *channel = &seams->channels[i];
         if (!channel->fired)
@@ -411,15 +493,28 @@ bool seams_next(struct seams *seams, uint32_t which, struct ev *ev)
 
 /* ---- what the other domain changes meanwhile ------------------------------------------------- */
 
-/* Half of the places are words that mean something: of the command ring, or of a data ring of order
- * 1 (second page) or 2 (fourth page). */
-static uint32_t place(struct fuzz_input *input)
+/* A word that means something: of a data ring (of order 1, or 2, which may begin a page), of the
+ * first slots, or of an index page. */
+static uint32_t known_word(const struct dialect *dialect, uint32_t i)
 {
-    static const uint16_t words[] = {0,  4,  8,  12,   16,   20,   64,   68,
-                                     72, 80, 96, 2048, 2052, 2056, 2060, 2064};
+    static const uint32_t slots[] = {64, 68, 72, 80, 96};
+    struct dialect_ring ring;
+
+    if (i >= 6 && i < 11)
+        return slots[i - 6];
+    if (i >= 11 && dialect->index.pages > 0)
+        return i == 11 ? dialect->index.order_at : dialect->index.refs_at + (i - 12) * 4;
+    dialect_ring(dialect, dialect->order_min + (i < 6 ? 1 : 0), &ring);
+    return seams_word(&ring, i < 6 ? i : i - 11) % SHARED_PAGE_BYTES;
+}
+
+/* Half of the places are such words. */
+static uint32_t place(const struct dialect *dialect, struct fuzz_input *input)
+{
     uint32_t page = fuzz_u8(input) % SEAMS_PAGES;
     uint32_t choice = fuzz_u8(input);
-    uint32_t offset = choice < 128 ? words[choice % 16] : (choice % 16 * 256 + fuzz_u8(input));
+    uint32_t offset =
+        choice < 128 ? known_word(dialect, choice % 16) : (choice % 16 * 256 + fuzz_u8(input));
 
     return page * SHARED_PAGE_BYTES + (offset & ~3u);
 }
@@ -439,7 +534,7 @@ void seams_meddle(struct seams *seams, struct fuzz_input *input)
                                   .where = mode / 3 % 3,
                                   .add = mode / 9 % 2};
 
-    meddle.at = meddle.where == MEDDLE_AT ? place(input) : fuzz_u8(input) * 4u;
+    meddle.at = meddle.where == MEDDLE_AT ? place(seams->dialect, input) : fuzz_u8(input) * 4u;
     meddle.value = seams_number(input);
     if (seams->meddle_count == SEAMS_MEDDLES)
         return;
@@ -490,8 +585,8 @@ void seams_check_empty(const struct seams *seams)
                step_ev_name(seams->ops[0].ev.kind));
     for (uint32_t i = 0; i <= SEAMS_SLOTS; i++) {
         const struct seams_channel *channel = &seams->channels[i];
-        FUZZ_CHECK(!channel->mapped && !channel->ported && !channel->open,
-                   "slot %u: area %d, port %d, socket %d", i, channel->mapped, channel->ported,
+        FUZZ_CHECK(channel->mapped == 0 && !channel->ported && !channel->open,
+                   "slot %u: areas %u, port %d, socket %d", i, channel->mapped, channel->ported,
                    channel->open);
     }
     for (uint32_t i = 0; i < 4; i++)

@@ -5,9 +5,10 @@
  *
  * Unlike hv_mem with net_mem it allocates nothing, so that an input costs some ten microseconds,
  * and completions may be taken in any order that hv.h and net.h allow. A map must be one
- * consecutive range of pages, as hv.h allows where the host's pages are larger; a notification goes
- * nowhere. Invariants, each a FUZZ_CHECK: an action names what its token has; nothing is unmapped
- * under a transfer; net.h's contract for closing. Source: hv.h, net.h.
+ * consecutive range of pages, as hv.h allows where the host's pages are larger; each page is
+ * granted under two refs, as a guest may, and its two mappings are told apart by their address; a
+ * notification goes nowhere. Invariants, each a FUZZ_CHECK: an action names what its token has;
+ * nothing is unmapped under a transfer; net.h's contract for closing. Source: hv.h, net.h.
  */
 #ifndef XENSOCK_TESTS_SUPPORT_SEAMS_H
 #define XENSOCK_TESTS_SUPPORT_SEAMS_H
@@ -17,7 +18,9 @@
 
 enum {
     SEAMS_PAGES = 24,
-    SEAMS_REF = 8,    /* the ref of page 0 */
+    SEAMS_REF = 8,    /* the ref of page 0, */
+    SEAMS_APART = 32, /* and so many on its other one: a multiple of any host's page */
+    SEAMS_BYTES = 2 * SEAMS_APART * SHARED_PAGE_BYTES,
     SEAMS_PORTS = 16, /* of the other domain: 1..16 may be bound */
     SEAMS_SLOTS = 80, /* of tokens, the device's beside them */
     SEAMS_OPS = 192,
@@ -34,9 +37,11 @@ struct seams_op {
 /* What a token's slot has at the seams. */
 struct seams_channel {
     uint64_t token;
-    bool mapped, ported, open; /* pages, port, socket */
-    bool fired;                /* EV_PORT is due */
-    uint32_t page, pages, port, remote;
+    bool ported, open; /* port, socket */
+    bool fired;        /* EV_PORT is due */
+    uint32_t mapped;   /* areas: a ring with its index page has two, of which that is the first */
+    uint32_t page, pages, port, remote; /* pages: of the last area */
+    uint32_t index_page;                /* of the first of two */
 };
 
 /* A change of shared memory that waits for a read of the core. Only the oldest counts down. */
@@ -50,7 +55,8 @@ struct seams_meddle {
 };
 
 struct seams {
-    unsigned char memory[SEAMS_PAGES * SHARED_PAGE_BYTES];
+    const struct dialect *dialect;
+    unsigned char *memory; /* SEAMS_BYTES, of which the second half is the first */
     struct seams_op ops[SEAMS_OPS];
     uint32_t op_count;
     struct seams_channel channels[SEAMS_SLOTS + 1]; /* the device's last */
@@ -72,14 +78,27 @@ struct seams {
     uint32_t refs[CALL_REFS_MAX];   /* of the EV_SHARE taken last */
 };
 
-/* As a machine where nothing ever happened. */
-void seams_reset(struct seams *seams);
+/* As a machine where nothing ever happened, for a core of that dialect. */
+void seams_reset(struct seams *seams, const struct dialect *dialect);
+
+/* A dialect of the registry, by any number. */
+const struct dialect *seams_dialect(uint32_t which);
+
+/* The i-th of the six words of a data ring, modulo six: in_cons, in_prod, out_cons, out_prod,
+ * in_error, out_error; where it lies, in bytes. */
+uint32_t seams_word(const struct dialect_ring *ring, uint32_t i);
+
+/* Write what an index page says: the order of a ring, and that its pages are these. */
+void seams_name_pages(struct seams *seams, uint32_t index_page, uint32_t order, uint32_t page);
 
 /* Carry out the actions of a step. */
 void seams_run(struct seams *seams, const struct step_out *out);
 
 /* The other side, or the toolstack, writes a node; "": removes it. */
 void seams_write(struct seams *seams, enum step_side side, enum dialect_key key, const char *value);
+
+/* The other side writes the constants that it has to. */
+void seams_constants(struct seams *seams, const struct dialect_node nodes[DIALECT_NODES_MAX]);
 
 /* Give the i-th operation that waits for the world (of those that do, in order) its result: bytes
  * of a READ are `fill`, `fill` + 1, ... False if there is none. */
@@ -110,6 +129,12 @@ struct seams_channel *seams_channel(struct seams *seams, uint64_t token);
 
 /* Operations of a kind that are in flight under a token. */
 uint32_t seams_in_flight(const struct seams *seams, enum ev_kind kind, uint64_t token);
+
+/* Tell libFuzzer, where it runs, that something happened in this dialect: the code is the same for
+ * all of them, so that it would not notice. An event (its kind), or the answer to a call (behind
+ * them, SEAMS_ANSWERS and its kind). */
+enum { SEAMS_ANSWERS = 40, SEAMS_HAPPENINGS = SEAMS_ANSWERS + CALL_KINDS + 1 };
+void seams_happened(const struct seams *seams, uint32_t what, bool well);
 
 /* A word of `memory`, as the other domain reads and writes it. */
 uint32_t seams_load(const struct seams *seams, uint32_t at);
