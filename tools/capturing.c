@@ -185,7 +185,10 @@ void capturing_lost(const struct capture_summary *summary, uint64_t limit_bytes,
                     char words[CAPTURING_WORDS_BYTES])
 {
     words[0] = '\0';
-    if (summary->lost > 0)
+    if (summary->lost > 0 && summary->error != 0) /* which was said */
+        snprintf(words, CAPTURING_WORDS_BYTES, "%" PRIu64 " more packets did not fit",
+                 summary->lost);
+    else if (summary->lost > 0)
         snprintf(words, CAPTURING_WORDS_BYTES,
                  "%" PRIu64 " more packets did not fit into %s a process (--capture-limit)",
                  summary->lost, units_format_size(limit_bytes).text);

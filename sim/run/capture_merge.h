@@ -24,11 +24,12 @@ struct capture_merge_config {
 struct capture_summary {
     uint64_t packets, lost; /* lost: told, and not in the file */
     uint32_t damaged;       /* parts that ended before they should */
-    uint32_t error;         /* why a part took no more: an errno; 0: its limit, or none did */
+    uint32_t error;         /* why those, an errno: of a part, or the file; 0: a part's limit */
 };
 
-/* Merge them: 0, or the negated errno of what failed first. What of it could be written is then
- * still a pcapng file, and in its place; if nothing could, that is as it was. */
+/* Merge them, by which the parts come to nothing: 0, or the negated errno of what failed first.
+ * What of it could be written is then still a pcapng file, and in its place; if no packet could,
+ * that is as it was. */
 int capture_merge(const struct capture_merge_config *config, struct capture_summary *summary);
 
 #endif
