@@ -52,8 +52,12 @@ static const char *refused(const char *file)
 
     if (!file[0])
         return strerror(ENOENT);
-    if (stat(file, &info) < 0)
-        return errno == ENOENT ? NULL : strerror(errno);
+    if (stat(file, &info) < 0) {
+        int problem = errno;
+        if (problem != ENOENT)
+            return strerror(problem);
+        return lstat(file, &info) == 0 ? "it is a link to nothing" : NULL;
+    }
     if (S_ISDIR(info.st_mode))
         return strerror(EISDIR);
     if (!S_ISREG(info.st_mode))

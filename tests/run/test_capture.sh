@@ -177,7 +177,8 @@ fi
 
 # What cannot be written is told before anything runs.
 mkdir directory
-for file in directory none/x.pcapng /dev/null ""; do
+ln -s nothing dangling
+for file in directory none/x.pcapng /dev/null dangling ""; do
     for mode in emulated virtual; do
         rm -rf result
         expect 2 "$XENSOCK" run --set mode=$mode --out result --capture "$file" base.yaml
