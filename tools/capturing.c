@@ -78,14 +78,28 @@ static const char *cannot_write(struct capturing *capturing)
     return ret < 0 ? strerror(-ret) : NULL;
 }
 
+/* For `xensock capture`, should nobody else live to make the file. */
+static void write_offset(const struct capturing *capturing)
+{
+    FILE *file = fopen(capturing->offset, "w");
+
+    if (!file)
+        return; /* parts cannot be made either, which is told */
+    fprintf(file, "%" PRId64 "\n", capturing->offset_ns);
+    fclose(file);
+}
+
 static void close_all(struct capturing *capturing)
 {
     for (uint32_t i = 0; i < capturing->part_count; i++) {
         unlink(capturing->parts[i]);
         free(capturing->parts[i]);
     }
+    if (capturing->offset)
+        unlink(capturing->offset);
     if (capturing->directory)
         rmdir(capturing->directory);
+    free(capturing->offset);
     free(capturing->parts);
     free(capturing->directory);
     free(capturing->to);
@@ -103,8 +117,12 @@ static const char *open_directory(struct capturing *capturing)
         capturing->to = strdup(capturing->file);
     if (!capturing->to || asprintf(&capturing->directory, "%s.parts-XXXXXX", capturing->to) < 0)
         assert(!"there is memory");
-    if (mkdtemp(capturing->directory))
+    if (mkdtemp(capturing->directory)) {
+        if (asprintf(&capturing->offset, "%s/" CAPTURING_OFFSET, capturing->directory) < 0)
+            assert(!"there is memory");
+        write_offset(capturing);
         return cannot_write(capturing);
+    }
     reason = strerror(errno);
     free(capturing->directory);
     capturing->directory = NULL;
