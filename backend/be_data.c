@@ -92,7 +92,7 @@ void be_data_port(struct be *be, struct be_sock *sock, struct step_out *out)
     pump_in(be, sock, out);
 }
 
-/* The guest's event, or by a quirk the last one. Model: bytering.pml. */
+/* The guest's event, or by a quirk the last one. */
 void be_data_event(struct be *be, struct be_sock *sock, struct step_out *out)
 {
     if (sock->deaf)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -82,14 +83,28 @@ static const char *cannot_write(struct capturing *capturing)
     return ret < 0 ? strerror(-ret) : NULL;
 }
 
+/* For `xensock capture`, should nobody else live to make the file. */
+static void write_offset(const struct capturing *capturing)
+{
+    FILE *file = fopen(capturing->offset, "w");
+
+    if (!file)
+        return; /* parts cannot be made either, which is told */
+    fprintf(file, "%" PRId64 "\n", capturing->offset_ns);
+    fclose(file);
+}
+
 static void close_all(struct capturing *capturing)
 {
     for (uint32_t i = 0; i < capturing->part_count; i++) {
         unlink(capturing->parts[i]);
         free(capturing->parts[i]);
     }
+    if (capturing->offset)
+        unlink(capturing->offset);
     if (capturing->directory)
         rmdir(capturing->directory);
+    free(capturing->offset);
     free(capturing->parts);
     free(capturing->directory);
     free(capturing->to);
@@ -107,8 +122,12 @@ static const char *open_directory(struct capturing *capturing)
         capturing->to = strdup(capturing->file);
     if (!capturing->to || asprintf(&capturing->directory, "%s.parts-XXXXXX", capturing->to) < 0)
         assert(!"there is memory");
-    if (mkdtemp(capturing->directory))
+    if (mkdtemp(capturing->directory)) {
+        if (asprintf(&capturing->offset, "%s/" CAPTURING_OFFSET, capturing->directory) < 0)
+            assert(!"there is memory");
+        write_offset(capturing);
         return cannot_write(capturing);
+    }
     reason = strerror(errno);
     free(capturing->directory);
     capturing->directory = NULL;
@@ -146,6 +165,20 @@ const char *capturing_part(struct capturing *capturing, const char *process)
     return path;
 }
 
+/* Whether there is no room for the file beside its parts: a packet takes less than twice as much in
+ * it. Where there is, they stay until it is whole, for `xensock capture`. */
+static bool is_scarce(const struct capturing *capturing)
+{
+    struct statvfs disk;
+    struct stat info;
+    uint64_t parts = 0;
+
+    for (uint32_t i = 0; i < capturing->part_count; i++)
+        parts += stat(capturing->parts[i], &info) == 0 ? (uint64_t)info.st_size : 0;
+    return statvfs(capturing->directory, &disk) == 0 &&
+           (uint64_t)disk.f_bavail * disk.f_frsize < 2 * parts;
+}
+
 static bool merge(struct capturing *capturing, struct capture_summary *summary,
                   char why[CAPTURING_WORDS_BYTES])
 {
@@ -158,7 +191,8 @@ static bool merge(struct capturing *capturing, struct capture_summary *summary,
                                                      .part_count = capturing->part_count,
                                                      .to = capturing->to,
                                                      .under = under,
-                                                     .offset_ns = capturing->offset_ns},
+                                                     .offset_ns = capturing->offset_ns,
+                                                     .give_back = is_scarce(capturing)},
                       summary);
     free(under);
     const char *reason = ret < 0                ? strerror(-ret)

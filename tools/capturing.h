@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define CAPTURING_CODE "E0705"
+#define CAPTURING_OFFSET "offset_ns" /* beside the parts: what is to be added to their times */
 
 enum { CAPTURING_WORDS_BYTES = 4352 };
 
@@ -32,6 +33,7 @@ struct capturing {
     int64_t offset_ns; /* from the time of its parts to that of the file */
     char *to;          /* where the file is, if it was there, and a directory beside it */
     char *directory;
+    char *offset; /* a file in it */
     char **parts;
     uint32_t part_count;
     struct capture *own; /* of this process; or NULL */

@@ -22,6 +22,7 @@ enum cmd_exit {
 
 /* Each takes its own arguments, argv[0] being the subcommand's name, and returns an exit code. */
 int cmd_backend(int argc, char **argv);
+int cmd_capture(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_forward(int argc, char **argv);

@@ -29,6 +29,7 @@ static const char help[] =
     "  socks               the same for programs that speak SOCKS5\n"
     "  trace             show what happened in a virtual run, or where two of them part\n"
     "  decode FILE       what crossed the rings of a run, from its capture\n"
+    "  capture DIR FILE  that capture, of a run that was killed before it made it\n"
     "  swarm FILE        random calls and disturbances in virtual time, everything checked\n"
     "  shrink FILE       reduce a seed of the swarm that fails to the fewest events\n"
     "  quirks            the drivers as which a host may behave, and what they do\n"
@@ -40,23 +41,12 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", cmd_run},
-    {"check", cmd_check},
-    {"hypervisor", cmd_hypervisor},
-    {"backend", cmd_backend},
-    {"frontend", cmd_frontend},
-    {"forward", cmd_forward},
-    {"socks", cmd_socks},
-    {"peer", cmd_peer},
-    {"trace", cmd_trace},
-    {"decode", cmd_decode},
-    {"payload", cmd_payload},
-    {"swarm", cmd_swarm},
-    {"shrink", cmd_shrink},
-    {"ps", cmd_ps},
-    {"quirks", cmd_quirks},
-    {"grants", cmd_grants},
-    {"ports", cmd_ports},
+    {"run", cmd_run},           {"check", cmd_check},       {"hypervisor", cmd_hypervisor},
+    {"backend", cmd_backend},   {"frontend", cmd_frontend}, {"forward", cmd_forward},
+    {"socks", cmd_socks},       {"peer", cmd_peer},         {"trace", cmd_trace},
+    {"decode", cmd_decode},     {"capture", cmd_capture},   {"payload", cmd_payload},
+    {"swarm", cmd_swarm},       {"shrink", cmd_shrink},     {"ps", cmd_ps},
+    {"quirks", cmd_quirks},     {"grants", cmd_grants},     {"ports", cmd_ports},
     {"xenstore", cmd_xenstore},
 };
 

@@ -2,7 +2,7 @@
  * Merging parts of a capture. See capture_merge.h.
  *
  * All parts are gone through twice: to learn what interfaces there are, since they stand before the
- * packets, and to write these; the second time what was read gives its room back. A heap of parts,
+ * packets, and to write these. A heap of parts,
  * the one with the next packet first, has the order.
  */
 #ifndef _GNU_SOURCE
@@ -190,26 +190,28 @@ static void sink(struct merge *merge, uint32_t i)
     }
 }
 
+/* A disk that was too full for the parts has no room for the file beside them. */
+static void give_back(const struct merge *merge, struct source *source)
+{
+    uint64_t read = source->part.at - source->part.given_back;
+
+    if (merge->config->give_back &&
+        (read >= GIVE_BACK_BYTES || source->part.at == source->part.end))
+        capture_part_give_back(&source->part);
+}
+
 static void start(struct merge *merge)
 {
     for (uint32_t i = 0; i < merge->config->part_count; i++) {
         struct source *source = &merge->sources[i];
         capture_part_rewind(&source->part);
-        capture_part_give_back(&source->part);
+        if (merge->config->give_back)
+            capture_part_give_back(&source->part);
         if (capture_part_next(&source->part, &source->next))
             merge->heap[merge->heap_count++] = source;
     }
     for (uint32_t i = merge->heap_count; i > 0; i--)
         sink(merge, i - 1);
-}
-
-/* The disk that was too full for the parts has no room for the file beside them. */
-static void give_back(struct source *source)
-{
-    uint64_t read = source->part.at - source->part.given_back;
-
-    if (read >= GIVE_BACK_BYTES || source->part.at == source->part.end)
-        capture_part_give_back(&source->part);
 }
 
 static void write_packet(struct merge *merge, const struct capture_view *view)
@@ -233,7 +235,7 @@ static void write_packets(struct merge *merge)
     while (merge->heap_count > 0) {
         struct source *first = merge->heap[0];
         write_packet(merge, &first->next);
-        give_back(first);
+        give_back(merge, first);
         if (!capture_part_next(&first->part, &first->next))
             merge->heap[0] = merge->heap[--merge->heap_count];
         sink(merge, 0);
@@ -248,7 +250,8 @@ static int open_parts(struct merge *merge)
 
     for (uint32_t i = 0; i < merge->config->part_count; i++) {
         struct source *source = &merge->sources[i];
-        int ret = capture_part_open(&source->part, merge->config->parts[i]);
+        int ret =
+            capture_part_open(&source->part, merge->config->parts[i], merge->config->give_back);
         error = error == 0 ? ret : error; /* the others are worth having */
         source->place = i;
         survey(merge, source);

@@ -19,6 +19,8 @@ struct capture_merge_config {
     const char *to;    /* the file; one that is there is replaced when the new one is whole, */
     const char *under; /* under which name it is written; in the same file system */
     int64_t offset_ns; /* from the parts' times to the file's */
+    bool give_back;    /* parts give back the room of what was read, by which they come to nothing;
+                          nobody writes to them any more */
 };
 
 struct capture_summary {
@@ -27,7 +29,7 @@ struct capture_summary {
     uint32_t error;         /* why those, an errno: of a part, or the file; 0: a part's limit */
 };
 
-/* Merge them, by which the parts come to nothing: 0, or the negated errno of what failed first.
+/* Merge them: 0, or the negated errno of what failed first.
  * What of it could be written is then still a pcapng file, and in its place; if no packet could,
  * that is as it was. */
 int capture_merge(const struct capture_merge_config *config, struct capture_summary *summary);

@@ -61,10 +61,10 @@ static int map(struct capture_part *part, int fd)
     return 0;
 }
 
-int capture_part_open(struct capture_part *part, const char *path)
+int capture_part_open(struct capture_part *part, const char *path, bool give_back)
 {
     *part = (struct capture_part){0};
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int fd = open(path, (give_back ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
     int ret = map(part, fd);

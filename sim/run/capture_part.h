@@ -27,9 +27,9 @@ struct capture_view {
     uint32_t bytes;
 };
 
-/* Open a part: 0, or the negated errno of what failed. A file that is not there, or has no head
- * yet, is a part without packets: its process died early. */
-int capture_part_open(struct capture_part *part, const char *path);
+/* Open a part, to give its room back or not: 0, or the negated errno of what failed. A file that is
+ * not there, or has no head yet, is a part without packets: its process died early. */
+int capture_part_open(struct capture_part *part, const char *path, bool give_back);
 
 /* The next packet; false: there is none. */
 bool capture_part_next(struct capture_part *part, struct capture_view *view);

@@ -187,7 +187,7 @@ inline cmdring_back_arm() /* = ringlib/cmdring.c */
 
 /* ---- the front ------------------------------------------------------------------------------ */
 
-inline free_id(id) /* = frontend/fe_ring.c */
+inline free_entry(id) /* = frontend/fe_ring.c */
 {
     id = 0;
 #ifdef ID_IS_SLOT
@@ -207,7 +207,7 @@ inline fe_ring_submit() /* = frontend/fe_ring.c */
     :: waiting > 0 && cmdring_front_free > 0 ->
         do
         :: atomic {
-            free_id(id);
+            free_entry(id);
             inflight = inflight | (1 << id);
             cmdring_front_put(REQUEST(req_prod_pvt, id));
             id = 0;

@@ -135,6 +135,28 @@ ended "$pid" 130 10
 gone i.pcapng
 shows i.pcapng 'n(side=0) > 500' '0 <= n(kind=1, side=0) - n(kind=2, side=0) < 8'
 
+# All of it is killed: the file is made of what is left, with the wall clock's times.
+start lost "$XENSOCK" run --set duration=20s --out result --capture d.pcapng base.yaml
+within 10 measures d.pcapng frontend
+kill -KILL -- "-$pid"
+ended "$pid" 137 10
+[ ! -e d.pcapng ] || fail "a capture by nobody"
+expect 0 "$XENSOCK" capture d.pcapng.parts-* d.pcapng
+grep -q '^capture: d.pcapng, [0-9]* packets$' out.log || fail "it does not say how many"
+shows d.pcapng 'n(side=0) > 500' 'n(side=1) > 500' '0 <= n(kind=1, side=0) - n(kind=2, side=0) < 8'
+python3 - "$(date +%s)" <<END || fail "times of another clock"
+import sys
+sys.path.insert(0, "$SOURCE/tests/run")
+import capture
+names, packets, _ = capture.read("d.pcapng")
+assert -5 < int(sys.argv[1]) - packets[-1].time_ns / 1e9 < 60, packets[-1]
+END
+rm -r d.pcapng.parts-*
+expect 2 "$XENSOCK" capture nowhere d.pcapng
+grep -qx 'xensock capture: error\[E0705\]: cannot read nowhere: No such file or directory' err.log || fail "$(cat err.log)"
+expect 2 "$XENSOCK" capture result d.pcapng
+grep -qx 'xensock capture: error\[E0705\]: cannot read result: there are no parts of a capture in it' err.log || fail "$(cat err.log)"
+
 # Less than there was: told, counted for each ring, and no failure. A disk that is full is one.
 expect 0 "$XENSOCK" "${virtual[@]}" --out result --capture l.pcapng --capture-limit 64KiB base.yaml
 grep -q 'xensock run: note: of the capture l.pcapng [0-9]* more packets did not fit into 64KiB a process (--capture-limit)' \
