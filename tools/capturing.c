@@ -46,8 +46,8 @@ static int64_t wall_offset_ns(void)
 
 /* ---- the file and its parts ---- */
 
-/* Why no file can be put there; NULL: one can. What is no regular file would be replaced by one. */
-static const char *refused(const char *file)
+/* What is no regular file would be replaced by one. */
+const char *capturing_refused(const char *file)
 {
     struct stat info;
 
@@ -113,7 +113,7 @@ static void close_all(struct capturing *capturing)
 
 static const char *open_directory(struct capturing *capturing)
 {
-    const char *reason = refused(capturing->file);
+    const char *reason = capturing_refused(capturing->file);
 
     if (reason)
         return reason;

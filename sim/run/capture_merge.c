@@ -276,8 +276,10 @@ static int write_file(struct merge *merge)
         summary->error = (uint32_t)-ret;
     if (ret < 0 && summary->packets == 0)
         unlink(config->under);
-    else if (rename(config->under, config->to) < 0)
+    else if (rename(config->under, config->to) < 0) {
         ret = ret < 0 ? ret : -errno;
+        unlink(config->under);
+    }
     return ret;
 }
 

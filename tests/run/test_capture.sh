@@ -154,6 +154,15 @@ END
 rm -r d.pcapng.parts-*
 expect 2 "$XENSOCK" capture nowhere d.pcapng
 grep -qx 'xensock capture: error\[E0705\]: cannot read nowhere: No such file or directory' err.log || fail "$(cat err.log)"
+mkdir parts taken
+echo 0 >parts/backend.0
+mkfifo fifo
+ln -s nothing to-nothing
+for file in taken fifo to-nothing none/x.pcapng ""; do
+    expect 2 "$XENSOCK" capture parts "$file"
+    grep -q "error\[E0705\]: cannot write $file: " err.log || fail "'$file' is not refused"
+done
+{ [ -p fifo ] && [ -L to-nothing ]; } || fail "they are replaced"
 expect 2 "$XENSOCK" capture result d.pcapng
 grep -qx 'xensock capture: error\[E0705\]: cannot read result: there are no parts of a capture in it' err.log || fail "$(cat err.log)"
 
