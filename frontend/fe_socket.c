@@ -149,19 +149,20 @@ static void let_go(struct fe *fe, struct fe_sock *sock, struct step_out *out)
         unwind(fe, sock, out);
 }
 
-/* The call of an accept or a poll has completed; its listener's release may have waited for it. */
+/* The call of an accept or a poll has completed, or was answered after that; its listener's release
+ * may have waited for it. */
 static void childless(struct fe *fe, struct fe_sock *sock, struct step_out *out)
 {
     struct fe_sock *listener = sock->has_parent ? fe_sock_by_id(fe, sock->parent) : NULL;
 
-    if (!listener)
-        return;
-    assert(listener->children > 0);
-    listener->children--;
-    resume(fe, listener);
+    if (listener) {
+        assert(listener->children > 0);
+        listener->children--;
+        resume(fe, listener);
+    }
     while (sock->call == CALL_ACCEPT && fe->held.count > 0)
         resume(fe, fe_queue_first(fe, &fe->held));
-    if (listener->release == FE_RELEASE_LOCAL)
+    if (listener && listener->release == FE_RELEASE_LOCAL)
         let_go(fe, listener, out);
 }
 

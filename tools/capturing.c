@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -45,15 +46,19 @@ static int64_t wall_offset_ns(void)
 
 /* ---- the file and its parts ---- */
 
-/* Why no file can be put there; NULL: one can. What is no regular file would be replaced by one. */
-static const char *refused(const char *file)
+/* What is no regular file would be replaced by one. */
+const char *capturing_refused(const char *file)
 {
     struct stat info;
 
     if (!file[0])
         return strerror(ENOENT);
-    if (stat(file, &info) < 0)
-        return errno == ENOENT ? NULL : strerror(errno);
+    if (stat(file, &info) < 0) {
+        int problem = errno;
+        if (problem != ENOENT)
+            return strerror(problem);
+        return lstat(file, &info) == 0 ? "it is a link to nothing" : NULL;
+    }
     if (S_ISDIR(info.st_mode))
         return strerror(EISDIR);
     if (!S_ISREG(info.st_mode))
@@ -108,7 +113,7 @@ static void close_all(struct capturing *capturing)
 
 static const char *open_directory(struct capturing *capturing)
 {
-    const char *reason = refused(capturing->file);
+    const char *reason = capturing_refused(capturing->file);
 
     if (reason)
         return reason;
@@ -160,6 +165,20 @@ const char *capturing_part(struct capturing *capturing, const char *process)
     return path;
 }
 
+/* Whether there is no room for the file beside its parts: a packet takes less than twice as much in
+ * it. Where there is, they stay until it is whole, for `xensock capture`. */
+static bool is_scarce(const struct capturing *capturing)
+{
+    struct statvfs disk;
+    struct stat info;
+    uint64_t parts = 0;
+
+    for (uint32_t i = 0; i < capturing->part_count; i++)
+        parts += stat(capturing->parts[i], &info) == 0 ? (uint64_t)info.st_size : 0;
+    return statvfs(capturing->directory, &disk) == 0 &&
+           (uint64_t)disk.f_bavail * disk.f_frsize < 2 * parts;
+}
+
 static bool merge(struct capturing *capturing, struct capture_summary *summary,
                   char why[CAPTURING_WORDS_BYTES])
 {
@@ -172,7 +191,8 @@ static bool merge(struct capturing *capturing, struct capture_summary *summary,
                                                      .part_count = capturing->part_count,
                                                      .to = capturing->to,
                                                      .under = under,
-                                                     .offset_ns = capturing->offset_ns},
+                                                     .offset_ns = capturing->offset_ns,
+                                                     .give_back = is_scarce(capturing)},
                       summary);
     free(under);
     const char *reason = ret < 0                ? strerror(-ret)
@@ -203,7 +223,10 @@ void capturing_lost(const struct capture_summary *summary, uint64_t limit_bytes,
                     char words[CAPTURING_WORDS_BYTES])
 {
     words[0] = '\0';
-    if (summary->lost > 0)
+    if (summary->lost > 0 && summary->error != 0) /* which was said */
+        snprintf(words, CAPTURING_WORDS_BYTES, "%" PRIu64 " more packets did not fit",
+                 summary->lost);
+    else if (summary->lost > 0)
         snprintf(words, CAPTURING_WORDS_BYTES,
                  "%" PRIu64 " more packets did not fit into %s a process (--capture-limit)",
                  summary->lost, units_format_size(limit_bytes).text);

@@ -42,6 +42,9 @@ struct capturing {
 /* Read --capture-limit; false after saying what is wrong. */
 bool capturing_limit(const char *text, uint64_t *limit_bytes);
 
+/* Why no capture can be put there; NULL: one can. */
+const char *capturing_refused(const char *file);
+
 /* Begin one, of processes that have this system's time if `wall`, else of one in virtual time.
  * False with the reason in `why`: it cannot be written, and then there is nothing. */
 bool capturing_open(struct capturing *capturing, const struct capturing_options *options, bool wall,

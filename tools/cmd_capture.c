@@ -97,6 +97,7 @@ static int failed(const char *what, const char *name, const char *reason)
 
 static int make(const char *directory, const char *file)
 {
+    const char *reason = capturing_refused(file);
     static char *parts[PARTS_MAX];
     struct capture_summary summary;
     int count = list_parts(directory, parts);
@@ -105,15 +106,21 @@ static int make(const char *directory, const char *file)
     if (count <= 0)
         return failed("cannot read", directory,
                       count < 0 ? strerror(-count) : "there are no parts of a capture in it");
-    if (asprintf(&under, "%s.merged", file) < 0)
+    if (reason)
+        return failed("cannot write", file, reason);
+    char *to = realpath(file, NULL); /* a link stays one */
+    if (!to)
+        to = strdup(file);
+    if (!to || asprintf(&under, "%s.merged", to) < 0)
         assert(!"there is memory");
     int ret = capture_merge(&(struct capture_merge_config){.parts = (const char *const *)parts,
                                                            .part_count = (uint32_t)count,
-                                                           .to = file,
+                                                           .to = to,
                                                            .under = under,
                                                            .offset_ns = read_offset(directory)},
                             &summary);
     free(under);
+    free(to);
     while (count > 0)
         free(parts[--count]);
     if (ret < 0)

@@ -2,7 +2,8 @@
  * Merging parts of a capture. See capture_merge.h.
  *
  * All parts are gone through twice: to learn what interfaces there are, since they stand before the
- * packets, and to write these. A heap of parts, the one with the next packet first, has the order.
+ * packets, and to write these. A heap of parts,
+ * the one with the next packet first, has the order.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -37,6 +38,8 @@ struct source {
     uint32_t place;
 };
 
+enum { GIVE_BACK_BYTES = 65536 };
+
 struct merge {
     const struct capture_merge_config *config;
     struct capture_summary *summary;
@@ -45,6 +48,7 @@ struct merge {
     uint32_t heap_count;
     struct interface *interfaces;
     uint64_t last_ns; /* the file's time */
+    uint64_t told;    /* packets that were written, or could not be */
     struct pcapng_writer *writer;
 };
 
@@ -186,11 +190,23 @@ static void sink(struct merge *merge, uint32_t i)
     }
 }
 
+/* A disk that was too full for the parts has no room for the file beside them. */
+static void give_back(const struct merge *merge, struct source *source)
+{
+    uint64_t read = source->part.at - source->part.given_back;
+
+    if (merge->config->give_back &&
+        (read >= GIVE_BACK_BYTES || source->part.at == source->part.end))
+        capture_part_give_back(&source->part);
+}
+
 static void start(struct merge *merge)
 {
     for (uint32_t i = 0; i < merge->config->part_count; i++) {
         struct source *source = &merge->sources[i];
         capture_part_rewind(&source->part);
+        if (merge->config->give_back)
+            capture_part_give_back(&source->part);
         if (capture_part_next(&source->part, &source->next))
             merge->heap[merge->heap_count++] = source;
     }
@@ -210,7 +226,7 @@ static void write_packet(struct merge *merge, const struct capture_view *view)
                       .way = published ? PCAPNG_OUTBOUND : PCAPNG_INBOUND,
                       .bytes = view->packet,
                       .count = view->bytes});
-    merge->summary->packets++;
+    merge->told++;
 }
 
 static void write_packets(struct merge *merge)
@@ -219,6 +235,7 @@ static void write_packets(struct merge *merge)
     while (merge->heap_count > 0) {
         struct source *first = merge->heap[0];
         write_packet(merge, &first->next);
+        give_back(merge, first);
         if (!capture_part_next(&first->part, &first->next))
             merge->heap[0] = merge->heap[--merge->heap_count];
         sink(merge, 0);
@@ -233,7 +250,8 @@ static int open_parts(struct merge *merge)
 
     for (uint32_t i = 0; i < merge->config->part_count; i++) {
         struct source *source = &merge->sources[i];
-        int ret = capture_part_open(&source->part, merge->config->parts[i]);
+        int ret =
+            capture_part_open(&source->part, merge->config->parts[i], merge->config->give_back);
         error = error == 0 ? ret : error; /* the others are worth having */
         source->place = i;
         survey(merge, source);
@@ -244,7 +262,7 @@ static int open_parts(struct merge *merge)
 static int write_file(struct merge *merge)
 {
     const struct capture_merge_config *config = merge->config;
-    uint64_t bytes;
+    struct capture_summary *summary = merge->summary;
     int ret = pcapng_create(config->under, CAPTURE_APPLICATION, &merge->writer);
 
     if (ret < 0)
@@ -252,11 +270,16 @@ static int write_file(struct merge *merge)
     write_interfaces(merge);
     write_packets(merge);
     write_statistics(merge);
-    ret = pcapng_finish(merge->writer, &bytes);
-    if (bytes > 0 && rename(config->under, config->to) < 0)
-        ret = ret < 0 ? ret : -errno;
-    if (bytes == 0)
+    ret = pcapng_finish(merge->writer, &summary->packets);
+    summary->lost += merge->told - summary->packets;
+    if (ret < 0 && summary->error == 0)
+        summary->error = (uint32_t)-ret;
+    if (ret < 0 && summary->packets == 0)
         unlink(config->under);
+    else if (rename(config->under, config->to) < 0) {
+        ret = ret < 0 ? ret : -errno;
+        unlink(config->under);
+    }
     return ret;
 }
 

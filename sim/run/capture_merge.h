@@ -19,16 +19,19 @@ struct capture_merge_config {
     const char *to;    /* the file; one that is there is replaced when the new one is whole, */
     const char *under; /* under which name it is written; in the same file system */
     int64_t offset_ns; /* from the parts' times to the file's */
+    bool give_back;    /* parts give back the room of what was read, by which they come to nothing;
+                          nobody writes to them any more */
 };
 
 struct capture_summary {
     uint64_t packets, lost; /* lost: told, and not in the file */
     uint32_t damaged;       /* parts that ended before they should */
-    uint32_t error;         /* why a part took no more: an errno; 0: its limit, or none did */
+    uint32_t error;         /* why those, an errno: of a part, or the file; 0: a part's limit */
 };
 
-/* Merge them: 0, or the negated errno of what failed first. What of it could be written is then
- * still a pcapng file, and in its place; if nothing could, that is as it was. */
+/* Merge them: 0, or the negated errno of what failed first.
+ * What of it could be written is then still a pcapng file, and in its place; if no packet could,
+ * that is as it was. */
 int capture_merge(const struct capture_merge_config *config, struct capture_summary *summary);
 
 #endif

@@ -28,6 +28,12 @@ static uint32_t word(const struct capture_part *part, size_t offset)
     return shared_load(&words, (uint32_t)offset);
 }
 
+static void unmap(struct capture_part *part)
+{
+    munmap((void *)(uintptr_t)part->file, part->file_bytes);
+    part->file = NULL;
+}
+
 static int map(struct capture_part *part, int fd)
 {
     struct stat info;
@@ -39,10 +45,12 @@ static int map(struct capture_part *part, int fd)
     void *file = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (file == MAP_FAILED)
         return -errno;
+    part->fd = fd;
     part->file = file;
     part->file_bytes = (size_t)info.st_size;
+    part->given_back = CAPTURE_RECORDS_AT;
     if (head_of(part)->magic != CAPTURE_PART_MAGIC) { /* it came no further than making room */
-        capture_part_close(part);
+        unmap(part);
         return 0;
     }
     uint64_t committed = word(part, offsetof(struct capture_part_head, committed)) * UINT64_C(8);
@@ -53,14 +61,15 @@ static int map(struct capture_part *part, int fd)
     return 0;
 }
 
-int capture_part_open(struct capture_part *part, const char *path)
+int capture_part_open(struct capture_part *part, const char *path, bool give_back)
 {
     *part = (struct capture_part){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, (give_back ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
     int ret = map(part, fd);
-    close(fd);
+    if (!part->file)
+        close(fd);
     return ret;
 }
 
@@ -112,6 +121,28 @@ void capture_part_rewind(struct capture_part *part)
     part->at = part->file ? CAPTURE_RECORDS_AT : part->end;
 }
 
+/* From the page of one offset to that of the other. A file system that cannot keeps all. */
+static void punch(const struct capture_part *part, uint64_t from, uint64_t to)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+    from &= ~(page - 1);
+    to &= ~(page - 1);
+    if (from < to)
+        (void)fallocate(part->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+                        (off_t)(to - from));
+}
+
+void capture_part_give_back(struct capture_part *part)
+{
+    if (!part->file)
+        return;
+    if (part->given_back == CAPTURE_RECORDS_AT)
+        punch(part, part->end + (uint64_t)sysconf(_SC_PAGESIZE) - 1, part->file_bytes);
+    punch(part, part->given_back, part->at);
+    part->given_back = part->at;
+}
+
 bool capture_part_drop(const struct capture_part *part, uint32_t i, struct capture_key *key,
                        uint32_t *count)
 {
@@ -137,7 +168,8 @@ uint32_t capture_part_error(const struct capture_part *part)
 
 void capture_part_close(struct capture_part *part)
 {
-    if (part->file)
-        munmap((void *)(uintptr_t)part->file, part->file_bytes);
-    part->file = NULL;
+    if (!part->file)
+        return;
+    unmap(part);
+    close(part->fd);
 }

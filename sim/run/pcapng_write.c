@@ -30,7 +30,8 @@ enum { BUFFER_BYTES = 256 * 1024, BLOCK_MAX = PCAPNG_PACKET_MAX + 1024 };
 
 struct pcapng_writer {
     int fd, error;    /* error: the errno of what failed first, or 0 */
-    uint64_t written; /* bytes of whole blocks in the file */
+    uint64_t written; /* bytes of whole blocks in the file, */
+    uint64_t packets; /* and how many of these are packets */
     uint32_t used;    /* of the buffer, */
     uint32_t whole;   /* and of it whole blocks */
     uint8_t buffer[BUFFER_BYTES];
@@ -38,7 +39,24 @@ struct pcapng_writer {
 
 /* ---- the file ---- */
 
-/* Whole blocks go out. If not all of them can, the file is cut back to where it was. */
+static uint32_t get32(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+/* Of the buffer's first `count` bytes, which are in the file, the blocks that are whole. */
+static uint32_t count_blocks(struct pcapng_writer *writer, uint32_t count)
+{
+    uint32_t at = 0;
+
+    while (at < count && get32(writer->buffer + at + 4) <= count - at) {
+        writer->packets += get32(writer->buffer + at) == BLOCK_PACKET ? 1u : 0u;
+        at += get32(writer->buffer + at + 4);
+    }
+    return at;
+}
+
+/* Whole blocks go out. If not all of them can, the file is cut back to the last that could. */
 static void flush(struct pcapng_writer *writer)
 {
     uint32_t done = 0;
@@ -50,10 +68,10 @@ static void flush(struct pcapng_writer *writer)
         else if (count == 0 || errno != EINTR)
             writer->error = count == 0 ? EIO : errno;
     }
-    if (writer->error == 0)
-        writer->written += done;
-    else if (done > 0 && ftruncate(writer->fd, (off_t)writer->written) < 0)
-        writer->written = 0; /* nobody knows */
+    uint32_t whole = count_blocks(writer, done);
+    writer->written += whole;
+    if (whole < done && ftruncate(writer->fd, (off_t)writer->written) < 0)
+        writer->packets = 0; /* nobody knows */
     writer->used = writer->whole = 0;
 }
 
@@ -186,12 +204,12 @@ void pcapng_statistics(struct pcapng_writer *writer, const struct pcapng_statist
     end(writer);
 }
 
-int pcapng_finish(struct pcapng_writer *writer, uint64_t *bytes)
+int pcapng_finish(struct pcapng_writer *writer, uint64_t *packets)
 {
     flush(writer);
     if (close(writer->fd) != 0 && writer->error == 0)
         writer->error = errno;
-    *bytes = writer->written;
+    *packets = writer->packets;
     int error = writer->error;
     free(writer);
     return -error;

@@ -46,7 +46,7 @@ void pcapng_packet(struct pcapng_writer *writer, const struct pcapng_packet *pac
 void pcapng_statistics(struct pcapng_writer *writer, const struct pcapng_statistics *statistics);
 
 /* Write what is left and free the writer: 0, or the negated errno of what failed first since it was
- * created; whole blocks before that are in the file. `*bytes`: how long it is. */
-int pcapng_finish(struct pcapng_writer *writer, uint64_t *bytes);
+ * created; whole blocks before that are in the file, `*packets` of them packets. */
+int pcapng_finish(struct pcapng_writer *writer, uint64_t *packets);
 
 #endif

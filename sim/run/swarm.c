@@ -26,6 +26,17 @@ struct swarm_sides swarm_sides(const struct scenario *scenario)
                                 scenario->hosts[front->backend].side};
 }
 
+/* Whether the handshake may fail: one side is early, or a backend keeps to itself what has to be
+ * known in this dialect. */
+static bool may_refuse(const struct swarm_sides *sides)
+{
+    uint32_t costs = quirk_costs(sides->front.quirks | sides->back.quirks);
+    bool silent = (sides->back.quirks & quirk_bit(QUIRK_OFFERS_NOTHING)) != 0;
+
+    return (costs & QUIRK_RACES) ||
+           (silent && dialect_find(sides->protocol->dialect)->order_silent == 0);
+}
+
 /* Whether a rule may be broken by the quirks that the sides have: bytes that are lost are no more
  * than that, after others the run is over. */
 static bool is_excused(struct swarm *swarm, const char *what)
@@ -40,7 +51,7 @@ static bool is_excused(struct swarm *swarm, const char *what)
         ever &= strcmp(what, kept[i]) != 0;
     }
     bool waits = (costs & QUIRK_STALLS) && strcmp(what, "lost wake-up") == 0;
-    bool early = (costs & QUIRK_RACES) && strcmp(what, "fault") == 0 && swarm->progress == 0;
+    bool early = may_refuse(&swarm->sides) && strcmp(what, "fault") == 0 && swarm->progress == 0;
     bool excused = waits || ever || early || (lost && (costs & QUIRK_LOSES));
 
     swarm->outcome->excused |= excused;
@@ -53,7 +64,7 @@ void swarm_fail(struct swarm *swarm, const char *what, const char *format, ...)
     struct swarm_outcome *outcome = swarm->outcome;
     va_list args;
 
-    if (outcome->failed || is_excused(swarm, what))
+    if (outcome->failed || swarm->excused || is_excused(swarm, what))
         return; /* the first is the cause */
     outcome->failed = true;
     snprintf(outcome->what, sizeof(outcome->what), "%s", what);

@@ -13,8 +13,8 @@
  * only after the last byte; nothing that was sent is lost by a release; calls complete once; nobody
  * waits for ever; no side calls the other broken; nothing is left at the end. What a quirk of a
  * side costs (quirk.h) is excused: bytes lost before an error or at a release, a wait that never
- * ends, and all that follows from an answer to another call. Source: reliability goals of the
- * project: safety at every step, then liveness.
+ * ends, a handshake refused, and all that follows from an answer to another call. Source:
+ * reliability goals of the project: safety at every step, then liveness.
  */
 #ifndef XENSOCK_SIM_RUN_SWARM_H
 #define XENSOCK_SIM_RUN_SWARM_H

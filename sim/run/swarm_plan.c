@@ -192,15 +192,17 @@ static void draw_link(struct draw *draw)
     plan->buffer_bytes = one_in(draw, 2) ? 131072 : 64 + scaled(draw, 16384);
 }
 
-/* A driver may know one order alone, or none above it; and one that names none means that. */
+/* A driver may know one order alone, or none above it; and one that names none means that of the
+ * dialect, where it has one. */
 static void fit_order(struct swarm_plan *plan, const struct swarm_sides *sides)
 {
     bool silent = (sides->back.quirks & quirk_bit(QUIRK_OFFERS_NOTHING)) != 0;
+    uint32_t order_silent = dialect_find(sides->protocol->dialect)->order_silent;
 
     if (sides->front.order > 0)
         plan->order = sides->front.order;
-    else if (silent)
-        plan->order = dialect_find(sides->protocol->dialect)->order_silent;
+    else if (silent && order_silent > 0)
+        plan->order = order_silent;
     else if (sides->back.order > 0 && plan->order > sides->back.order)
         plan->order = sides->back.order;
 }

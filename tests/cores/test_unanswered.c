@@ -544,6 +544,35 @@ static void other_is_given_up_while_polls_wait(void **state)
     rogue_back_close(&back);
 }
 
+/* The accept that another waits for ended with its listener: its late answer is that one's turn. */
+static void turned_away_until_a_late_answer(void **state)
+{
+    struct call call;
+
+    (void)state;
+    for (uint32_t accepted = 0; accepted < 2; accepted++) {
+        open_back();
+        uint64_t ended = listener();
+        sock_listening = listener();
+        assert_true(pair_accept_begin(&pair, ended) >= 0);
+        struct call_reply late = expect(CALL_ACCEPT, &call, accepted ? 0 : -ERR_MFILE);
+        assert_true(pair_accept_begin(&pair, sock_listening) >= 0);
+        struct call_reply away = expect(CALL_ACCEPT, &call, -ERR_INTR);
+        assert_int_equal(pair_release(&pair, ended), 0);
+        answer(CALL_RELEASE, 0);
+        pair_forget(&pair);
+        rogue_answer(&back, &away);
+        assert_false(is_asked(&call));
+        rogue_answer(&back, &late);
+        if (accepted)
+            answer(CALL_RELEASE, 0);
+        answer(CALL_ACCEPT, -ERR_NOMEM);
+        assert_string_equal(pair_told(&pair), "ACCEPT -12");
+        close_listener();
+        rogue_back_close(&back);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -560,6 +589,7 @@ int main(void)
         cmocka_unit_test(listener_released_while_polls_wait),
         cmocka_unit_test(device_goes_while_polls_wait),
         cmocka_unit_test(other_is_given_up_while_polls_wait),
+        cmocka_unit_test(turned_away_until_a_late_answer),
     };
 
     int failed = 0;

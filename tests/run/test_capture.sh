@@ -154,6 +154,15 @@ END
 rm -r d.pcapng.parts-*
 expect 2 "$XENSOCK" capture nowhere d.pcapng
 grep -qx 'xensock capture: error\[E0705\]: cannot read nowhere: No such file or directory' err.log || fail "$(cat err.log)"
+mkdir parts taken
+echo 0 >parts/backend.0
+mkfifo fifo
+ln -s nothing to-nothing
+for file in taken fifo to-nothing none/x.pcapng ""; do
+    expect 2 "$XENSOCK" capture parts "$file"
+    grep -q "error\[E0705\]: cannot write $file: " err.log || fail "'$file' is not refused"
+done
+{ [ -p fifo ] && [ -L to-nothing ]; } || fail "they are replaced"
 expect 2 "$XENSOCK" capture result d.pcapng
 grep -qx 'xensock capture: error\[E0705\]: cannot read result: there are no parts of a capture in it' err.log || fail "$(cat err.log)"
 
@@ -172,9 +181,35 @@ size=$(stat -c %s f.pcapng) # that it ends behind a block: tests/sim/run/test_ca
 holds result/result.json 'e == ["E0705"]' 'c["capture.packets"] > 20000'
 gone f.pcapng
 
+# A disk of 300 KiB, which the parts alone fill: the file ends where there was room for it.
+full_disk()
+{
+    mount -t tmpfs -o size=300k none full
+    local status=0
+    "$XENSOCK" "$@" --set duration=200ms --out result --capture full/d.pcapng few.yaml >out.log 2>err.log || status=$?
+    cp full/* . && [ "$(ls full)" = d.pcapng ] && [ "$status" = 1 ]
+}
+mkdir full
+sed '/name: open/d' base.yaml >few.yaml # each ring takes room for its name, if for nothing else
+if unshare --mount --map-root-user mount -t tmpfs none full 2>skip.log; then
+    export -f full_disk
+    for mode in emulated virtual; do
+        unshare --mount --map-root-user bash -ec 'full_disk "$@"' - run --set mode=$mode ||
+            fail "$mode: not told, or nothing left: $(ls full) $(cat err.log)"
+        grep -q 'error\[E0705\]: the capture full/d.pcapng is not whole: No space left on device' out.log ||
+            fail "$mode: a full disk is not told"
+        grep -q 'note: of the capture full/d.pcapng [0-9]* more packets did not fit$' err.log ||
+            fail "$mode: what was lost is not told"
+        shows d.pcapng 'len(packets) > 1500' 'n(side=0) > 600' 'n(side=1) > 600'
+        expect 0 "$XENSOCK" decode d.pcapng
+        holds result/result.json "c['capture.packets'] == $(wc -l <out.log)" 'c["capture.lost"] > 1000'
+    done
+fi
+
 # What cannot be written is told before anything runs.
 mkdir directory
-for file in directory none/x.pcapng /dev/null ""; do
+ln -s nothing dangling
+for file in directory none/x.pcapng /dev/null dangling ""; do
     for mode in emulated virtual; do
         rm -rf result
         expect 2 "$XENSOCK" run --set mode=$mode --out result --capture "$file" base.yaml
