@@ -208,8 +208,9 @@ fi
 
 # What cannot be written is told before anything runs.
 mkdir directory
+mkfifo pipe
 ln -s nothing dangling
-for file in directory none/x.pcapng /dev/null dangling ""; do
+for file in directory none/x.pcapng pipe dangling ""; do
     for mode in emulated virtual; do
         rm -rf result
         expect 2 "$XENSOCK" run --set mode=$mode --out result --capture "$file" base.yaml
@@ -217,7 +218,7 @@ for file in directory none/x.pcapng /dev/null dangling ""; do
         [ ! -e result/result.json ] || fail "it ran"
     done
 done
-[ -c /dev/null ] || fail "/dev/null is gone"
+[ -p pipe ] || fail "the pipe is gone"
 expect 2 "$XENSOCK" run --out result --format json --capture directory base.yaml
 cp out.log errors.json
 holds errors.json 'r["complete"] is False' 'e == ["E0705"]' '"Is a directory" in t'
