@@ -137,7 +137,9 @@ static void cannot_listen(struct verdict *verdict, struct diag_place place, cons
         snprintf(on, sizeof(on), " on port %" PRIu64, port);
     diag_error(verdict->diags, DIAG_CANNOT_LISTEN, place, "%s cannot listen%s: %s", what, on,
                reason);
-    diag_hint(verdict->diags, "choose an address of this host and a free port");
+    bool family = strcmp(reason, "EAFNOSUPPORT") == 0 || strcmp(reason, "EINVAL") == 0;
+    diag_hint(verdict->diags, family ? "choose an address of a family that its backend's 'peer' has"
+                                     : "choose an address of this host and a free port");
     breach(verdict, CMD_SCENARIO, "E0115", "%s:%u:%u: %s cannot listen%s: %s",
            verdict->diags->names[place.source], place.line, place.column, what, on, reason);
 }

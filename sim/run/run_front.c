@@ -9,7 +9,8 @@ struct run_front {
     struct run_front_config config;
     struct front_core core;
     struct workload_set *workloads;
-    bool gone; /* to be started again, when nothing of it is left */
+    bool gone;    /* to be started again, when nothing of it is left */
+    bool refused; /* its backend is one that it cannot speak with, however often it asks */
     bool stopped;
 };
 
@@ -18,7 +19,8 @@ static void upcall(void *self, const struct act *act)
     struct run_front *front = self;
 
     if (act->kind == ACT_GONE)
-        front->gone = scenario_cuts_host(front->config.scenario, front->config.host);
+        front->gone =
+            !front->refused && scenario_cuts_host(front->config.scenario, front->config.host);
     if (act->kind == ACT_UP && front->config.up)
         front->config.up(front->config.self);
     workload_upcall(front->workloads, act);
@@ -28,6 +30,10 @@ static void report(void *self, const struct act_fault *fault)
 {
     struct run_front *front = self;
 
+    if (fault->reason == FAULT_ORDER || fault->reason == FAULT_VERSION) {
+        front->refused = true;
+        workload_refused(front->workloads);
+    }
     if (front->config.report)
         front->config.report(front->config.self, fault);
 }

@@ -319,6 +319,11 @@ static void device_down(struct workload_set *set)
         set->wls[i].kind->gone(&set->wls[i]);
 }
 
+void workload_refused(struct workload_set *set)
+{
+    set->resumes = false;
+}
+
 static void resume(struct workload_set *set)
 {
     set->resumed++;

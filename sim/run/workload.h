@@ -116,6 +116,9 @@ void workload_upcall(struct workload_set *set, const struct act *act);
  * called again at the latest, or STEP_NEVER. */
 uint64_t workload_time(struct workload_set *set, uint64_t now_ns);
 
+/* When the device goes next it does not come again, though the scenario has faults. */
+void workload_refused(struct workload_set *set);
+
 /* End now: on to DONE without waiting for what is under way, which a peer may never end. Stopping
  * the device closes it; the result is marked by the caller. */
 void workload_interrupt(struct workload_set *set);

@@ -34,6 +34,27 @@ if [ "$status" != 5 ] || ! grep -q 'guest.*waits: down: 1 of its sockets' "$work
     exit 1
 fi
 
+# One that cannot speak with its backend says so once, also where devices may come again.
+{
+    cat "$SOURCE/scenarios/interop/up.yaml"
+    printf 'faults:\n  - {kind: restart, where: dom0, at: 1ms, for: 1ms}\n'
+} >"$work/refused.yaml"
+for mode in virtual emulated; do
+    status=0
+    "$XENSOCK" run --quiet --out "$work/out" --set mode=$mode --set timeout=5s --set protocol.dialect=pvcalls1 \
+        --set protocol.order=9 --set topology.hosts.dom0.peer=linux-2023-back "$work/refused.yaml" \
+        >"$work/refused" 2>&1 || status=$?
+    if [ "$status" != 5 ] || ! grep -qx 'error\[E0502\]: guest: fault of dom0: ORDER (ours 9, claimed 4)' "$work/refused"; then
+        cat "$work/refused"
+        echo "exit code $status where a guest is refused"
+        exit 1
+    fi
+done
+# And the hint at an address that it cannot have is about that.
+"$XENSOCK" run --quiet --out "$work/out" --set topology.hosts.dom0.peer=xensock+inet-only \
+    "$SOURCE/scenarios/interop/six.yaml" >"$work/six" 2>&1 && exit 1
+grep -q "a family that its backend's 'peer' has" "$work/six" || { cat "$work/six"; exit 1; }
+
 "$SOURCE/tools/interop" --json 'pvcalls1 4 xensock linux-6.1-back' >"$work/json"
 python3 - "$work/json" <<'P'
 import json, sys
