@@ -50,6 +50,15 @@ for mode in virtual emulated; do
         exit 1
     fi
 done
+# Bytes that a quirk loses are a finding, and say so.
+status=0
+"$XENSOCK" run --quiet --out "$work/out" --set topology.hosts.guest.peer=xensock+error-first \
+    "$SOURCE/scenarios/interop/down.yaml" >"$work/lost" 2>&1 || status=$?
+if [ "$status" != 1 ] || ! grep -q "E0505.*, and a quirk of a host's 'peer' loses bytes" "$work/lost"; then
+    cat "$work/lost"
+    echo "exit code $status where a quirk loses bytes"
+    exit 1
+fi
 # And the hint at an address that it cannot have is about that.
 "$XENSOCK" run --quiet --out "$work/out" --set topology.hosts.dom0.peer=xensock+inet-only \
     "$SOURCE/scenarios/interop/six.yaml" >"$work/six" 2>&1 && exit 1
