@@ -34,27 +34,6 @@ static int close_back(void **state)
     return 0;
 }
 
-/* The next request, of which kind it must be; answered by the test when it likes. */
-static struct call_reply expect(enum call_kind kind, struct call *call, int32_t ret)
-{
-    struct call_reply reply;
-
-    pair_run(&pair);
-    reply = rogue_answer_to(&back, call, ret);
-    assert_int_equal(call->kind, kind);
-    return reply;
-}
-
-/* The same, answered at once. */
-static struct call answer(enum call_kind kind, int32_t ret)
-{
-    struct call call;
-    struct call_reply reply = expect(kind, &call, ret);
-
-    rogue_answer(&back, &reply);
-    return call;
-}
-
 static void nothing_more_is_asked(void)
 {
     struct call call;
@@ -82,7 +61,7 @@ static uint64_t bind_begin(void)
 static void release(uint64_t sock)
 {
     assert_int_equal(pair_release(&pair, sock), 0);
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     assert_int_equal(pair_done(&pair, CALL_RELEASE, sock), 0);
     nothing_more_is_asked();
 }
@@ -91,10 +70,10 @@ static uint64_t listener(void)
 {
     uint64_t sock = bind_begin();
 
-    answer(CALL_SOCKET, 0);
-    answer(CALL_BIND, 0);
+    rogue_serve(&back, CALL_SOCKET, 0);
+    rogue_serve(&back, CALL_BIND, 0);
     assert_int_equal(pair_listen_begin(&pair, sock), 0);
-    answer(CALL_LISTEN, 0);
+    rogue_serve(&back, CALL_LISTEN, 0);
     pair_forget(&pair);
     return sock;
 }
@@ -109,13 +88,13 @@ static void connect_asks_for_a_socket_first(void **state)
 
     (void)state;
     uint64_t sock = connect_begin();
-    struct call call = answer(CALL_SOCKET, 0);
+    struct call call = rogue_serve(&back, CALL_SOCKET, 0);
     assert_int_equal(call.sockid, sock);
     assert_int_equal(call.family, 2);
     assert_int_equal(call.type, 1);
     assert_int_equal(call.protocol, 0);
     assert_string_equal(pair_told(&pair), "");
-    struct call_reply reply = expect(CALL_CONNECT, &call, 0);
+    struct call_reply reply = rogue_expect(&back, CALL_CONNECT, &call, 0);
     assert_int_equal(call.sockid, sock);
     assert_memory_equal(call.addr.bytes, addr.bytes, sizeof(addr.bytes));
     assert_int_equal(call.addr.len, 16);
@@ -125,7 +104,7 @@ static void connect_asks_for_a_socket_first(void **state)
     rogue_answer(&back, &reply);
     assert_string_equal(pair_told(&pair), "CONNECT 0");
     assert_int_equal(pair_release(&pair, sock), 0);
-    call = answer(CALL_RELEASE, 0);
+    call = rogue_serve(&back, CALL_RELEASE, 0);
     assert_int_equal(call.reuse, 0);
     rogue_unmap(&back, &data);
     pair_run(&pair);
@@ -136,10 +115,10 @@ static void bind_asks_for_a_socket_first(void **state)
 {
     (void)state;
     uint64_t sock = bind_begin();
-    assert_int_equal(answer(CALL_SOCKET, 0).sockid, sock);
-    assert_int_equal(answer(CALL_BIND, 0).sockid, sock);
+    assert_int_equal(rogue_serve(&back, CALL_SOCKET, 0).sockid, sock);
+    assert_int_equal(rogue_serve(&back, CALL_BIND, 0).sockid, sock);
     assert_int_equal(pair_listen_begin(&pair, sock), 0);
-    struct call call = answer(CALL_LISTEN, 0);
+    struct call call = rogue_serve(&back, CALL_LISTEN, 0);
     assert_int_equal(call.backlog, 128);
     assert_string_equal(pair_told(&pair), "BIND 0, LISTEN 0");
     release(sock);
@@ -154,7 +133,7 @@ static void socket_of_ipv6_says_so(void **state)
     call_addr6(&addr, ip, 80);
     assert_true(fe_connect(pair.fe, &addr, pair_call(&pair)) >= 0);
     pair_call_end(&pair);
-    struct call call = answer(CALL_SOCKET, -524);
+    struct call call = rogue_serve(&back, CALL_SOCKET, -524);
     assert_int_equal(call.family, 10);
     assert_string_equal(pair_told(&pair), "CONNECT -524");
 }
@@ -166,11 +145,11 @@ static void accept_and_poll_ask_for_none(void **state)
     uint64_t sock = listener();
     int64_t accepted = pair_accept_begin(&pair, sock);
     assert_true(accepted >= 0);
-    struct call call = answer(CALL_ACCEPT, 0);
+    struct call call = rogue_serve(&back, CALL_ACCEPT, 0);
     assert_int_equal(call.sockid, sock);
     assert_int_equal(call.new_sockid, accepted);
     assert_int_equal(pair_poll_begin(&pair, sock), 0);
-    assert_int_equal(answer(CALL_POLL, 0).sockid, sock);
+    assert_int_equal(rogue_serve(&back, CALL_POLL, 0).sockid, sock);
     assert_string_equal(pair_told(&pair), "ACCEPT 0, POLL 0");
     release((uint64_t)accepted);
     release(sock);
@@ -184,10 +163,10 @@ static void refused_socket_fails_the_call(void **state)
 {
     (void)state;
     connect_begin();
-    answer(CALL_SOCKET, -ERR_NOTSUP);
+    rogue_serve(&back, CALL_SOCKET, -ERR_NOTSUP);
     nothing_more_is_asked();
     bind_begin();
-    answer(CALL_SOCKET, -ERR_MFILE);
+    rogue_serve(&back, CALL_SOCKET, -ERR_MFILE);
     nothing_more_is_asked();
     assert_string_equal(pair_told(&pair), "CONNECT -524, BIND -24");
 }
@@ -201,8 +180,9 @@ static void failed_call_is_released_quietly(void **state)
     (void)state;
     for (uint32_t bind = 0; bind < 2; bind++) {
         uint64_t sock = bind ? bind_begin() : connect_begin();
-        answer(CALL_SOCKET, 0);
-        answer(bind ? CALL_BIND : CALL_CONNECT, bind ? -ERR_ADDRINUSE : -ERR_CONNREFUSED);
+        rogue_serve(&back, CALL_SOCKET, 0);
+        rogue_serve(&back, bind ? CALL_BIND : CALL_CONNECT,
+                    bind ? -ERR_ADDRINUSE : -ERR_CONNREFUSED);
         assert_string_equal(pair_told(&pair), bind ? "BIND -98" : "CONNECT -111");
         assert_int_equal(fe_counters(pair.fe)->sockets_now, 1);
         assert_int_equal(pair_release(&pair, sock), -ERR_BADF);
@@ -212,7 +192,7 @@ static void failed_call_is_released_quietly(void **state)
         assert_int_equal(pair_send(&pair, sock, &byte, 1), -ERR_BADF);
         assert_int_equal(pair_recv(&pair, sock, &byte, 1), -ERR_BADF);
         assert_int_equal(fe_unsent(pair.fe, sock), -ERR_BADF);
-        assert_int_equal(answer(CALL_RELEASE, 0).sockid, sock);
+        assert_int_equal(rogue_serve(&back, CALL_RELEASE, 0).sockid, sock);
         nothing_more_is_asked();
         assert_string_equal(pair_told(&pair), bind ? "BIND -98" : "CONNECT -111");
         pair_forget(&pair);
@@ -230,9 +210,9 @@ static void failures_leave_nothing(void **state)
         uint64_t sock = connect_begin();
         assert_true(sock != before);
         before = sock;
-        answer(CALL_SOCKET, 0);
-        answer(CALL_CONNECT, -ERR_TIMEDOUT);
-        answer(CALL_RELEASE, 0);
+        rogue_serve(&back, CALL_SOCKET, 0);
+        rogue_serve(&back, CALL_CONNECT, -ERR_TIMEDOUT);
+        rogue_serve(&back, CALL_RELEASE, 0);
         pair_forget(&pair);
     }
 }
@@ -242,9 +222,9 @@ static void quiet_release_may_be_refused(void **state)
 {
     (void)state;
     connect_begin();
-    answer(CALL_SOCKET, 0);
-    answer(CALL_CONNECT, -ERR_CONNREFUSED);
-    answer(CALL_RELEASE, -ERR_INVAL);
+    rogue_serve(&back, CALL_SOCKET, 0);
+    rogue_serve(&back, CALL_CONNECT, -ERR_CONNREFUSED);
+    rogue_serve(&back, CALL_RELEASE, -ERR_INVAL);
     assert_string_equal(pair_told(&pair), "CONNECT -111");
 }
 
@@ -253,8 +233,8 @@ static void device_goes_under_a_quiet_release(void **state)
 {
     (void)state;
     connect_begin();
-    answer(CALL_SOCKET, 0);
-    answer(CALL_CONNECT, -ERR_CONNREFUSED);
+    rogue_serve(&back, CALL_SOCKET, 0);
+    rogue_serve(&back, CALL_CONNECT, -ERR_CONNREFUSED);
     pair_forget(&pair);
     exec_post(pair.front, 0, EV_STOP);
     pair_run(&pair);
@@ -284,10 +264,10 @@ static void release_while_socket_is_in_the_ring(void **state)
     for (uint32_t i = 0; i < 2; i++) {
         struct call call;
         uint64_t sock = connect_begin();
-        struct call_reply made = expect(CALL_SOCKET, &call, rets[i]);
+        struct call_reply made = rogue_expect(&back, CALL_SOCKET, &call, rets[i]);
         assert_int_equal(pair_release(&pair, sock), 0);
         assert_int_equal(pair_release(&pair, sock), -ERR_BADF);
-        struct call_reply released = expect(CALL_RELEASE, &call, 0);
+        struct call_reply released = rogue_expect(&back, CALL_RELEASE, &call, 0);
         rogue_answer(&back, &made);
         assert_string_equal(pair_told(&pair), i ? "CONNECT -524" : "CONNECT -103");
         rogue_answer(&back, &released);
@@ -305,9 +285,9 @@ static void release_overtakes_the_socket(void **state)
 
     (void)state;
     uint64_t sock = connect_begin();
-    struct call_reply made = expect(CALL_SOCKET, &call, 0);
+    struct call_reply made = rogue_expect(&back, CALL_SOCKET, &call, 0);
     assert_int_equal(pair_release(&pair, sock), 0);
-    struct call_reply released = expect(CALL_RELEASE, &call, 0);
+    struct call_reply released = rogue_expect(&back, CALL_RELEASE, &call, 0);
     rogue_answer(&back, &released);
     assert_string_equal(pair_told(&pair), "");
     rogue_answer(&back, &made);
@@ -326,7 +306,7 @@ static void release_while_socket_is_queued(void **state)
     for (uint32_t i = 0; i <= SLOTS; i++)
         socks[i] = bind_begin();
     for (uint32_t i = 0; i < SLOTS; i++)
-        made[i] = expect(CALL_SOCKET, &call, -ERR_NOTSUP);
+        made[i] = rogue_expect(&back, CALL_SOCKET, &call, -ERR_NOTSUP);
     nothing_more_is_asked();
     assert_int_equal(pair_release(&pair, socks[SLOTS]), 0);
     pair_run(&pair);
@@ -346,17 +326,17 @@ static void release_while_connect_is_queued(void **state)
     (void)state;
     for (uint32_t i = 0; i < SLOTS; i++) {
         socks[i] = connect_begin();
-        answer(CALL_SOCKET, 0);
+        rogue_serve(&back, CALL_SOCKET, 0);
         if (i < SLOTS - 1) /* the last slot is for what cannot park (7, 25) */
-            connects[i] = expect(CALL_CONNECT, &call, -ERR_CONNREFUSED);
+            connects[i] = rogue_expect(&back, CALL_CONNECT, &call, -ERR_CONNREFUSED);
     }
     nothing_more_is_asked();
     assert_int_equal(pair_release(&pair, socks[SLOTS - 1]), 0);
-    assert_int_equal(answer(CALL_RELEASE, 0).sockid, socks[SLOTS - 1]);
+    assert_int_equal(rogue_serve(&back, CALL_RELEASE, 0).sockid, socks[SLOTS - 1]);
     assert_string_equal(pair_told(&pair), "CONNECT -103, RELEASE 0");
     for (uint32_t i = 0; i < SLOTS - 1; i++) {
         rogue_answer(&back, &connects[i]);
-        answer(CALL_RELEASE, 0);
+        rogue_serve(&back, CALL_RELEASE, 0);
     }
     nothing_more_is_asked();
 }
@@ -367,10 +347,10 @@ static void release_while_connect_is_in_the_ring(void **state)
 
     (void)state;
     uint64_t sock = connect_begin();
-    answer(CALL_SOCKET, 0);
-    struct call_reply connected = expect(CALL_CONNECT, &call, -ERR_CONNABORTED);
+    rogue_serve(&back, CALL_SOCKET, 0);
+    struct call_reply connected = rogue_expect(&back, CALL_CONNECT, &call, -ERR_CONNABORTED);
     assert_int_equal(pair_release(&pair, sock), 0);
-    struct call_reply released = expect(CALL_RELEASE, &call, 0);
+    struct call_reply released = rogue_expect(&back, CALL_RELEASE, &call, 0);
     rogue_answer(&back, &connected);
     rogue_answer(&back, &released);
     nothing_more_is_asked(); /* one release, not two */
@@ -389,11 +369,11 @@ static void device_goes_at_each_moment(void **state)
         if (moment > 0)
             pair_run(&pair);
         if (moment == 2)
-            expect(CALL_SOCKET, &call, 0);
+            rogue_expect(&back, CALL_SOCKET, &call, 0);
         if (moment > 2)
-            answer(CALL_SOCKET, 0);
+            rogue_serve(&back, CALL_SOCKET, 0);
         if (moment > 3)
-            answer(CALL_CONNECT, 0);
+            rogue_serve(&back, CALL_CONNECT, 0);
         pair_write(&pair, PAIR_BACK, "state", "5");
         pair_run(&pair);
         assert_true(pair.gone);
@@ -418,13 +398,13 @@ static void ids_are_unique_while_an_accept_waits(void **state)
     uint64_t sock = listener();
     int64_t accepted = pair_accept_begin(&pair, sock);
     assert_true(accepted >= 0);
-    struct call_reply late = expect(CALL_ACCEPT, &accept, 0);
+    struct call_reply late = rogue_expect(&back, CALL_ACCEPT, &accept, 0);
     for (uint32_t i = 0; i < 40; i++) {
         uint64_t other = bind_begin();
-        struct call_reply made = expect(CALL_SOCKET, &call, 0);
+        struct call_reply made = rogue_expect(&back, CALL_SOCKET, &call, 0);
         assert_int_not_equal(call.id, accept.id);
         rogue_answer(&back, &made);
-        call = answer(CALL_BIND, 0);
+        call = rogue_serve(&back, CALL_BIND, 0);
         assert_int_not_equal(call.id, accept.id);
         release(other);
         pair_forget(&pair);
@@ -458,10 +438,10 @@ static void parked_calls_leave_room(void **state)
     }
     assert_int_equal(count, PARKED);
     uint64_t other = connect_begin();
-    answer(CALL_SOCKET, 0);
-    struct call_reply connected = expect(CALL_CONNECT, &call, -ERR_CONNREFUSED);
+    rogue_serve(&back, CALL_SOCKET, 0);
+    struct call_reply connected = rogue_expect(&back, CALL_CONNECT, &call, -ERR_CONNREFUSED);
     assert_int_equal(pair_release(&pair, other), 0);
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     rogue_answer(&back, &connected);
     for (uint32_t i = 0; i < ASKED; i++) {
         rogue_answer(&back, &waiting[i]);
@@ -497,8 +477,8 @@ static uint64_t open_data(struct rogue_data *data)
     struct call call;
     uint64_t sock = connect_begin();
 
-    answer(CALL_SOCKET, 0);
-    struct call_reply reply = expect(CALL_CONNECT, &call, 0);
+    rogue_serve(&back, CALL_SOCKET, 0);
+    struct call_reply reply = rogue_expect(&back, CALL_CONNECT, &call, 0);
     rogue_map(&back, &call, data);
     rogue_answer(&back, &reply);
     pair_run(&pair);
@@ -509,7 +489,7 @@ static uint64_t open_data(struct rogue_data *data)
 static void close_data(uint64_t sock, struct rogue_data *data)
 {
     if (pair_release(&pair, sock) == 0)
-        answer(CALL_RELEASE, 0);
+        rogue_serve(&back, CALL_RELEASE, 0);
     rogue_unmap(&back, data);
     pair_run(&pair);
 }

@@ -45,26 +45,6 @@ static void close_front(void)
     rogue_back_close(&back);
 }
 
-/* The next request, and its answer, which the test writes when it likes. */
-static struct call_reply expect(enum call_kind kind, struct call *call, int32_t ret)
-{
-    struct call_reply reply;
-
-    pair_run(&pair);
-    reply = rogue_answer_to(&back, call, ret);
-    assert_int_equal(call->kind, kind);
-    return reply;
-}
-
-static struct call answer(enum call_kind kind, int32_t ret)
-{
-    struct call call;
-    struct call_reply reply = expect(kind, &call, ret);
-
-    rogue_answer(&back, &reply);
-    return call;
-}
-
 static void nothing_is_asked(void)
 {
     struct call call;
@@ -76,7 +56,7 @@ static void nothing_is_asked(void)
 static void answer_socket(void)
 {
     if (dialect_has(spoken, CALL_SOCKET))
-        answer(CALL_SOCKET, 0);
+        rogue_serve(&back, CALL_SOCKET, 0);
 }
 
 /* A connected socket, and its CONNECT. */
@@ -86,7 +66,7 @@ static uint64_t connected(struct rogue_data *data, struct call *call)
 
     assert_true(sock >= 0);
     answer_socket();
-    struct call_reply reply = expect(CALL_CONNECT, call, 0);
+    struct call_reply reply = rogue_expect(&back, CALL_CONNECT, call, 0);
     rogue_map(&back, call, data);
     rogue_answer(&back, &reply);
     assert_int_equal(pair_done(&pair, CALL_CONNECT, (uint64_t)sock), 0);
@@ -106,9 +86,9 @@ static uint64_t listener(void)
 {
     uint64_t sock = bind_begin();
 
-    answer(CALL_BIND, 0);
+    rogue_serve(&back, CALL_BIND, 0);
     assert_int_equal(pair_listen_begin(&pair, sock), 0);
-    answer(CALL_LISTEN, 0);
+    rogue_serve(&back, CALL_LISTEN, 0);
     pair_forget(&pair);
     return sock;
 }
@@ -117,7 +97,7 @@ static uint64_t listener(void)
 static void release(uint64_t sock)
 {
     assert_int_equal(pair_release(&pair, sock), 0);
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     assert_int_equal(pair_done(&pair, CALL_RELEASE, sock), 0);
 }
 
@@ -125,7 +105,7 @@ static void release(uint64_t sock)
 static struct call let_go(uint64_t sock, struct rogue_data *data)
 {
     rogue_unmap(&back, data);
-    struct call call = answer(CALL_RELEASE, 0);
+    struct call call = rogue_serve(&back, CALL_RELEASE, 0);
     assert_int_equal(pair_done(&pair, CALL_RELEASE, sock), 0);
     return call;
 }
@@ -214,7 +194,7 @@ static void own_error(void **state)
     uint64_t sock = connected(&data, &call);
     shared_store(&data.area, data.at.in.error, (uint32_t)-ERR_NOTCONN);
     assert_int_equal(pair_release(&pair, sock), 0);
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     assert_int_equal((int32_t)shared_load(&data.area, data.at.in.error),
                      has ? -ERR_BADF : -ERR_NOTCONN);
     rogue_unmap(&back, &data);
@@ -280,15 +260,15 @@ static void blind_bind_bind(void)
 {
     uint64_t sock = bind_begin();
 
-    answer(CALL_BIND, -ERR_ADDRINUSE);
+    rogue_serve(&back, CALL_BIND, -ERR_ADDRINUSE);
     assert_int_equal(pair_done(&pair, CALL_BIND, sock), has ? 0 : -ERR_ADDRINUSE);
     if (!has && dialect_has(spoken, CALL_SOCKET))
-        answer(CALL_RELEASE, 0); /* of what the SOCKET made */
+        rogue_serve(&back, CALL_RELEASE, 0); /* of what the SOCKET made */
     nothing_is_asked();
     assert_int_equal(pair_listen_begin(&pair, sock), has ? 0 : -ERR_BADF);
     if (!has)
         return;
-    answer(CALL_LISTEN, -ERR_INVAL);
+    rogue_serve(&back, CALL_LISTEN, -ERR_INVAL);
     assert_int_equal(pair_done(&pair, CALL_LISTEN, sock), -ERR_INVAL);
     release(sock);
 }
@@ -300,19 +280,19 @@ static void blind_bind(void **state)
     open_front(QUIRK_BLIND_BIND);
     blind_bind_bind();
     uint64_t sock = bind_begin();
-    answer(CALL_BIND, 0);
+    rogue_serve(&back, CALL_BIND, 0);
     assert_int_equal(pair_listen_begin(&pair, sock), 0);
-    answer(CALL_LISTEN, -ERR_INVAL);
+    rogue_serve(&back, CALL_LISTEN, -ERR_INVAL);
     assert_int_equal(pair_done(&pair, CALL_LISTEN, sock), -ERR_INVAL);
     nothing_is_asked();
     int64_t accepted = pair_accept_begin(&pair, sock);
     assert_true(has ? accepted >= 0 : accepted == -ERR_INVAL);
     if (has) {
-        answer(CALL_ACCEPT, -ERR_INVAL);
+        rogue_serve(&back, CALL_ACCEPT, -ERR_INVAL);
         assert_int_equal(pair_done(&pair, CALL_ACCEPT, (uint64_t)accepted), -ERR_INVAL);
     } else { /* it may be tried again */
         assert_int_equal(pair_listen_begin(&pair, sock), 0);
-        answer(CALL_LISTEN, 0);
+        rogue_serve(&back, CALL_LISTEN, 0);
     }
     release(sock);
     close_front();
@@ -332,11 +312,11 @@ static void id_of_slot(void **state)
     uint64_t one = listener(), other = listener();
     uint32_t before = back.cons;
     int64_t accepted = pair_accept_begin(&pair, one);
-    waiting = expect(CALL_ACCEPT, &accept, 0);
+    waiting = rogue_expect(&back, CALL_ACCEPT, &accept, 0);
     assert_int_equal(accept.id, has ? before % slots() : 0);
     for (uint32_t i = 1; i <= slots(); i++) {
         assert_int_equal(pair_poll_begin(&pair, other), 0);
-        reply = expect(CALL_POLL, &poll, i < slots() ? 0 : -ERR_INVAL);
+        reply = rogue_expect(&back, CALL_POLL, &poll, i < slots() ? 0 : -ERR_INVAL);
         assert_int_equal(poll.id, has ? (before + i) % slots() : 1);
         assert_int_equal(poll.id == accept.id, has && i == slots());
         pair_forget(&pair);
@@ -375,7 +355,7 @@ static void unreserved(void **state)
         nothing_is_asked();
         rogue_answer(&back, &replies[--taken]);
     }
-    replies[taken] = expect(CALL_RELEASE, &call, 0);
+    replies[taken] = rogue_expect(&back, CALL_RELEASE, &call, 0);
     for (uint32_t i = 0; i <= taken; i++)
         rogue_answer(&back, &replies[i]);
     assert_int_equal(pair_upcalls(&pair, ACT_DONE, NULL), slots() + 3 + 1);

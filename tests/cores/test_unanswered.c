@@ -25,26 +25,6 @@ static void open_back(void)
                          &(struct pair_config){.dialect = spoken, .order = 1, .max_sockets = 160});
 }
 
-/* The next request, and its answer, which the test writes when it likes. */
-static struct call_reply expect(enum call_kind kind, struct call *call, int32_t ret)
-{
-    struct call_reply reply;
-
-    pair_run(&pair);
-    reply = rogue_answer_to(&back, call, ret);
-    assert_int_equal(call->kind, kind);
-    return reply;
-}
-
-static struct call answer(enum call_kind kind, int32_t ret)
-{
-    struct call call;
-    struct call_reply reply = expect(kind, &call, ret);
-
-    rogue_answer(&back, &reply);
-    return call;
-}
-
 static bool is_asked(struct call *call)
 {
     pair_run(&pair);
@@ -56,10 +36,10 @@ static uint64_t listener(void)
     int64_t sock = pair_bind_begin(&pair, 7000);
 
     if (dialect_has(spoken, CALL_SOCKET))
-        answer(CALL_SOCKET, 0);
-    answer(CALL_BIND, 0);
+        rogue_serve(&back, CALL_SOCKET, 0);
+    rogue_serve(&back, CALL_BIND, 0);
     assert_int_equal(pair_listen_begin(&pair, (uint64_t)sock), 0);
-    answer(CALL_LISTEN, 0);
+    rogue_serve(&back, CALL_LISTEN, 0);
     return (uint64_t)sock;
 }
 
@@ -148,16 +128,16 @@ static void begin(const struct story *story)
     open_back();
     sock_listening = listener();
     sock_accepted = (uint64_t)pair_accept_begin(&pair, sock_listening);
-    replies[ACCEPTED] = expect(CALL_ACCEPT, &call, story->accept);
+    replies[ACCEPTED] = rogue_expect(&back, CALL_ACCEPT, &call, story->accept);
     wire_accepted = call.new_sockid;
     assert_int_equal(pair_poll_begin(&pair, sock_listening), 0);
-    replies[POLLED] = expect(CALL_POLL, &call, story->poll);
+    replies[POLLED] = rogue_expect(&back, CALL_POLL, &call, story->poll);
     if (is_given_up(story)) {
         assert_int_equal(pair_release(&pair, sock_accepted), 0);
-        replies[ACCEPTED_GONE] = expect(CALL_RELEASE, &call, 0);
+        replies[ACCEPTED_GONE] = rogue_expect(&back, CALL_RELEASE, &call, 0);
     }
     assert_int_equal(pair_release(&pair, sock_listening), 0);
-    replies[LISTENER_GONE] = expect(CALL_RELEASE, &call, 0);
+    replies[LISTENER_GONE] = rogue_expect(&back, CALL_RELEASE, &call, 0);
     pair_forget(&pair);
 }
 
@@ -216,7 +196,7 @@ static void run_story(const struct story *story)
     check_told(story);
     assert_int_equal(pair_release(&pair, sock_accepted), kept ? 0 : -ERR_BADF);
     if (kept && !lost)
-        answer(CALL_RELEASE, 0);
+        rogue_serve(&back, CALL_RELEASE, 0);
     pair_run(&pair);
     assert_int_equal(fe_counters(pair.fe)->sockets_now, 0);
     assert_int_equal(pair.front_fault_count, 0);
@@ -277,12 +257,12 @@ static struct call_reply given_up(uint64_t *sock)
     uint64_t from = listener();
 
     *sock = (uint64_t)pair_accept_begin(&pair, from);
-    struct call_reply reply = expect(CALL_ACCEPT, &call, 0);
+    struct call_reply reply = rogue_expect(&back, CALL_ACCEPT, &call, 0);
     pair_forget(&pair);
     wire_accepted = call.new_sockid;
     sock_listening = from;
     assert_int_equal(pair_release(&pair, *sock), 0);
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     assert_string_equal(pair_told(&pair), "");
     return reply;
 }
@@ -290,7 +270,7 @@ static struct call_reply given_up(uint64_t *sock)
 static void close_listener(void)
 {
     assert_int_equal(pair_release(&pair, sock_listening), 0);
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     assert_int_equal(fe_counters(pair.fe)->sockets_now, 0);
     assert_int_equal(pair.front_hv->counters.grants_now, 1);
 }
@@ -304,7 +284,8 @@ static void accepted_after_its_release(void **state)
     struct call_reply reply = given_up(&sock);
     rogue_answer(&back, &reply);
     assert_string_equal(pair_told(&pair), "ACCEPT -103");
-    assert_true(answer(CALL_RELEASE, -ERR_INVAL).sockid == wire_accepted); /* whatever it says */
+    assert_true(rogue_serve(&back, CALL_RELEASE, -ERR_INVAL).sockid ==
+                wire_accepted); /* whatever it says */
     assert_string_equal(pair_told(&pair), "ACCEPT -103, RELEASE 0");
     close_listener();
     rogue_back_close(&back);
@@ -358,9 +339,9 @@ static void accepted_twice(void **state)
     open_back();
     struct call_reply reply = given_up(&sock);
     assert_int_equal(pair_poll_begin(&pair, sock_listening), 0);
-    expect(CALL_POLL, &poll, 0); /* else no answer at all may come */
+    rogue_expect(&back, CALL_POLL, &poll, 0); /* else no answer at all may come */
     rogue_answer(&back, &reply);
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     pair_forget(&pair);
     rogue_answer(&back, &reply);
     assert_int_equal(pair.front_fault_count, 1);
@@ -382,7 +363,7 @@ static void release_in_a_full_ring(void **state)
     open_back();
     uint64_t other = listener(), from = listener();
     uint64_t sock = (uint64_t)pair_accept_begin(&pair, from);
-    accepted = expect(CALL_ACCEPT, &call, 0);
+    accepted = rogue_expect(&back, CALL_ACCEPT, &call, 0);
     for (uint32_t i = 0; i < slots - 3; i++)
         assert_true(pair_accept_begin(&pair, other) >= 0);
     pair_run(&pair);
@@ -391,18 +372,18 @@ static void release_in_a_full_ring(void **state)
     pair_forget(&pair);
     assert_int_equal(pair_release(&pair, sock), 0);
     do
-        released = expect(CALL_ACCEPT, &call, 0);
+        released = rogue_expect(&back, CALL_ACCEPT, &call, 0);
     while (back.cons - back.prod < slots - 2);
     (void)released;
     assert_true(is_asked(&call)); /* the bind, or its SOCKET */
-    released = expect(CALL_RELEASE, &call, 0);
+    released = rogue_expect(&back, CALL_RELEASE, &call, 0);
     assert_false(is_asked(&call));
     rogue_answer(&back, &released);
     assert_string_equal(pair_told(&pair), "ACCEPT -9, RELEASE 0");
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     assert_string_equal(pair_told(&pair), "ACCEPT -9, RELEASE 0, RELEASE 0");
     rogue_answer(&back, &accepted);
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     assert_string_equal(pair_told(&pair), "ACCEPT -9, RELEASE 0, RELEASE 0");
     lose_device();
     assert_int_equal(pair_release(&pair, other), 0);
@@ -422,9 +403,9 @@ static void forgotten_calls_use_the_ring_up(void **state)
     for (uint32_t i = 0; i < most; i++) {
         uint64_t from = listener();
         assert_true(pair_accept_begin(&pair, from) >= 0);
-        expect(CALL_ACCEPT, &call, 0);
+        rogue_expect(&back, CALL_ACCEPT, &call, 0);
         assert_int_equal(pair_release(&pair, from), 0);
-        answer(CALL_RELEASE, 0);
+        rogue_serve(&back, CALL_RELEASE, 0);
         assert_int_equal(fe_counters(pair.fe)->sockets_now, i + 1);
     }
     uint64_t last = listener();
@@ -434,7 +415,7 @@ static void forgotten_calls_use_the_ring_up(void **state)
     assert_int_equal(pair_release(&pair, last), 0);
     pair_run(&pair);
     assert_string_equal(pair_told(&pair), "ACCEPT -9");
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     assert_string_equal(pair_told(&pair), "ACCEPT -9, RELEASE 0");
     lose_device();
     assert_string_equal(pair_told(&pair), "ACCEPT -9, RELEASE 0, GONE");
@@ -454,7 +435,7 @@ static struct call_reply turned_away(uint32_t polls)
     open_back();
     sock_listening = listener();
     sock_accepted = (uint64_t)pair_accept_begin(&pair, sock_listening);
-    struct call_reply waiting = expect(CALL_ACCEPT, &call, -ERR_MFILE);
+    struct call_reply waiting = rogue_expect(&back, CALL_ACCEPT, &call, -ERR_MFILE);
     for (uint32_t i = 0; i < polls; i++) {
         assert_int_equal(pair_poll_begin(&pair, sock_listening), 0);
         for (uint32_t again = 0; again <= i && is_asked(&call); again++)
@@ -473,13 +454,13 @@ static void turned_away_polls_wait_for_the_other(void **state)
     rogue_answer(&back, &waiting);
     assert_string_equal(pair_told(&pair), "ACCEPT -24");
     struct call call;
-    struct call_reply first = expect(CALL_POLL, &call, 0);
-    answer(CALL_POLL, -ERR_INTR);
-    answer(CALL_POLL, -ERR_INTR);
+    struct call_reply first = rogue_expect(&back, CALL_POLL, &call, 0);
+    rogue_serve(&back, CALL_POLL, -ERR_INTR);
+    rogue_serve(&back, CALL_POLL, -ERR_INTR);
     assert_false(is_asked(&call));
     rogue_answer(&back, &first); /* one after the other */
-    answer(CALL_POLL, 0);
-    answer(CALL_POLL, 0);
+    rogue_serve(&back, CALL_POLL, 0);
+    rogue_serve(&back, CALL_POLL, 0);
     assert_string_equal(pair_told(&pair), "ACCEPT -24, POLL 0, POLL 0, POLL 0");
     close_listener();
     rogue_back_close(&back);
@@ -492,9 +473,9 @@ static void a_lonely_poll_is_asked_again(void **state)
     struct call_reply waiting = turned_away(0);
     rogue_answer(&back, &waiting);
     assert_int_equal(pair_poll_begin(&pair, sock_listening), 0);
-    answer(CALL_POLL, -ERR_INTR);
-    answer(CALL_POLL, -ERR_INTR);
-    answer(CALL_POLL, 0);
+    rogue_serve(&back, CALL_POLL, -ERR_INTR);
+    rogue_serve(&back, CALL_POLL, -ERR_INTR);
+    rogue_serve(&back, CALL_POLL, 0);
     assert_string_equal(pair_told(&pair), "ACCEPT -24, POLL 0");
     close_listener();
     rogue_back_close(&back);
@@ -508,7 +489,7 @@ static void listener_released_while_polls_wait(void **state)
     pair_run(&pair);
     assert_string_equal(pair_told(&pair), "POLL -9, POLL -9");
     rogue_answer(&back, &waiting);
-    answer(CALL_RELEASE, 0);
+    rogue_serve(&back, CALL_RELEASE, 0);
     assert_string_equal(pair_told(&pair), "POLL -9, POLL -9, ACCEPT -24, RELEASE 0");
     assert_int_equal(fe_counters(pair.fe)->sockets_now, 0);
     rogue_back_close(&back);
@@ -533,12 +514,12 @@ static void other_is_given_up_while_polls_wait(void **state)
     struct call call;
     struct call_reply waiting = turned_away(1);
     assert_int_equal(pair_release(&pair, sock_accepted), 0);
-    struct call_reply released = expect(CALL_RELEASE, &call, 0);
+    struct call_reply released = rogue_expect(&back, CALL_RELEASE, &call, 0);
     assert_false(is_asked(&call));
     waiting.ret = -ERR_CONNABORTED;
     rogue_answer(&back, &waiting);
     rogue_answer(&back, &released);
-    answer(CALL_POLL, 0);
+    rogue_serve(&back, CALL_POLL, 0);
     assert_string_equal(pair_told(&pair), "ACCEPT -103, RELEASE 0, POLL 0");
     close_listener();
     rogue_back_close(&back);
@@ -555,18 +536,18 @@ static void turned_away_until_a_late_answer(void **state)
         uint64_t ended = listener();
         sock_listening = listener();
         assert_true(pair_accept_begin(&pair, ended) >= 0);
-        struct call_reply late = expect(CALL_ACCEPT, &call, accepted ? 0 : -ERR_MFILE);
+        struct call_reply late = rogue_expect(&back, CALL_ACCEPT, &call, accepted ? 0 : -ERR_MFILE);
         assert_true(pair_accept_begin(&pair, sock_listening) >= 0);
-        struct call_reply away = expect(CALL_ACCEPT, &call, -ERR_INTR);
+        struct call_reply away = rogue_expect(&back, CALL_ACCEPT, &call, -ERR_INTR);
         assert_int_equal(pair_release(&pair, ended), 0);
-        answer(CALL_RELEASE, 0);
+        rogue_serve(&back, CALL_RELEASE, 0);
         pair_forget(&pair);
         rogue_answer(&back, &away);
         assert_false(is_asked(&call));
         rogue_answer(&back, &late);
         if (accepted)
-            answer(CALL_RELEASE, 0);
-        answer(CALL_ACCEPT, -ERR_NOMEM);
+            rogue_serve(&back, CALL_RELEASE, 0);
+        rogue_serve(&back, CALL_ACCEPT, -ERR_NOMEM);
         assert_string_equal(pair_told(&pair), "ACCEPT -12");
         close_listener();
         rogue_back_close(&back);

@@ -295,6 +295,26 @@ struct call_reply rogue_answer_to(struct rogue *rogue, struct call *call, int32_
     return (struct call_reply){call->id, call->code, call->sockid, ret};
 }
 
+struct call_reply rogue_expect(struct rogue *rogue, enum call_kind kind, struct call *call,
+                               int32_t ret)
+{
+    struct call_reply reply;
+
+    pair_run(rogue->pair);
+    reply = rogue_answer_to(rogue, call, ret);
+    assert(call->kind == kind);
+    return reply;
+}
+
+struct call rogue_serve(struct rogue *rogue, enum call_kind kind, int32_t ret)
+{
+    struct call call;
+    struct call_reply reply = rogue_expect(rogue, kind, &call, ret);
+
+    rogue_answer(rogue, &reply);
+    return call;
+}
+
 void rogue_answer(struct rogue *rogue, const struct call_reply *reply)
 {
     unsigned char slot[DIALECT_SLOT_MAX];

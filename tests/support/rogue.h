@@ -93,6 +93,11 @@ bool rogue_request(struct rogue *rogue, struct call *call);
 /* The next request with the right echo and `ret`, before the test falsifies it; asserts one. */
 struct call_reply rogue_answer_to(struct rogue *rogue, struct call *call, int32_t ret);
 
+/* Run the pair, then the same of a kind that it must be; and answer it at once. */
+struct call_reply rogue_expect(struct rogue *rogue, enum call_kind kind, struct call *call,
+                               int32_t ret);
+struct call rogue_serve(struct rogue *rogue, enum call_kind kind, int32_t ret);
+
 /* Put a response into the next slot, publish, notify, run the pair. */
 void rogue_answer(struct rogue *rogue, const struct call_reply *reply);
 
