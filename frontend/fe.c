@@ -5,6 +5,7 @@
 #include "frontend/fe_private.h"
 
 #define LINGER_DEFAULT_NS 60000000000u /* protocol.md 7 (28) */
+/* Where Linux has its memory mapped: what QUIRK_POINTER_IDS tells. */
 #define KERNEL_ADDRESS UINT64_C(0xffff888000000000)
 #define BACKLOG_DEFAULT 128u /* POSIX's customary SOMAXCONN */
 

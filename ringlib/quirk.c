@@ -8,9 +8,9 @@
 static const struct {
     const char *name;
     uint32_t cost;
-    const char *text, *source;
+    const char *text;
 } quirks[] = {
-#define X(constant, name, cost, text, source) {name, QUIRK_##cost, text, source},
+#define X(constant, name, cost, text, source) {name, QUIRK_##cost, text},
     QUIRKS(X)
 #undef X
 };
@@ -64,11 +64,6 @@ const char *quirk_name(enum quirk which)
 const char *quirk_text(enum quirk which)
 {
     return which < QUIRK_COUNT ? quirks[which].text : "?";
-}
-
-const char *quirk_source(enum quirk which)
-{
-    return which < QUIRK_COUNT ? quirks[which].source : "?";
 }
 
 bool quirk_is_front(enum quirk which)

@@ -101,11 +101,9 @@ struct quirk_peer {
 /* The i-th peer, NULL behind the last. The first is ours: both sides, no quirk. */
 const struct quirk_peer *quirk_peer_at(uint32_t i);
 
-/* What a quirk is called, what it does, where that stands; whether a frontend has it, or a backend.
- */
+/* What a quirk is called, what it does; whether a frontend has it, or a backend. */
 const char *quirk_name(enum quirk which);
 const char *quirk_text(enum quirk which);
-const char *quirk_source(enum quirk which);
 bool quirk_is_front(enum quirk which);
 
 /* The costs of all quirks of a mask: bits of enum quirk_cost. */

@@ -126,6 +126,14 @@ static void add_peer(struct verdict *verdict, const char *name, const json_t *re
     judge_leak(verdict, name, report);
 }
 
+/* What a guest and its backend do against the text. */
+static uint32_t quirks_of(const struct scenario *scenario, uint32_t guest)
+{
+    const struct scenario_host *host = &scenario->hosts[guest];
+
+    return host->side.quirks | scenario->hosts[host->backend].side.quirks;
+}
+
 /* An address of the scenario cannot be listened on: a fault of what was asked for, with its place.
  * Of several ports from there on it is this one. */
 static void cannot_listen(struct verdict *verdict, struct diag_place place, const char *what,
@@ -137,11 +145,22 @@ static void cannot_listen(struct verdict *verdict, struct diag_place place, cons
         snprintf(on, sizeof(on), " on port %" PRIu64, port);
     diag_error(verdict->diags, DIAG_CANNOT_LISTEN, place, "%s cannot listen%s: %s", what, on,
                reason);
-    bool family = strcmp(reason, "EAFNOSUPPORT") == 0 || strcmp(reason, "EINVAL") == 0;
-    diag_hint(verdict->diags, family ? "choose an address of a family that its backend's 'peer' has"
-                                     : "choose an address of this host and a free port");
+    diag_hint(verdict->diags, "choose an address of this host and a free port");
     breach(verdict, CMD_SCENARIO, "E0115", "%s:%u:%u: %s cannot listen%s: %s",
            verdict->diags->names[place.source], place.line, place.column, what, on, reason);
+}
+
+/* A guest's listener: where the backend has IPv4 alone no other address or port would do. */
+static void guest_cannot_listen(struct verdict *verdict, const struct scenario_workload *spec,
+                                const json_t *workload)
+{
+    bool inet_only = (quirks_of(verdict->scenario, spec->host) & quirk_bit(QUIRK_INET_ONLY)) != 0;
+
+    cannot_listen(verdict, spec->place, spec->name,
+                  spec->listeners > 1 ? number(workload, "bind_port") : 0,
+                  err_name((int32_t)number(workload, "bind_error")));
+    if (inet_only && call_addr_family(&spec->listen.addr) != CALL_AF_INET)
+        diag_hint(verdict->diags, "choose an IPv4 address: the backend's 'peer' knows no other");
 }
 
 /* Long as one list of what a workload's record has. */
@@ -192,12 +211,15 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
                "%s: wrong bytes came back to a guest, in %llu receives: %s", name,
                (unsigned long long)number(workload, "mismatches"), error);
     if (number(workload, "bind_error") > 0)
-        cannot_listen(verdict, spec->place, name,
-                      spec->listeners > 1 ? number(workload, "bind_port") : 0,
-                      err_name((int32_t)number(workload, "bind_error")));
+        guest_cannot_listen(verdict, spec, workload);
     else if (number(workload, "errors") > 0)
         breach(verdict, CMD_FAILED, "E0401", "%s: %llu failed: %s", name,
                (unsigned long long)number(workload, "errors"), error);
+}
+
+static bool is_with(const struct scenario_workload *spec, uint32_t peer)
+{
+    return spec->kind != SCENARIO_SERVE && spec->peer == peer;
 }
 
 /* What the guests say they exchanged with one peer, over all workloads. */
@@ -212,7 +234,7 @@ static void exchanged(const struct verdict *verdict, uint32_t peer, uint64_t *se
     for (uint32_t i = 0; i < verdict->scenario->workload_count; i++) {
         const struct scenario_workload *spec = &verdict->scenario->workloads[i];
         const json_t *workload = json_array_get(workloads, i);
-        if (spec->kind == SCENARIO_SERVE || spec->peer != peer)
+        if (!is_with(spec, peer))
             continue;
         *sent += number(workload, "sent_bytes");
         *received += number(workload, "received_bytes");
@@ -222,23 +244,26 @@ static void exchanged(const struct verdict *verdict, uint32_t peer, uint64_t *se
 
 /* What a peer did, and what the guests did with it. */
 struct bytes {
-    const char *peer, *did;
+    uint32_t peer;
+    const char *did;
     uint64_t theirs;
     const char *guest;
     uint64_t ours;
 };
 
-/* They differ: a core broke an invariant, unless a driver is known to lose bytes. */
+/* They differ: a core broke an invariant, unless a driver that is at the peer's other end is known
+ * to lose bytes. */
 static void lost(struct verdict *verdict, const struct bytes *bytes)
 {
     const struct scenario *scenario = verdict->scenario;
-    uint32_t costs = 0;
+    uint32_t quirks = 0;
 
-    for (uint32_t i = 0; i < scenario->host_count; i++)
-        costs |= quirk_costs(scenario->hosts[i].side.quirks);
-    bool known = (costs & QUIRK_LOSES) != 0;
+    for (uint32_t i = 0; i < scenario->workload_count; i++)
+        if (is_with(&scenario->workloads[i], bytes->peer))
+            quirks |= quirks_of(scenario, scenario->workloads[i].host);
+    bool known = (quirk_costs(quirks) & QUIRK_LOSES) != 0;
     breach(verdict, known ? CMD_FAILED : CMD_BROKEN, "E0505",
-           "%s %s %llu bytes, the guest %s %llu%s", bytes->peer, bytes->did,
+           "%s %s %llu bytes, the guest %s %llu%s", scenario->peers[bytes->peer].name, bytes->did,
            (unsigned long long)bytes->theirs, bytes->guest, (unsigned long long)bytes->ours,
            known ? ", and a quirk of a host's 'peer' loses bytes" : "");
 }
@@ -269,13 +294,12 @@ static void judge_peer(struct verdict *verdict, uint32_t i, const json_t *report
         return;
     exchanged(verdict, i, &sent, &received, &bounded);
     if (number(counters, "bytes_in") != sent)
-        lost(verdict,
-             &(struct bytes){peer->name, "received", number(counters, "bytes_in"), "sent", sent});
+        lost(verdict, &(struct bytes){i, "received", number(counters, "bytes_in"), "sent", sent});
     /* a download of open length is cut off by the guest: the rest is dropped on the way */
     if (bounded ? number(counters, "bytes_out") != received
                 : number(counters, "bytes_out") < received)
-        lost(verdict, &(struct bytes){peer->name, "sent", number(counters, "bytes_out"), "received",
-                                      received});
+        lost(verdict,
+             &(struct bytes){i, "sent", number(counters, "bytes_out"), "received", received});
 }
 
 static void judge_parts(struct verdict *verdict)

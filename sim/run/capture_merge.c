@@ -2,8 +2,7 @@
  * Merging parts of a capture. See capture_merge.h.
  *
  * All parts are gone through twice: to learn what interfaces there are, since they stand before the
- * packets, and to write these. A heap of parts,
- * the one with the next packet first, has the order.
+ * packets, and to write these. A heap of parts, the one with the next packet first, has the order.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1

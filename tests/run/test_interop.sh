@@ -62,7 +62,7 @@ fi
 # And the hint at an address that it cannot have is about that.
 "$XENSOCK" run --quiet --out "$work/out" --set topology.hosts.dom0.peer=xensock+inet-only \
     "$SOURCE/scenarios/interop/six.yaml" >"$work/six" 2>&1 && exit 1
-grep -q "a family that its backend's 'peer' has" "$work/six" || { cat "$work/six"; exit 1; }
+grep -q "choose an IPv4 address: the backend's 'peer' knows no other" "$work/six" || { cat "$work/six"; exit 1; }
 
 "$SOURCE/tools/interop" --json 'pvcalls1 4 xensock linux-6.1-back' >"$work/json"
 python3 - "$work/json" <<'P'
