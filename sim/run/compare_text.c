@@ -347,8 +347,8 @@ static void print_settings(FILE *out, const json_t *comparison)
     put_percent(alpha, json_integer_value(json_object_get(settings, "alpha")) / 1000000, false);
     put_percent(effect, json_integer_value(json_object_get(settings, "min_effect_ppm")), false);
     fprintf(out,
-            "Mann-Whitney of runs, alpha %s for all %" JSON_INTEGER_FORMAT
-            " tests together (Holm), least effect %s\n",
+            "Mann-Whitney of runs, alpha %s over all (Holm, tests: %" JSON_INTEGER_FORMAT
+            "), least effect %s\n",
             alpha, json_integer_value(json_object_get(settings, "tests")), effect);
 }
 
