@@ -484,6 +484,28 @@ json_t *study_value_json(const struct study *study, uint32_t axis, uint32_t valu
     return json_integer((json_int_t)study->axes[axis].numbers[value]);
 }
 
+struct units_text study_value_words(const json_t *value, const char *unit)
+{
+    uint64_t number = (uint64_t)json_integer_value(value);
+    struct units_text out;
+
+    if (!json_is_integer(value))
+        snprintf(out.text, sizeof(out.text), "%s",
+                 json_is_string(value) ? json_string_value(value) : "-");
+    else if (unit && strcmp(unit, "ns") == 0)
+        out = units_format_duration(number);
+    else if (unit && strcmp(unit, "bytes") == 0)
+        out = units_format_size(number);
+    else if (unit && strcmp(unit, "bytes_per_s") == 0)
+        out = units_format_bandwidth(number);
+    else if (unit && strcmp(unit, "ppm") == 0)
+        out = units_format_share(number);
+    else
+        snprintf(out.text, sizeof(out.text), "%" PRIu64 "%s", number,
+                 unit && strcmp(unit, "per_s") == 0 ? "/s" : "");
+    return out;
+}
+
 static json_t *axis_json(const struct study *study, uint32_t axis)
 {
     json_t *object = scenario_keys_json(&scenario_keys_axis, &study->axes[axis], 0);

@@ -18,6 +18,7 @@
 
 #include "sim/run/expect.h"
 #include "sim/run/scenario_tree.h"
+#include "sim/run/units.h"
 
 enum {
     STUDY_AXES_MAX = 8,
@@ -109,7 +110,9 @@ uint64_t study_seed(uint64_t seed, uint32_t repeat);
  * Owned by the caller; NULL without memory. */
 json_t *study_json(const struct study *study);
 
-/* An axis' value as a point of a result has it: an integer, or a text. */
+/* An axis' value as a point of a result has it: an integer, or a text; and such a value in words,
+ * exactly, in that unit of a result. */
 json_t *study_value_json(const struct study *study, uint32_t axis, uint32_t value);
+struct units_text study_value_words(const json_t *value, const char *unit);
 
 #endif
