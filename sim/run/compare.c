@@ -85,7 +85,9 @@ void compare_tree(json_t *into, const char *path, const json_t *a, const json_t 
     const char *key;
     json_t *value;
 
-    if (a && b && json_equal(a, b))
+    a = json_is_null(a) ? NULL : a; /* what is null is not there */
+    b = json_is_null(b) ? NULL : b;
+    if (a == b || json_equal(a, b))
         return;
     if ((json_is_array(a) && (!b || json_is_array(b))) || (!a && json_is_array(b))) {
         compare_arrays(into, path, a, b);

@@ -5,13 +5,13 @@
  * one is a difference; others are rounded here, and only here.
  */
 #include "sim/run/compare.h"
+#include "sim/run/grid.h"
 #include "sim/run/units.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS_MAX 10
 enum { CELL_BYTES = 128 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -23,20 +23,15 @@ static const char *text_of(const json_t *object, const char *key)
 
 /* ---- cells ---- */
 
-static void add(json_t *row, const char *text)
-{
-    json_array_append_new(row, json_string(text));
-}
-
 /* Whatever it is, on one line. */
 static void add_plain(json_t *row, const json_t *value)
 {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 
     if (!value || json_is_null(value))
-        add(row, "-");
+        grid_text(row, "-");
     else
-        add(row, json_is_string(value) ? json_string_value(value) : text ? text : "?");
+        grid_text(row, json_is_string(value) ? json_string_value(value) : text ? text : "?");
     free(text);
 }
 
@@ -57,7 +52,7 @@ static void add_value(json_t *row, const json_t *value, const char *unit)
         snprintf(text, sizeof(text), "%" PRIu64 ".%03" PRIu64, number / 1000, number % 1000);
     else
         snprintf(text, sizeof(text), "%" PRIu64, number);
-    add(row, text);
+    grid_text(row, text);
 }
 
 /* Two decimals of a percent, cut; with a sign if `sign`. What is less is said to be. */
@@ -79,7 +74,7 @@ static void add_percent(json_t *row, const json_t *ppm, bool sign)
 
     if (json_is_integer(ppm))
         put_percent(text, json_integer_value(ppm), sign);
-    add(row, text);
+    grid_text(row, text);
 }
 
 /* The interval of the change. */
@@ -92,7 +87,7 @@ static void add_interval(json_t *row, const json_t *interval)
         put_percent(high, json_integer_value(json_array_get(interval, 1)) - STATS_PPM, true);
         snprintf(text, sizeof(text), "%s .. %s", low, high);
     }
-    add(row, text);
+    grid_text(row, text);
 }
 
 static void add_p(json_t *row, const json_t *p)
@@ -105,7 +100,7 @@ static void add_p(json_t *row, const json_t *p)
     else if (json_is_integer(p))
         snprintf(text, sizeof(text), "%" PRIu64 ".%04" PRIu64, ten_thousandths / 10000,
                  ten_thousandths % 10000);
-    add(row, text);
+    grid_text(row, text);
 }
 
 /* "order=3 rate=5000" */
@@ -125,7 +120,7 @@ static void add_point(json_t *row, const json_t *compared)
                                      used > 0 ? " " : "", name, plain);
         free(word);
     }
-    add(row, text[0] ? text : "-");
+    grid_text(row, text[0] ? text : "-");
 }
 
 static void add_runs(json_t *row, const json_t *runs)
@@ -136,40 +131,33 @@ static void add_runs(json_t *row, const json_t *runs)
         snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT,
                  json_integer_value(json_array_get(runs, 0)),
                  json_integer_value(json_array_get(runs, 1)));
-    add(row, text);
+    grid_text(row, text);
 }
 
-/* ---- grids: an array of rows, a row an array of strings ---- */
+/* ---- grids ---- */
 
-static json_t *new_row(json_t *grid)
+static json_t *titles(const char *const *names)
 {
-    json_array_append_new(grid, json_array());
-    return json_array_get(grid, json_array_size(grid) - 1);
-}
+    json_t *grid = json_array(), *row = grid_row(grid, *names);
 
-static json_t *titles(json_t *grid, const char *const *names)
-{
-    json_t *row = new_row(grid);
-
-    for (; *names; names++)
-        add(row, *names);
+    while (*++names)
+        grid_text(row, *names);
     return grid;
 }
 
 static json_t *virtual_grid(const json_t *rows)
 {
-    static const char *const names[] = {"verdict", "point", "repeat", "what",
-                                        "A",       "B",     "change", NULL};
-    json_t *grid = titles(json_array(), names), *compared;
+    static const char *const names[] = {"what", "verdict", "point",  "repeat",
+                                        "A",    "B",       "change", NULL};
+    json_t *grid = titles(names), *compared;
     size_t i;
 
     json_array_foreach(rows, i, compared)
     {
-        json_t *row = new_row(grid);
-        add(row, text_of(compared, "verdict"));
+        json_t *row = grid_row(grid, text_of(compared, "name"));
+        grid_text(row, text_of(compared, "verdict"));
         add_point(row, compared);
         add_plain(row, json_object_get(compared, "repeat"));
-        add(row, text_of(compared, "name"));
         add_plain(row, json_object_get(compared, "a"));
         add_plain(row, json_object_get(compared, "b"));
         add_percent(row, json_object_get(compared, "change_ppm"), true);
@@ -179,18 +167,17 @@ static json_t *virtual_grid(const json_t *rows)
 
 static json_t *emulated_grid(const json_t *rows)
 {
-    static const char *const names[] = {"verdict", "point", "what",      "A",    "B", "change",
-                                        "95 %",    "p",     "A/A floor", "runs", NULL};
-    json_t *grid = titles(json_array(), names), *compared;
+    static const char *const names[] = {"what", "verdict", "point",     "A",    "B", "change",
+                                        "95 %", "p",       "A/A floor", "runs", NULL};
+    json_t *grid = titles(names), *compared;
     size_t i;
 
     json_array_foreach(rows, i, compared)
     {
-        json_t *row = new_row(grid);
+        json_t *row = grid_row(grid, text_of(compared, "name"));
         const char *unit = text_of(compared, "unit");
-        add(row, text_of(compared, "verdict"));
+        grid_text(row, text_of(compared, "verdict"));
         add_point(row, compared);
-        add(row, text_of(compared, "name"));
         add_value(row, json_object_get(compared, "a"), unit);
         add_value(row, json_object_get(compared, "b"), unit);
         add_percent(row, json_object_get(compared, "change_ppm"), true);
@@ -200,38 +187,6 @@ static json_t *emulated_grid(const json_t *rows)
         add_runs(row, json_object_get(compared, "runs"));
     }
     return grid;
-}
-
-/* Terminal columns of a UTF-8 text. */
-static size_t text_columns(const char *text)
-{
-    size_t columns = 0;
-
-    for (; *text != '\0'; text++)
-        columns += (*text & 0xc0) != 0x80;
-    return columns;
-}
-
-static void print_columns(FILE *out, const json_t *grid)
-{
-    size_t widths[COLUMNS_MAX] = {0}, r, i;
-    json_t *row, *cell;
-
-    json_array_foreach(grid, r, row) json_array_foreach(row, i, cell)
-    {
-        size_t columns = text_columns(json_string_value(cell));
-        widths[i] = columns > widths[i] ? columns : widths[i];
-    }
-    json_array_foreach(grid, r, row)
-    {
-        json_array_foreach(row, i, cell)
-        {
-            const char *text = json_string_value(cell);
-            size_t padding = i + 1 < json_array_size(row) ? widths[i] - text_columns(text) : 0;
-            fprintf(out, "%s%s%*s", i > 0 ? "  " : "", text, (int)padding, "");
-        }
-        fputc('\n', out);
-    }
 }
 
 /* Nothing in a cell may end it, or be taken for markup. */
@@ -287,13 +242,12 @@ static json_t *grid_of(const json_t *comparison)
 static json_t *tree_grid(const json_t *differences, const char *title)
 {
     const char *const names[] = {title, "A", "B", NULL};
-    json_t *grid = titles(json_array(), names), *one;
+    json_t *grid = titles(names), *one;
     size_t i;
 
     json_array_foreach(differences, i, one)
     {
-        json_t *row = new_row(grid);
-        add(row, text_of(one, "path"));
+        json_t *row = grid_row(grid, text_of(one, "path"));
         add_plain(row, json_object_get(one, "a"));
         add_plain(row, json_object_get(one, "b"));
     }
@@ -355,35 +309,21 @@ static void print_settings(FILE *out, const json_t *comparison)
 void compare_print_text(FILE *out, const json_t *comparison)
 {
     static const char *const sides[] = {"a", "b"};
-    json_t *grid = grid_of(comparison);
-    json_t *scenario = tree_grid(json_object_get(comparison, "scenario"), "scenario");
-    json_t *host = tree_grid(json_object_get(comparison, "host"), "host");
 
     for (int i = 0; i < 2; i++) {
         const json_t *side = json_object_get(comparison, sides[i]);
         fprintf(out, "%c  %s  %s\n", "AB"[i], text_of(side, "scenario"), text_of(side, "file"));
     }
     fputc('\n', out);
-    if (json_array_size(scenario) > 1) {
-        print_columns(out, scenario);
-        fputc('\n', out);
-    }
-    if (json_array_size(host) > 1 && strcmp(text_of(comparison, "mode"), "virtual") != 0) {
-        print_columns(out, host);
-        fputc('\n', out);
-    }
-    if (json_array_size(grid) > 1) {
-        print_columns(out, grid);
-        fputc('\n', out);
-    }
+    grid_print(out, tree_grid(json_object_get(comparison, "scenario"), "scenario"));
+    if (strcmp(text_of(comparison, "mode"), "virtual") != 0)
+        grid_print(out, tree_grid(json_object_get(comparison, "host"), "host"));
+    grid_print(out, grid_of(comparison));
     print_settings(out, comparison);
     print_reasons(out, comparison, "");
     fprintf(out, "%s", compare_verdict(comparison));
     print_counts(out, comparison);
     fputc('\n', out);
-    json_decref(grid);
-    json_decref(scenario);
-    json_decref(host);
 }
 
 void compare_print_markdown(FILE *out, const json_t *comparison)

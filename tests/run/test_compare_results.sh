@@ -81,7 +81,7 @@ grep -q '"seed": 7' differ/a/0/result.json || fail "--set is not for both"
 
 emulated=(--set mode=emulated --set duration=40ms --set warmup=10ms)
 expect 0 "$XENSOCK" compare --runs 2 --out turns "${emulated[@]}" ask.yaml
-grep -q ' throughput.ask .* 2/2$' out.log || fail "$(cat out.log)"
+grep -q '^throughput.ask .* 2/2$' out.log || fail "$(cat out.log)"
 printf 'run %s of 4: %s\n' 1 A 2 B 3 B 4 A | cmp - err.log || fail "not in turns"
 expect 2 "$XENSOCK" compare --runs 1 --out turns ask.yaml
 grep -qF 'error[E0828]: turns has runs already: --more N adds to them' err.log || fail "added"
@@ -98,7 +98,7 @@ for result in cut/[ab]/*/result.json; do
     grep -q '"complete": true' "$result" || fail "$result was cut short"
 done
 expect 0 "$XENSOCK" compare --more 1 --out cut
-grep -qE ' throughput.ask .* ([0-9]+)/\1$' out.log || fail "not as many of each: $(cat out.log)"
+grep -qE '^throughput.ask .* ([0-9]+)/\1$' out.log || fail "not as many of each: $(cat out.log)"
 
 # ---- what cannot be run, read or compared ----
 expect 3 "$XENSOCK" compare --runs 1 --out bad --set protocol.ordr=1 ask.yaml

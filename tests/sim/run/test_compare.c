@@ -457,9 +457,9 @@ static void test_refusals(void **state)
 static void test_tree(void **state)
 {
     json_t *list = json_array();
-    json_t *a =
-        json_pack("{s:i, s:[{s:s, s:i}, {s:s, s:i}], s:[i, i], s:{s:i}}", "same", 1, "workload",
-                  "name", "x", "n", 1, "name", "y", "n", 2, "plain", 1, 2, "gone", "k", 1);
+    json_t *a = json_pack("{s:i, s:n, s:[{s:s, s:i}, {s:s, s:i}], s:[i, i], s:{s:i}}", "same", 1,
+                          "nothing", "workload", "name", "x", "n", 1, "name", "y", "n", 2, "plain",
+                          1, 2, "gone", "k", 1);
     json_t *b = json_pack("{s:i, s:[{s:s, s:i}, {s:s, s:i}], s:[i], s:{}}", "same", 1, "workload",
                           "name", "y", "n", 3, "name", "x", "n", 1, "plain", 1, "new");
 
@@ -512,10 +512,10 @@ static void test_text(void **state)
            "scenario        A  B\n"
            "protocol.order  6  3\n"
            "\n"
-           "verdict    point    repeat  what                    A     B    change\n"
-           "worse      order=2  0       frontend.notifications  8     9    +12.50%\n"
-           "worse      order=2  0       throughput.bulk         1000  999  -0.10%\n"
-           "different  order=2  0       trace                   t     u    -\n"
+           "what                      verdict    point  repeat     A    B   change\n"
+           "frontend.notifications      worse  order=2       0     8    9  +12.50%\n"
+           "throughput.bulk             worse  order=2       0  1000  999   -0.10%\n"
+           "trace                   different  order=2       0     t    u        -\n"
            "\n"
            "different: 2 worse, 1 different\n");
     prints(
@@ -525,10 +525,10 @@ static void test_text(void **state)
         "A  x  x\n"
         "B  x  x\n"
         "\n"
-        "verdict  point  what             A          B          change  95 %              p       "
+        "what             verdict  point          A          B  change              95 %       p  "
         "A/A floor  runs\n"
-        "same     -      throughput.bulk  1.02 kB/s  1.02 kB/s  0.00%   -1.92% .. +2.00%  1.0000  "
-        "0.00%      5/5\n"
+        "throughput.bulk     same      -  1.02 kB/s  1.02 kB/s   0.00%  -1.92% .. +2.00%  1.0000  "
+        "    0.00%   5/5\n"
         "\n"
         "Mann-Whitney of runs, alpha 1.00% over all (Holm, tests: 1), least effect 5.00%\n"
         "same: 1 same\n");
@@ -546,9 +546,9 @@ static void test_markdown(void **state)
            "|---|---|---|\n"
            "| protocol.order | 6 | 3 |\n"
            "\n"
-           "| verdict | point | repeat | what | A | B | change |\n"
+           "| what | verdict | point | repeat | A | B | change |\n"
            "|---|---|---|---|---|---|---|\n"
-           "| different | order=2 | 0 | trace | t | a\\|b \\<i\\> | - |\n"
+           "| trace | different | order=2 | 0 | t | a\\|b \\<i\\> | - |\n"
            "\n");
 }
 
