@@ -113,8 +113,7 @@ static int run_arms(struct compare_command *command)
         return code;
     }
     fprintf(stderr, "interrupted; --more N --out %s goes on\n", command->interleave.out);
-    if (command->comparing.format == COMPARING_TEXT)
-        compare_arms(command);
+    compare_arms(command);
     return CMD_INTERRUPTED;
 }
 

@@ -145,35 +145,56 @@ static json_t *open_directory(const struct interleave *interleave, struct compar
     return NULL;
 }
 
-/* ---- one child ---- */
+/* ---- one child at a time ---- */
 
-struct child {
-    uv_process_t process;
-    bool over, told; /* told: we were told to end, and so was it */
+struct minder {
+    uv_loop_t loop;
+    struct signals signals;
+    uv_process_t child;
+    bool is_there, told; /* told: we were told to end, and so was the child */
     int64_t status;
     int signal;
 };
 
 static void on_exited(uv_process_t *process, int64_t status, int signal)
 {
-    struct child *child = process->data;
+    struct minder *minder = process->data;
 
-    child->over = true;
-    child->status = status;
-    child->signal = signal;
+    minder->is_there = false;
+    minder->status = status;
+    minder->signal = signal;
 }
 
 static void on_signal(void *self, int number)
 {
-    struct child *child = self;
+    struct minder *minder = self;
 
     (void)number;
-    child->told = true;
-    uv_process_kill(&child->process, SIGINT);
+    minder->told = true;
+    if (minder->is_there)
+        uv_process_kill(&minder->child, SIGINT);
 }
 
-/* In a session of its own, so that a terminal's signal reaches it once, through us. */
-static int spawn(struct child *child, uv_loop_t *loop, char **arguments)
+static void minder_open(struct minder *minder)
+{
+    int ret = uv_loop_init(&minder->loop);
+
+    assert(ret == 0);
+    (void)ret;
+    signals_listen(&minder->signals, &minder->loop, minder, on_signal);
+    signals_unref(&minder->signals);
+}
+
+static void minder_close(struct minder *minder)
+{
+    signals_close(&minder->signals);
+    uv_run(&minder->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&minder->loop);
+}
+
+/* Runs it to its end: 0, or a UV_* error. In a session of its own, so that a terminal's signal
+ * reaches it once, through us. */
+static int run_child(struct minder *minder, char **arguments)
 {
     uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                      {.flags = UV_INHERIT_FD, .data.fd = 2},
@@ -184,27 +205,15 @@ static int spawn(struct child *child, uv_loop_t *loop, char **arguments)
                                     .stdio_count = 3,
                                     .stdio = stdio,
                                     .flags = UV_PROCESS_DETACHED};
+    int ret;
 
-    child->process.data = child;
-    return uv_spawn(loop, &child->process, &options);
-}
-
-/* Runs it to its end: 0, or a UV_* error. */
-static int run_child(struct child *child, char **arguments)
-{
-    struct signals signals;
-    uv_loop_t loop;
-    int ret = uv_loop_init(&loop);
-
-    assert(ret == 0);
-    signals_listen(&signals, &loop, child, on_signal);
-    ret = spawn(child, &loop, arguments);
-    while (ret == 0 && !child->over)
-        uv_run(&loop, UV_RUN_ONCE);
-    uv_close((uv_handle_t *)&child->process, NULL);
-    signals_close(&signals);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
+    minder->child.data = minder;
+    ret = uv_spawn(&minder->loop, &minder->child, &options);
+    minder->is_there = ret == 0;
+    while (minder->is_there)
+        uv_run(&minder->loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&minder->child, NULL);
+    uv_run(&minder->loop, UV_RUN_DEFAULT);
     return ret;
 }
 
@@ -233,77 +242,100 @@ static bool words_of(const json_t *arms, int side, char *out, char *words[ARGUME
 
 /* A run that came to its end measured something, whatever it found; another is as if it never was.
  */
-static bool has_measured(const struct child *child)
+static bool has_measured(const struct minder *minder)
 {
-    return child->signal == 0 &&
-           (child->status == CMD_OK || child->status == CMD_FAILED || child->status == CMD_BROKEN);
+    return minder->signal == 0 && (minder->status == CMD_OK || minder->status == CMD_FAILED ||
+                                   minder->status == CMD_BROKEN);
 }
 
-static int refuse_run(const struct child *child, int side, char *const *words,
+static int refuse_run(const struct minder *minder, int side, char *const *words,
                       struct compare_refusal *refusal)
 {
+    int code = minder->signal ? minder->signal : (int)minder->status;
     size_t used;
 
     compare_refuse(refusal, "E0829", "a run of %c ended with %s %d:", "AB"[side],
-                   child -> signal ? "signal" : "code",
-                   child->signal ? child->signal : (int)child->status);
+                   code == minder->signal ? "signal" : "code", code);
     for (; *words; words++) {
         used = strlen(refusal->why);
         snprintf(refusal->why + used, sizeof(refusal->why) - used, " %s", *words);
     }
-    return child->signal ? CMD_BROKEN : (int)child->status;
+    return minder->signal ? CMD_BROKEN : (int)minder->status;
 }
 
-static int run_one(const json_t *arms, const char *dir, int side, uint64_t number,
-                   struct compare_refusal *refusal)
-{
-    char out[PATH_MAX], result[PATH_MAX], *words[ARGUMENTS_MAX];
-    struct child child = {.over = false};
+struct course {
+    const char *out;
+    json_t *arms;
+    uint64_t there[2]; /* runs of each arm */
+    struct minder minder;
+};
 
-    run_path(out, dir, side, number, "");
-    run_path(result, dir, side, number, "/result.json");
-    if (!words_of(arms, side, out, words)) {
+static int run_one(struct course *course, int side, struct compare_refusal *refusal)
+{
+    struct minder *minder = &course->minder;
+    char out[PATH_MAX], result[PATH_MAX], *words[ARGUMENTS_MAX];
+
+    if (minder->told)
+        return CMD_INTERRUPTED;
+    run_path(out, course->out, side, course->there[side], "");
+    run_path(result, course->out, side, course->there[side], "/result.json");
+    if (!words_of(course->arms, side, out, words)) {
         compare_refuse(refusal, "E0828", "too many arguments of %c", "AB"[side]);
         return CMD_USAGE;
     }
-    int ret = run_child(&child, words);
+    int ret = run_child(minder, words);
     if (ret < 0) {
         compare_refuse(refusal, "E0829", "cannot start %s: %s", words[0], uv_strerror(ret));
         return CMD_USAGE;
     }
-    if (has_measured(&child) && !child.told && access(result, F_OK) == 0)
+    if (has_measured(minder) && !minder->told && access(result, F_OK) == 0) {
+        course->there[side]++;
         return CMD_OK;
+    }
     unlink(result);
-    return child.told ? CMD_INTERRUPTED : refuse_run(&child, side, words, refusal);
+    return minder->told ? CMD_INTERRUPTED : refuse_run(minder, side, words, refusal);
 }
 
-/* Which arm is next: A B B A, from the start or from where it was left. */
-static int next_side(uint64_t done)
+/* Which arm is next: A B B A, from the start or from where it was left, but never more than wanted
+ * of one, from which runs may have been taken away. */
+static int next_side(const struct course *course, uint64_t wanted)
 {
-    return done % 4 == 1 || done % 4 == 2;
+    uint64_t done = course->there[0] + course->there[1];
+    int side = done % 4 == 1 || done % 4 == 2;
+
+    return course->there[side] < wanted ? side : !side;
+}
+
+static int run_all(struct course *course, const struct interleave *interleave,
+                   struct compare_refusal *refusal)
+{
+    const uint64_t *there = course->there;
+    uint64_t wanted = (there[0] < there[1] ? there[0] : there[1]) + interleave->runs;
+    int code = CMD_OK;
+
+    while (code == CMD_OK && (there[0] < wanted || there[1] < wanted)) {
+        int side = next_side(course, wanted);
+        if (!interleave->quiet)
+            fprintf(stderr, "run %" PRIu64 " of %" PRIu64 ": %c\n", there[0] + there[1] + 1,
+                    2 * wanted, "AB"[side]);
+        code = run_one(course, side, refusal);
+    }
+    return code;
 }
 
 int interleave_run(const struct interleave *interleave, struct compare_refusal *refusal)
 {
-    json_t *arms = open_directory(interleave, refusal);
-    uint64_t there[2], wanted;
-    int code = arms ? CMD_OK : CMD_USAGE;
+    static struct course course;
+    int code;
 
-    if (!arms)
-        return code;
+    course = (struct course){.out = interleave->out, .arms = open_directory(interleave, refusal)};
+    if (!course.arms)
+        return CMD_USAGE;
     for (int side = 0; side < 2; side++)
-        there[side] = runs_there(interleave->out, side);
-    wanted = (there[0] < there[1] ? there[0] : there[1]) + interleave->runs;
-    while (code == CMD_OK && (there[0] < wanted || there[1] < wanted)) {
-        int side = next_side(there[0] + there[1]);
-        if (there[side] >= wanted) /* some runs were taken away by hand */
-            side = !side;
-        if (!interleave->quiet)
-            fprintf(stderr, "run %" PRIu64 " of %" PRIu64 ": %c\n", there[0] + there[1] + 1,
-                    2 * wanted, "AB"[side]);
-        code = run_one(arms, interleave->out, side, there[side], refusal);
-        there[side]++;
-    }
-    json_decref(arms);
+        course.there[side] = runs_there(interleave->out, side);
+    minder_open(&course.minder);
+    code = run_all(&course, interleave, refusal);
+    minder_close(&course.minder);
+    json_decref(course.arms);
     return code;
 }

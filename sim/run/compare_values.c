@@ -22,7 +22,7 @@ static const char *const less_is_better[] = {
     ".cpu_busy_ns",       ".cpu_switches",    ".sockets_left",    ".grants_left",
     ".ports_left",        ".mismatches",      ".short_streams",   ".connect_failures",
     ".tcp_read_waits",    ".tcp_write_waits", ".protocol_errors", ".resets",
-    ".mapped_pages_left",
+    ".mapped_pages_left", ".failed",
 };
 
 static bool ends_with(const char *name, const char *end)

@@ -43,6 +43,7 @@ static json_t *exact_part(const json_t *repeat)
 static json_t *short_name(const char *path)
 {
     static const char *const prefixes[] = {"metrics.", "counters.", "derived."};
+    static const char *const ends[] = {".value", ".result"};
     size_t length;
 
     for (size_t i = 0; i < 3; i++)
@@ -51,8 +52,11 @@ static json_t *short_name(const char *path)
             break;
         }
     length = strlen(path);
-    if (length > 6 && strcmp(path + length - 6, ".value") == 0)
-        length -= 6;
+    for (size_t i = 0; i < 2; i++) {
+        size_t end = strlen(ends[i]);
+        if (length > end && strcmp(path + length - end, ends[i]) == 0)
+            length -= end;
+    }
     return json_stringn(path, length);
 }
 
@@ -140,7 +144,26 @@ static void each_point(void *context, const struct compare_pair *pair)
         add_missing(self, pair, json_object_get(repeat, "i"), false);
 }
 
-/* By name and verdict; what was measured is compared above, and where it stands is not a result. */
+/* By point: whether it was met, and how many repeats did not. */
+static json_t *cases_of(const json_t *expectation)
+{
+    json_t *cases = json_object(), *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(expectation, "cases"), i, one)
+    {
+        json_t *key =
+            json_sprintf("point %d", (int)json_integer_value(json_object_get(one, "point")));
+        if (json_is_integer(json_object_get(one, "point")))
+            compare_set(cases, json_string_value(key),
+                        json_pack("{s:O?, s:O?}", "result", json_object_get(one, "result"),
+                                  "failed", json_object_get(one, "failed")));
+        json_decref(key);
+    }
+    return cases;
+}
+
+/* By name. What was measured is compared as such, and where it stands is not a result. */
 static json_t *verdicts_of(const json_t *result)
 {
     json_t *verdicts = json_object(), *one;
@@ -149,8 +172,10 @@ static json_t *verdicts_of(const json_t *result)
     json_array_foreach(json_object_get(result, "expectations"), i, one)
     {
         const char *name = json_string_value(json_object_get(one, "name"));
-        if (name && json_object_get(one, "result"))
-            compare_set(verdicts, name, json_incref(json_object_get(one, "result")));
+        if (name)
+            compare_set(verdicts, name,
+                        json_pack("{s:O?, s:o}", "result", json_object_get(one, "result"), "cases",
+                                  cases_of(one)));
     }
     return verdicts;
 }

@@ -392,20 +392,26 @@ static void test_virtual_verdicts(void **state)
 
     (void)state;
     json_object_set_new(a, "expectations",
-                        json_pack("[{s:s, s:s}, {s:s, s:s}]", "name", "tail", "result", "pass",
-                                  "name", "rate", "result", "unknown"));
+                        json_pack("[{s:s, s:s, s:[{s:i, s:s, s:i}]}, {s:s, s:s}]", "name", "tail",
+                                  "result", "pass", "cases", "point", 0, "result", "fail", "failed",
+                                  1, "name", "rate", "result", "unknown"));
     json_object_set_new(b, "expectations",
-                        json_pack("[{s:s, s:s}, {s:s, s:s}]", "name", "tail", "result", "fail",
-                                  "name", "rate", "result", "pass"));
+                        json_pack("[{s:s, s:s, s:[{s:n, s:s}, {s:i, s:s, s:i}]}, {s:s, s:s}]",
+                                  "name", "tail", "result", "fail", "cases", "point", "result",
+                                  "fail", "point", 0, "result", "fail", "failed", 2, "name", "rate",
+                                  "result", "pass"));
     json_object_set_new(json_array_get(json_object_get(point, "repeats"), 0), "code",
                         json_integer(5));
     comparison = compare(a, b, &usual);
     has_text(row_at(comparison, 0), "name", "expectations.tail");
     has_text(row_at(comparison, 0), "verdict", "worse");
-    has_text(row_at(comparison, 1), "verdict", "better");
-    has_text(row_at(comparison, 2), "name", "code");
-    has_text(row_at(comparison, 2), "verdict", "worse");
-    has_text(row_at(comparison, 3), "name", "frontend.notifications");
+    has_text(row_at(comparison, 1), "name", "expectations.tail.cases.point 0.failed");
+    has_text(row_at(comparison, 1), "verdict", "worse");
+    has_text(row_at(comparison, 2), "name", "expectations.rate");
+    has_text(row_at(comparison, 2), "verdict", "better");
+    has_text(row_at(comparison, 3), "name", "code");
+    has_text(row_at(comparison, 3), "verdict", "worse");
+    has_text(row_at(comparison, 4), "name", "frontend.notifications");
     json_decref(comparison);
 }
 
