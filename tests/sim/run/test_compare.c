@@ -5,6 +5,8 @@
 #endif
 #include "sim/run/compare.h"
 
+#include "sim/time/prng.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -220,6 +222,52 @@ static void test_holm(void **state)
     /* what is worse comes first, the larger change before; the rest behind */
     has_text(row_at(comparison, 2), "name", "throughput.bulk");
     json_decref(comparison);
+}
+
+/* Four metrics of eight runs: lognormal, with a tenth as deviation; those of B times `percent`. */
+static json_t *drawn(struct prng *prng, int percent)
+{
+    static const char *const names[] = {"throughput.a", "throughput.b", "throughput.c",
+                                        "throughput.d"};
+    json_t *result = new_result("emulated"), *point = add_point(result, 0);
+
+    for (int i = 0; i < 8; i++) {
+        json_t *repeat = add_repeat(point);
+        for (int metric = 0; metric < 4; metric++) {
+            uint64_t factor = prng_exp_q32(prng_normal_q32(prng) / 10);
+            add_metric(repeat, names[metric], "bytes_per_s",
+                       (int64_t)(prng_times_q32(1000000, factor) * (uint64_t)percent / 100));
+        }
+    }
+    return result;
+}
+
+static int loud_of(struct prng *prng, int percent, int rounds)
+{
+    struct compare_options options = usual;
+    int loud = 0;
+
+    options.min_effect_ppm = 1; /* the test alone keeps it quiet, and the A/A floor */
+    for (int i = 0; i < rounds; i++) {
+        json_t *a = drawn(prng, 100);
+        json_t *comparison = compare(a, drawn(prng, percent), &options);
+        const char *verdict = compare_verdict(comparison);
+        loud += strcmp(verdict, "worse") == 0 || strcmp(verdict, "better") == 0;
+        json_decref(comparison);
+    }
+    return loud;
+}
+
+/* alpha is 1 % for all four together: of 100 one is to be expected at most, and five come up in one
+ * of three hundred sequences; the sequence is always the same. */
+static void test_false_alarms(void **state)
+{
+    struct prng prng;
+
+    (void)state;
+    prng_init(&prng, 1, "A/A", 0);
+    assert_in_range(loud_of(&prng, 100, 100), 0, 4);
+    assert_in_range(loud_of(&prng, 70, 20), 19, 20);
 }
 
 static void test_metrics_chosen(void **state)
@@ -576,6 +624,7 @@ int main(void)
         cmocka_unit_test(test_tree),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_false_alarms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
