@@ -24,6 +24,7 @@ enum cmd_exit {
 int cmd_backend(int argc, char **argv);
 int cmd_capture(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_forward(int argc, char **argv);
 int cmd_frontend(int argc, char **argv);

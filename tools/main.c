@@ -17,6 +17,7 @@ static const char help[] =
     "\n"
     "  run FILE          run a scenario: hypervisor, backend, guest, peers, result\n"
     "  check FILE        check a scenario and print it with every default filled in\n"
+    "  convert RESULT    a result as JUnit XML, CSV or Markdown\n"
     "  hypervisor        one part of a run by hand, each in its own terminal:\n"
     "  backend             the backend's process\n"
     "  frontend FILE       the guest's process with the workloads of a scenario\n"
@@ -47,7 +48,7 @@ static const struct {
     {"decode", cmd_decode},     {"capture", cmd_capture},   {"payload", cmd_payload},
     {"swarm", cmd_swarm},       {"shrink", cmd_shrink},     {"ps", cmd_ps},
     {"quirks", cmd_quirks},     {"grants", cmd_grants},     {"ports", cmd_ports},
-    {"xenstore", cmd_xenstore},
+    {"xenstore", cmd_xenstore}, {"convert", cmd_convert},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.
