@@ -55,8 +55,8 @@ void render_where(const struct render_sink *sink, const json_t *result, const js
 void render_command(const struct render_sink *sink, const json_t *result, const json_t *point,
                     const json_t *repeat);
 
-/* Whether an expectation awaits that error, and met it: then it is no failure. */
-bool render_awaited(const json_t *result, const json_t *error);
+/* Whether an expectation awaits that error: then it is no failure. */
+bool render_awaited(const json_t *error);
 
 /* Whether an error belongs to the run of that point: by its number, or since there is no other
  * point. NULL: to none. */

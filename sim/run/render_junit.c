@@ -81,7 +81,7 @@ static void put_unmet(struct junit *junit, const struct test *test)
                   !memchr(that, '&', left) && !memchr(that, '|', left);
 
     if (!measured[0] || !limit[0] || !single) {
-        put_xml(junit->file, that[0] ? that : render_text(test->expectation, "error"));
+        put_xml(junit->file, that);
         fputs(": ", junit->file);
         put_xml(junit->file, render_text(test->one, "why"));
         return;
@@ -108,8 +108,8 @@ static size_t put_errors(struct junit *junit, const struct test *test, size_t mo
 
     json_array_foreach(json_object_get(junit->result, "errors"), i, error)
     {
-        if (!render_belongs(junit->result, error, test->point) ||
-            render_awaited(junit->result, error) || count++ >= most)
+        if (!render_belongs(junit->result, error, test->point) || render_awaited(error) ||
+            count++ >= most)
             continue;
         fputs(count > 1 ? "\n" : "", junit->file);
         put_xml(junit->file, render_text(error, "code"));
@@ -191,7 +191,7 @@ static const json_t *error_of(const struct junit *junit, const json_t *point)
 
     json_array_foreach(json_object_get(junit->result, "errors"), i,
                        error) if (render_belongs(junit->result, error, point) &&
-                                  !render_awaited(junit->result, error)) return error;
+                                  !render_awaited(error)) return error;
     return NULL;
 }
 

@@ -62,7 +62,7 @@ static void put_expectation(FILE *out, const json_t *result, const json_t *expec
     fputs(" | ", out);
     render_where(&sink, result, one);
     fputs(" | ", out);
-    put_text(out, that[0] ? that : render_text(expectation, "error"));
+    put_text(out, that);
     fputs(" | ", out);
     put_text(out, render_text(one, "measured"));
     fputs(" | ", out);
@@ -271,7 +271,7 @@ static void put_errors(FILE *out, const json_t *result)
 
     json_array_foreach(json_object_get(result, "errors"), i, error)
     {
-        if (render_awaited(result, error))
+        if (render_awaited(error))
             continue;
         fputs(count == 0 ? "\n### Errors\n\n" : "", out);
         if (++count > ERRORS_MAX)
