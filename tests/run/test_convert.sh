@@ -21,13 +21,16 @@ for kind in study mixed hostile large shard; do
     three "$kind"
 done
 
-# Real ones: of processes, in virtual time, of a scenario that is refused.
+# Real ones: of processes, in virtual time, of a study, of a scenario that is refused.
 expect 0 "$XENSOCK" run --quiet --out two --set duration=50ms --set warmup=0s "$SOURCE/scenarios/quickstart.yaml"
 cp two/result.json two.json
 three two
 expect 0 "$XENSOCK" run --quiet --out virtual --set mode=virtual --set duration=50ms "$SOURCE/scenarios/forward.yaml"
 cp virtual/result.json virtual.json
 three virtual
+expect 0 "$XENSOCK" run --quiet --out annotated "$SOURCE/scenarios/annotated.yaml"
+cp annotated/result.json annotated.json
+three annotated
 grep -q '^| runs | throughput' virtual.markdown || fail "no table of the run"
 printf 'schema: xensock/scenario/1\nname: x\n' >x.yaml
 expect 3 "$XENSOCK" run --format json x.yaml
