@@ -5,9 +5,9 @@
 #include <jansson.h>
 
 /* Draft 2020-12, made of the tables of scenario_keys.c: keys, types, ranges, defaults, and which
- * kinds have which. It takes every scenario that scenario_load takes, and refuses unknown and missing
- * keys and wrong types; what several keys say together it does not see. For json_decref(); NULL
- * without memory. */
+ * kinds have which. It takes every scenario that scenario_load takes, and refuses unknown and
+ * missing keys and wrong types; what several keys say together it does not see. For json_decref();
+ * NULL without memory. */
 json_t *scenario_schema(void);
 
 #endif
