@@ -10,6 +10,7 @@
 #include "tools/profile.h"
 #include "tools/simulate.h"
 #include "tools/summary.h"
+#include "tools/tracing.h"
 #include "tools/verdict.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ static const char help[] =
     "  --allow IP[/BITS]  where the guest may connect and bind beside loopback\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --trace FILE       in virtual time: write every event there, for `xensock trace`\n"
+    "  --stages           say where the time went: stages, and a time line, in the result\n"
     "  --capture FILE     write what crosses the rings there, as pcapng\n"
     "  --capture-limit N  how much of it, in bytes a process (default 256MiB)\n"
     "  --runtime DIR      put the sockets of the run there instead of in a directory of its own\n"
@@ -51,6 +53,8 @@ struct run_options {
     struct capturing_options capture;
     struct capturing capturing;
     struct capture_summary captured;
+    struct tracing_options traced;
+    struct tracing tracing;
     char profile_prefix[600];
     bool json, quiet, profile;
 };
@@ -155,11 +159,12 @@ static int no_directory(const char *out, int problem, bool json)
 }
 
 /* Begin the capture, if one is wanted: in virtual time this process's own. */
-static bool begin_capture(struct run_options *options, enum scenario_mode mode,
+static bool begin_capture(struct run_options *options, enum scenario_mode mode, const char *out,
                           char why[CAPTURING_WORDS_BYTES])
 {
     struct capturing *capturing = &options->capturing;
 
+    tracing_begin(&options->tracing, &options->traced, out, &options->capture);
     if (!options->capture.file)
         return true;
     options->launch.capturing = capturing;
@@ -174,6 +179,7 @@ static void end_capture(struct run_options *options, struct launch_outcome *outc
     char words[CAPTURING_WORDS_BYTES];
     uint64_t limit_bytes = options->capturing.limit_bytes;
 
+    options->tracing.offset_ns = options->capturing.offset_ns;
     if (!capturing_end(&options->capturing, &options->captured, words))
         json_array_append_new(outcome->errors,
                               json_pack("{s:s, s:s}", "code", CAPTURING_CODE, "message", words));
@@ -193,7 +199,7 @@ static int run(struct run_options *options, const struct scenario *scenario,
              options->out ? options->out : scenario->name);
     if (make_directories(out) < 0)
         return no_directory(out, errno, options->json);
-    if (!begin_capture(options, scenario->mode, why))
+    if (!begin_capture(options, scenario->mode, out, why))
         return cannot_write(CAPTURING_CODE, why, options->json);
     snprintf(options->profile_prefix, sizeof(options->profile_prefix), "%s/profile.", out);
     options->launch.profile_prefix = options->profile ? options->profile_prefix : NULL;
@@ -216,6 +222,7 @@ static int run(struct run_options *options, const struct scenario *scenario,
         record_add_counter(result, "capture.packets", options->captured.packets);
         record_add_counter(result, "capture.lost", options->captured.lost);
     }
+    code = tracing_end(&options->tracing, &outcome, &options->capture, result, code);
     code = output(options, out, result, diags, code);
     json_decref(result);
     if (options->profile)
@@ -234,6 +241,7 @@ static bool take(struct run_options *options, int option, const char *text)
     case 'r': options->launch.runtime = text; return true;
     case 'n': options->launch.notify = text; return cmd_notify(text, &options->launch.immediate);
     case 't': options->launch.trace = text; return true;
+    case 'S': options->traced.stages = true; return true;
     case 'C': options->capture.file = text; return true;
     case 'L': return capturing_limit(text, &options->capture.limit_bytes);
     case 'f':
@@ -291,19 +299,14 @@ static bool load(struct run_options *options, struct scenario *scenario, const c
 
 int cmd_run(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"set", required_argument, NULL, 's'},
-                                                 {"out", required_argument, NULL, 'o'},
-                                                 {"format", required_argument, NULL, 'f'},
-                                                 {"quiet", no_argument, NULL, 'q'},
-                                                 {"profile", required_argument, NULL, 'p'},
-                                                 {"allow", required_argument, NULL, 'a'},
-                                                 {"notify", required_argument, NULL, 'n'},
-                                                 {"runtime", required_argument, NULL, 'r'},
-                                                 {"trace", required_argument, NULL, 't'},
-                                                 {"capture", required_argument, NULL, 'C'},
-                                                 {"capture-limit", required_argument, NULL, 'L'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {
+        {"set", required_argument, NULL, 's'},     {"out", required_argument, NULL, 'o'},
+        {"format", required_argument, NULL, 'f'},  {"quiet", no_argument, NULL, 'q'},
+        {"profile", required_argument, NULL, 'p'}, {"allow", required_argument, NULL, 'a'},
+        {"notify", required_argument, NULL, 'n'},  {"runtime", required_argument, NULL, 'r'},
+        {"trace", required_argument, NULL, 't'},   {"stages", no_argument, NULL, 'S'},
+        {"capture", required_argument, NULL, 'C'}, {"capture-limit", required_argument, NULL, 'L'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     static struct run_options options;
     static struct scenario scenario;
     static struct diag_list diags;

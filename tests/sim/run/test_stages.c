@@ -276,8 +276,7 @@ static uint64_t counted(const struct world *world, const char *role, const char 
     return (uint64_t)json_integer_value(json_object_get(counters, counter));
 }
 
-/* The time line holds what cores and hypervisor counted in the same phase; what the last turn of it
- * does at its end, to drain, is in the phase that follows. */
+/* The time line holds what cores and hypervisor counted in the same phase. */
 static void assert_as_counted(const struct world *world, const json_t *repeat)
 {
     assert_int_equal(total(repeat, "sent_bytes"), counted(world, "frontend", "sent_bytes"));
