@@ -188,6 +188,17 @@ static void end_capture(struct run_options *options, struct launch_outcome *outc
         fprintf(stderr, "xensock run: note: of the capture %s %s\n", options->capture.file, words);
 }
 
+/* What the result says of it; the exit code, which was `code` so far. */
+static int add_capture(struct run_options *options, const struct launch_outcome *outcome,
+                       json_t *result, int code)
+{
+    if (options->capture.file) {
+        record_add_counter(result, "capture.packets", options->captured.packets);
+        record_add_counter(result, "capture.lost", options->captured.lost);
+    }
+    return tracing_end(&options->tracing, outcome, &options->capture, result, code);
+}
+
 static int run(struct run_options *options, const struct scenario *scenario,
                struct diag_list *diags)
 {
@@ -218,11 +229,7 @@ static int run(struct run_options *options, const struct scenario *scenario,
     json_decref(outcome.faults);
     if (!result)
         return CMD_BUG;
-    if (options->capture.file) {
-        record_add_counter(result, "capture.packets", options->captured.packets);
-        record_add_counter(result, "capture.lost", options->captured.lost);
-    }
-    code = tracing_end(&options->tracing, &outcome, &options->capture, result, code);
+    code = add_capture(options, &outcome, result, code);
     code = output(options, out, result, diags, code);
     json_decref(result);
     if (options->profile)
