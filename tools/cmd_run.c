@@ -10,6 +10,7 @@
 #include "tools/profile.h"
 #include "tools/simulate.h"
 #include "tools/summary.h"
+#include "tools/trace_export.h"
 #include "tools/tracing.h"
 #include "tools/verdict.h"
 
@@ -34,6 +35,8 @@ static const char help[] =
     "  --allow IP[/BITS]  where the guest may connect and bind beside loopback\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --trace FILE       in virtual time: write every event there, for `xensock trace`\n"
+    "                     FILE.json: in both modes, for ui.perfetto.dev\n"
+    "  --trace-on WHEN    write FILE.json always (default), or only on failure\n"
     "  --stages           say where the time went: stages, and a time line, in the result\n"
     "  --capture FILE     write what crosses the rings there, as pcapng\n"
     "  --capture-limit N  how much of it, in bytes a process (default 256MiB)\n"
@@ -159,12 +162,11 @@ static int no_directory(const char *out, int problem, bool json)
 }
 
 /* Begin the capture, if one is wanted: in virtual time this process's own. */
-static bool begin_capture(struct run_options *options, enum scenario_mode mode, const char *out,
+static bool begin_capture(struct run_options *options, enum scenario_mode mode,
                           char why[CAPTURING_WORDS_BYTES])
 {
     struct capturing *capturing = &options->capturing;
 
-    tracing_begin(&options->tracing, &options->traced, out, &options->capture);
     if (!options->capture.file)
         return true;
     options->launch.capturing = capturing;
@@ -189,14 +191,15 @@ static void end_capture(struct run_options *options, struct launch_outcome *outc
 }
 
 /* What the result says of it; the exit code, which was `code` so far. */
-static int add_capture(struct run_options *options, const struct launch_outcome *outcome,
-                       json_t *result, int code)
+static int add_capture(struct run_options *options, const struct scenario *scenario,
+                       const struct launch_outcome *outcome, json_t *result, int code)
 {
     if (options->capture.file) {
         record_add_counter(result, "capture.packets", options->captured.packets);
         record_add_counter(result, "capture.lost", options->captured.lost);
     }
-    return tracing_end(&options->tracing, outcome, &options->capture, result, code);
+    return tracing_end(&options->tracing, &(struct tracing_run){scenario, outcome},
+                       &options->capture, result, code);
 }
 
 static int run(struct run_options *options, const struct scenario *scenario,
@@ -210,7 +213,9 @@ static int run(struct run_options *options, const struct scenario *scenario,
              options->out ? options->out : scenario->name);
     if (make_directories(out) < 0)
         return no_directory(out, errno, options->json);
-    if (!begin_capture(options, scenario->mode, out, why))
+    if (!tracing_begin(&options->tracing, &options->traced, out, &options->capture, why))
+        return cannot_write(TRACE_EXPORT_CODE, why, options->json);
+    if (!begin_capture(options, scenario->mode, why))
         return cannot_write(CAPTURING_CODE, why, options->json);
     snprintf(options->profile_prefix, sizeof(options->profile_prefix), "%s/profile.", out);
     options->launch.profile_prefix = options->profile ? options->profile_prefix : NULL;
@@ -229,12 +234,18 @@ static int run(struct run_options *options, const struct scenario *scenario,
     json_decref(outcome.faults);
     if (!result)
         return CMD_BUG;
-    code = add_capture(options, &outcome, result, code);
+    code = add_capture(options, scenario, &outcome, result, code);
     code = output(options, out, result, diags, code);
     json_decref(result);
     if (options->profile)
         summary_profiles(out, !options->quiet && !options->json);
     return code;
+}
+
+static bool take_trace(struct run_options *options, const char *file)
+{
+    *(trace_export_is(file) ? &options->traced.trace : &options->launch.trace) = file;
+    return true;
 }
 
 static bool take(struct run_options *options, int option, const char *text)
@@ -247,7 +258,8 @@ static bool take(struct run_options *options, int option, const char *text)
     case 'q': options->quiet = true; return true;
     case 'r': options->launch.runtime = text; return true;
     case 'n': options->launch.notify = text; return cmd_notify(text, &options->launch.immediate);
-    case 't': options->launch.trace = text; return true;
+    case 't': return take_trace(options, text);
+    case 'T': return tracing_on(text, &options->traced);
     case 'S': options->traced.stages = true; return true;
     case 'C': options->capture.file = text; return true;
     case 'L': return capturing_limit(text, &options->capture.limit_bytes);
@@ -306,14 +318,21 @@ static bool load(struct run_options *options, struct scenario *scenario, const c
 
 int cmd_run(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"set", required_argument, NULL, 's'},     {"out", required_argument, NULL, 'o'},
-        {"format", required_argument, NULL, 'f'},  {"quiet", no_argument, NULL, 'q'},
-        {"profile", required_argument, NULL, 'p'}, {"allow", required_argument, NULL, 'a'},
-        {"notify", required_argument, NULL, 'n'},  {"runtime", required_argument, NULL, 'r'},
-        {"trace", required_argument, NULL, 't'},   {"stages", no_argument, NULL, 'S'},
-        {"capture", required_argument, NULL, 'C'}, {"capture-limit", required_argument, NULL, 'L'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"set", required_argument, NULL, 's'},
+                                                 {"out", required_argument, NULL, 'o'},
+                                                 {"format", required_argument, NULL, 'f'},
+                                                 {"quiet", no_argument, NULL, 'q'},
+                                                 {"profile", required_argument, NULL, 'p'},
+                                                 {"allow", required_argument, NULL, 'a'},
+                                                 {"notify", required_argument, NULL, 'n'},
+                                                 {"runtime", required_argument, NULL, 'r'},
+                                                 {"trace", required_argument, NULL, 't'},
+                                                 {"trace-on", required_argument, NULL, 'T'},
+                                                 {"stages", no_argument, NULL, 'S'},
+                                                 {"capture", required_argument, NULL, 'C'},
+                                                 {"capture-limit", required_argument, NULL, 'L'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {NULL, 0, NULL, 0}};
     static struct run_options options;
     static struct scenario scenario;
     static struct diag_list diags;

@@ -38,13 +38,13 @@ struct vcpu {
     struct vcpu_config config;
     struct cpu *cpu;
     enum life life;
-    bool again;                /* to be run once more when this turn is over */
-    bool in_turn;              /* `run` is being called */
-    uint64_t turn_ns;          /* when the turn under way began, */
-    uint64_t cost_ps;          /* what it cost so far; outside a turn, what the next one owes; */
+    bool again;       /* to be run once more when this turn is over */
+    bool in_turn;     /* `run` is being called */
+    uint64_t turn_ns; /* when the turn under way began, */
+    uint64_t cost_ps; /* what it cost so far; outside a turn, what the next one owes; */
     uint64_t cost_ns[COST_ROWS_COUNT]; /* and by row, whole ns, which add up to it */
-    bool intrudes;             /* the turn under way does */
-    uint64_t stalled_until_ns; /* VCLOCK_NEVER: it has retired */
+    bool intrudes;                     /* the turn under way does */
+    uint64_t stalled_until_ns;         /* VCLOCK_NEVER: it has retired */
     struct prng prng;
     struct vcpu_counters counters;
     struct vcpu *next_queued;

@@ -51,7 +51,8 @@ void vcpu_wake(struct vcpu *vcpu, uint64_t at_ns);
 bool vcpu_intrude(struct vcpu *vcpu);
 
 /* Draw the cost of a row of the CPU, once, from the vCPU's own random numbers, and charge it
- * `amount` times to the turn under way; outside one it is due at its next. A turn costs a day at most. */
+ * `amount` times to the turn under way; outside one it is due at its next. A turn costs a day at
+ * most. */
 void vcpu_charge(struct vcpu *vcpu, enum cost_row row, uint64_t amount);
 
 /* Draw a row without charging it, in ns. */
