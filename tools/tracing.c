@@ -103,7 +103,8 @@ int tracing_end(struct tracing *tracing, const struct tracing_run *run,
                 struct capturing_options *capture, json_t *result, int code)
 {
     const struct tracing_options *options = &tracing->options;
-    bool there = tracing->file && access(tracing->file, F_OK) == 0; /* else that was told */
+    bool there =
+        result && tracing->file && access(tracing->file, F_OK) == 0; /* else that was told */
 
     if (there && options->trace && (code != CMD_OK || !options->on_failure))
         code = write_trace(tracing, run->scenario, result, code);

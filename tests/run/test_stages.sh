@@ -69,4 +69,18 @@ assert a["timeline"] == b["timeline"] and a["metrics"] == b["metrics"] and "time
 assert a["trace"] == b["trace"] == c["trace"]
 assert c["metrics"] == {k: v for k, v in b["metrics"].items() if not k.startswith("stage.")}
 PY
+
+# Of each run of a study, also by workers; and an expectation may be of a stage.
+cat base.yaml - >sweep.yaml <<'YAML'
+sweep:
+  order: {path: protocol.order, values: [1, 3]}
+repeat: {count: 2}
+expect:
+  - {name: wake, that: "p99(stage.out.wake) <= 1s"}
+YAML
+expect 0 "$XENSOCK" run --stages --jobs 2 --set mode=virtual --set duration=20ms --out s sweep.yaml
+[ "$(ls s)" = result.json ] || fail "left beside the result: $(ls s)"
+holds s/result.json "len(r['points']) == 2 and all(len(p['repeats']) == 2 for p in r['points'])" \
+    "all('timeline' in one and one['metrics']['stage.round']['count'] > 20 for p in r['points'] for one in p['repeats'])" \
+    "r['expectations'][0]['result'] == 'pass'"
 nothing_left
