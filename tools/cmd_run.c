@@ -7,9 +7,8 @@
 #include "tools/capturing.h"
 #include "tools/cmd.h"
 #include "tools/launch.h"
-#include "tools/profile.h"
+#include "tools/profiling.h"
 #include "tools/simulate.h"
-#include "tools/summary.h"
 #include "tools/verdict.h"
 
 #include <errno.h>
@@ -29,7 +28,8 @@ static const char help[] =
     "  --out DIR          where result.json goes (default out/NAME of the scenario)\n"
     "  --format FORMAT    text (default): a table; json: the result, also on errors\n"
     "  --quiet            print nothing but errors\n"
-    "  --profile cpu      a CPU profile of the measured phase of each process, and a summary\n"
+    "  --profile cpu|heap a profile of the measured phase of each process, table and flame graph\n"
+    "  --perf             the same by perf, which sees the kernel, too\n"
     "  --allow IP[/BITS]  where the guest may connect and bind beside loopback\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --trace FILE       in virtual time: write every event there, for `xensock trace`\n"
@@ -51,8 +51,8 @@ struct run_options {
     struct capturing_options capture;
     struct capturing capturing;
     struct capture_summary captured;
-    char profile_prefix[600];
-    bool json, quiet, profile;
+    struct profiling profiling;
+    bool json, quiet;
 };
 
 /* Make DIR and the directories above it. */
@@ -195,8 +195,8 @@ static int run(struct run_options *options, const struct scenario *scenario,
         return no_directory(out, errno, options->json);
     if (!begin_capture(options, scenario->mode, why))
         return cannot_write(CAPTURING_CODE, why, options->json);
-    snprintf(options->profile_prefix, sizeof(options->profile_prefix), "%s/profile.", out);
-    options->launch.profile_prefix = options->profile ? options->profile_prefix : NULL;
+    profiling_begin(&options->profiling, out, scenario->mode == SCENARIO_VIRTUAL);
+    options->launch.profiling = &options->profiling;
     options->launch.sets = &options->sets;
     options->launch.allow = options->allow;
     options->launch.progress = !options->quiet && !options->json && isatty(2) && !getenv("CI");
@@ -218,8 +218,7 @@ static int run(struct run_options *options, const struct scenario *scenario,
     }
     code = output(options, out, result, diags, code);
     json_decref(result);
-    if (options->profile)
-        summary_profiles(out, !options->quiet && !options->json);
+    profiling_end(&options->profiling, out, !options->quiet && !options->json);
     return code;
 }
 
@@ -242,12 +241,7 @@ static bool take(struct run_options *options, int option, const char *text)
             return true;
         fprintf(stderr, "xensock: error: --format takes text or json, not '%s'\n", text);
         return false;
-    case 'p':
-        options->profile = strcmp(text, "cpu") == 0 && profile_configure("probe") == 0;
-        if (options->profile)
-            return true;
-        fprintf(stderr, "xensock: error: --profile takes cpu, in a build with gperftools\n");
-        return false;
+    case 'p': return profiling_want(&options->profiling, text ? text : "perf");
     case 'a':
         if (!cmd_allow(text, &rule))
             return false;
@@ -267,7 +261,7 @@ static bool suits_mode(const struct run_options *options, enum scenario_mode mod
     const char *option = NULL;
 
     if (mode == SCENARIO_VIRTUAL)
-        option = options->profile ? "--profile" : options->launch.runtime ? "--runtime" : NULL;
+        option = options->launch.runtime ? "--runtime" : NULL;
     else if (options->launch.trace)
         option = "--trace";
     if (option)
@@ -291,19 +285,14 @@ static bool load(struct run_options *options, struct scenario *scenario, const c
 
 int cmd_run(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"set", required_argument, NULL, 's'},
-                                                 {"out", required_argument, NULL, 'o'},
-                                                 {"format", required_argument, NULL, 'f'},
-                                                 {"quiet", no_argument, NULL, 'q'},
-                                                 {"profile", required_argument, NULL, 'p'},
-                                                 {"allow", required_argument, NULL, 'a'},
-                                                 {"notify", required_argument, NULL, 'n'},
-                                                 {"runtime", required_argument, NULL, 'r'},
-                                                 {"trace", required_argument, NULL, 't'},
-                                                 {"capture", required_argument, NULL, 'C'},
-                                                 {"capture-limit", required_argument, NULL, 'L'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {
+        {"set", required_argument, NULL, 's'},     {"out", required_argument, NULL, 'o'},
+        {"format", required_argument, NULL, 'f'},  {"quiet", no_argument, NULL, 'q'},
+        {"profile", required_argument, NULL, 'p'}, {"perf", no_argument, NULL, 'p'},
+        {"allow", required_argument, NULL, 'a'},   {"notify", required_argument, NULL, 'n'},
+        {"runtime", required_argument, NULL, 'r'}, {"trace", required_argument, NULL, 't'},
+        {"capture", required_argument, NULL, 'C'}, {"capture-limit", required_argument, NULL, 'L'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     static struct run_options options;
     static struct scenario scenario;
     static struct diag_list diags;
@@ -317,7 +306,6 @@ int cmd_run(int argc, char **argv)
     }
     if (optind != argc - 1)
         return cmd_usage(help);
-    profile_configure(NULL);
     if (!load(&options, &scenario, argv[optind], &diags))
         return bad_scenario(&diags, options.json);
     if (!suits_mode(&options, scenario.mode))

@@ -20,13 +20,14 @@
 
 struct capturing;
 struct model;
+struct profiling;
 
 struct launch_options {
     const char *file; /* of the scenario */
     const struct cmd_sets *sets;
-    const char *runtime;        /* NULL: a directory of its own */
-    const char *profile_prefix; /* path; NULL: no profile */
-    const char *const *allow;   /* of --allow, for the backend */
+    const char *runtime;               /* NULL: a directory of its own */
+    const struct profiling *profiling; /* that the processes are to write */
+    const char *const *allow;          /* of --allow, for the backend */
     uint32_t allow_count;
     const char *notify;          /* of --notify, for the backend; NULL: its default */
     struct capturing *capturing; /* in which processes leave what crossed their rings; or NULL */
