@@ -52,6 +52,9 @@ struct launch_outcome {
     uint64_t trace_records, virtual_ns, virtual_events, protocol_events;
 };
 
+/* How many descriptors the process of a run needs that needs most, for so many of each. */
+uint64_t launch_needs(uint32_t guests, uint32_t backends, uint32_t peers, uint64_t sockets);
+
 /* Whether this system gives each process of the run the descriptors it needs; if not, a report of
  * it in `diags`, which knows the scenario's file as its first source. */
 bool launch_fits(const struct scenario *scenario, struct diag_list *diags);
