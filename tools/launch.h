@@ -23,10 +23,14 @@ struct model;
 struct profiling;
 
 struct launch_options {
-    const char *file; /* of the scenario */
-    const struct cmd_sets *sets;
+    const char *file;            /* of the scenario */
+    const struct cmd_sets *sets; /* that make the file be this run */
+    /* how this run is called again: */
+    const struct cmd_sets *asked;      /* overrides of the command line */
+    bool of_several;                   /* it is one of a study's */
+    uint32_t point, repeat;            /* then these */
     const char *runtime;               /* NULL: a directory of its own */
-    const struct profiling *profiling; /* that the processes are to write */
+    const struct profiling *profiling; /* that the processes are to write; or NULL */
     const char *const *allow;          /* of --allow, for the backend */
     uint32_t allow_count;
     const char *notify;          /* of --notify, for the backend; NULL: its default */

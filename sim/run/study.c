@@ -392,16 +392,22 @@ static void check_point(struct study *study, uint32_t point, struct diag_list *d
     diag_fini(&found);
 }
 
-int study_load(struct study *study, const char *path, const char *const *sets, uint32_t set_count,
-               struct diag_list *diags)
+/* Whether every axis has something to put somewhere, whatever else is wrong with it. */
+static bool has_paths(const struct study *study)
 {
+    bool all = true;
+
+    for (uint32_t i = 0; i < study->axis_count; i++)
+        all &= study->axes[i].path[0] && study->axes[i].count > 0;
+    return all;
+}
+
+/* All behind the tree. */
+static int load(struct study *study, const char *const *sets, uint32_t set_count)
+{
+    struct diag_list *diags = study->yaml.diags;
     struct scenario_map root, repeat;
 
-    memset(study, 0, sizeof(*study));
-    if (scenario_tree_load(&study->yaml, path, sets, set_count, diags) < 0) {
-        diag_sort(diags);
-        return -1;
-    }
     root = (struct scenario_map){.yaml = &study->yaml, .node = scenario_yaml_root(&study->yaml)};
     repeat = scenario_yaml_map(&root, "repeat", "'repeat'");
     study->repeat_count = 1;
@@ -409,7 +415,7 @@ int study_load(struct study *study, const char *path, const char *const *sets, u
         scenario_keys_read(&scenario_keys_repeat, &repeat, study);
     read_sweep(study, &root);
     check_sets(study, sets, set_count);
-    bool paths = diags->errors == 0;
+    bool paths = has_paths(study);
     for (uint32_t i = 0; i < (paths ? study->point_count : 1); i++) {
         if (paths)
             check_point(study, i, diags);
@@ -421,6 +427,26 @@ int study_load(struct study *study, const char *path, const char *const *sets, u
     if (diags->errors == 0)
         return 0;
     study_fini(study);
+    return -1;
+}
+
+int study_load(struct study *study, const char *path, const char *const *sets, uint32_t set_count,
+               struct diag_list *diags)
+{
+    memset(study, 0, sizeof(*study));
+    if (scenario_tree_load(&study->yaml, path, sets, set_count, diags) == 0)
+        return load(study, sets, set_count);
+    diag_sort(diags);
+    return -1;
+}
+
+int study_load_text(struct study *study, const char *text, const char *const *sets,
+                    uint32_t set_count, struct diag_list *diags)
+{
+    memset(study, 0, sizeof(*study));
+    if (scenario_tree_parse(&study->yaml, text, sets, set_count, diags) == 0)
+        return load(study, sets, set_count);
+    diag_sort(diags);
     return -1;
 }
 

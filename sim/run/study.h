@@ -82,6 +82,10 @@ int study_load(struct study *study, const char *path, const char *const *sets, u
                struct diag_list *diags);
 void study_fini(struct study *study);
 
+/* The same of a text, which is the first source of `diags` already. */
+int study_load_text(struct study *study, const char *text, const char *const *sets,
+                    uint32_t set_count, struct diag_list *diags);
+
 /* Which value of an axis a point has. */
 uint32_t study_value(const struct study *study, uint32_t point, uint32_t axis);
 

@@ -118,37 +118,41 @@ static bool is_of(const json_t *error, uint32_t point, uint32_t repeat)
            json_integer_value(json_object_get(error, "repeat")) == repeat;
 }
 
-static void add_errors(json_t *result, json_t *run, uint32_t point, uint32_t repeat)
+static void drop_errors(json_t *errors, uint32_t point, uint32_t repeat)
 {
-    json_t *errors = json_object_get(result, "errors"), *error;
-    size_t i;
-
-    for (i = json_array_size(errors); i-- > 0;)
+    for (size_t i = json_array_size(errors); i-- > 0;)
         if (is_of(json_array_get(errors, i), point, repeat))
             json_array_remove(errors, i);
-    json_array_foreach(json_object_get(run, "errors"), i, error)
-    {
-        json_t *one = json_copy(error);
-        json_object_set_new(one, "point", json_integer(point));
-        json_object_set_new(one, "repeat", json_integer(repeat));
-        json_array_append_new(errors, one);
-    }
 }
 
 /* What all runs have in common. */
-static void add_common(json_t *result, const json_t *run, const char *key)
+static void add_common(json_t *result, const json_t *from, const char *key)
 {
     if (json_object_size(json_object_get(result, key)) == 0)
-        json_object_set(result, key, json_object_get(run, key));
+        json_object_set(result, key, json_object_get(from, key));
+}
+
+/* Put in a repeat, whose errors are to follow; takes it. */
+static void put(json_t *result, const struct study *study, uint32_t point, json_t *one)
+{
+    json_t *repeats = json_object_get(point_of(result, study, point), "repeats");
+    uint32_t repeat = (uint32_t)json_integer_value(json_object_get(one, "i"));
+    size_t index;
+
+    drop_errors(json_object_get(result, "errors"), point, repeat);
+    if (repeat_find(repeats, repeat, &index))
+        json_array_set_new(repeats, index, one);
+    else
+        json_array_insert_new(repeats, index, one);
 }
 
 void study_result_add(json_t *result, const struct study *study, uint32_t point, uint32_t repeat,
                       json_t *run, int code)
 {
-    json_t *repeats = json_object_get(point_of(result, study, point), "repeats");
     const json_t *of = json_array_get(json_object_get(run, "points"), 0);
     json_t *one = json_copy(json_array_get(json_object_get(of, "repeats"), 0));
-    size_t index;
+    size_t i;
+    json_t *error;
 
     add_common(result, run, "tool");
     add_common(result, run, "host");
@@ -156,9 +160,38 @@ void study_result_add(json_t *result, const struct study *study, uint32_t point,
     json_object_set(one, "seed", json_object_get(run, "seed"));
     json_object_set_new(one, "code", json_integer(code));
     json_object_set(one, "complete", json_object_get(run, "complete"));
-    if (repeat_find(repeats, repeat, &index))
-        json_array_set_new(repeats, index, one);
-    else
-        json_array_insert_new(repeats, index, one);
-    add_errors(result, run, point, repeat);
+    put(result, study, point, one);
+    json_array_foreach(json_object_get(run, "errors"), i, error)
+    {
+        json_t *its = json_copy(error);
+        json_object_set_new(its, "point", json_integer(point));
+        json_object_set_new(its, "repeat", json_integer(repeat));
+        json_array_append_new(json_object_get(result, "errors"), its);
+    }
+}
+
+void study_result_take(json_t *result, const struct study *study, const json_t *from,
+                       bool complete_only)
+{
+    size_t i, j;
+    json_t *point, *repeat, *error;
+
+    add_common(result, from, "tool");
+    add_common(result, from, "host");
+    json_array_foreach(json_object_get(from, "points"), i, point)
+    {
+        uint32_t id = (uint32_t)json_integer_value(json_object_get(point, "id"));
+        json_array_foreach(json_object_get(point, "repeats"), j, repeat)
+        {
+            if (!complete_only || json_is_true(json_object_get(repeat, "complete")))
+                put(result, study, id, json_incref(repeat));
+        }
+    }
+    json_array_foreach(json_object_get(from, "errors"), i, error)
+    {
+        uint32_t id = (uint32_t)json_integer_value(json_object_get(error, "point"));
+        uint32_t its = (uint32_t)json_integer_value(json_object_get(error, "repeat"));
+        if (json_object_get(error, "point") && study_result_has(result, id, its))
+            json_array_append(json_object_get(result, "errors"), error);
+    }
 }

@@ -33,6 +33,11 @@ json_t *study_result_begin(const struct study *study, const struct study_part *p
 void study_result_add(json_t *result, const struct study *study, uint32_t point, uint32_t repeat,
                       json_t *run, int code);
 
+/* Put in the runs of another result of the same study, in place of those that may be there: all, or
+ * those that ended by themselves. What names the program and the host is the first one's. */
+void study_result_take(json_t *result, const struct study *study, const json_t *from,
+                       bool complete_only);
+
 /* Whether a run is in. */
 bool study_result_has(const json_t *result, uint32_t point, uint32_t repeat);
 
