@@ -44,7 +44,8 @@ struct studying {
     struct diag_list *diags;
     struct study_part part;
     json_t *result;
-    char out[512]; /* where result.json goes */
+    char out[512];     /* where result.json goes; of a worker a directory of its own */
+    const char *files; /* where files of single runs go, if not there */
     uint8_t
         *wanted; /* of each run, by point * repeat_count + repeat: whether it is still to be made */
     uint32_t run_count, done; /* of those: all, and made */

@@ -41,13 +41,15 @@ static void directory_of(const struct studying *studying, uint32_t worker, char 
 static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
 {
     size_t all = (size_t)studying->study->point_count * studying->study->repeat_count;
-    static char out[512 + 32];
+    static char out[512 + 32], files[512];
     uint32_t i = 0;
 
     for (size_t run = 0; run < all; run++)
         if (studying->wanted[run] && i++ % jobs != worker)
             studying->wanted[run] = 0;
     directory_of(studying, worker, out, sizeof(out));
+    memcpy(files, studying->out, sizeof(files));
+    studying->files = files;
     snprintf(studying->out, sizeof(studying->out), "%.500s", out);
     json_decref(studying->result);
     studying->result = study_result_begin(studying->study, &studying->part, studying->diags);

@@ -56,11 +56,12 @@ static void add_sets(struct one *one, uint32_t point, uint32_t repeat)
 static bool make_directory(struct one *one, uint32_t point, uint32_t repeat)
 {
     const struct studying *studying = one->studying;
+    const char *out = studying->files ? studying->files : studying->out;
 
     if (one->launch.of_several)
-        snprintf(one->directory, sizeof(one->directory), "%s/p%ur%u", studying->out, point, repeat);
+        snprintf(one->directory, sizeof(one->directory), "%s/p%ur%u", out, point, repeat);
     else
-        snprintf(one->directory, sizeof(one->directory), "%s", studying->out);
+        snprintf(one->directory, sizeof(one->directory), "%s", out);
     if (studying->options->profiling.kind == PROFILE_NONE)
         return true;
     if (studying_make_directories(one->directory) == 0)
