@@ -163,8 +163,12 @@ static const char *peer_needs(const struct scenario_workload *workload, uint32_t
         own = 1u << SCENARIO_PEER_SOURCE;
         words = "'source' or 'external'";
     } else if (workload->kind == SCENARIO_CONNECT_CLOSE) {
-        own |= 1u << SCENARIO_PEER_SINK | 1u << SCENARIO_PEER_SOURCE;
-        words = "'echo', 'sink', 'source' or 'external'";
+        own |=
+            1u << SCENARIO_PEER_SINK | 1u << SCENARIO_PEER_SOURCE | 1u << SCENARIO_PEER_RESPONDER;
+        words = "'echo', 'sink', 'source', 'responder' or 'external'";
+    } else if (workload->kind == SCENARIO_REQUEST_RESPONSE) {
+        own |= 1u << SCENARIO_PEER_RESPONDER;
+        words = "'echo', 'responder' or 'external'";
     }
     *kinds = own | 1u << SCENARIO_PEER_EXTERNAL;
     return words;
@@ -301,6 +305,7 @@ static void check_workload(struct scenario_draft *draft, uint32_t index)
 
     check_where(draft, index);
     check_target(draft, index);
+    scenario_check_draws(draft, index);
     for (uint32_t i = 0; i < index; i++)
         check_names(draft, i, index);
     if (workload->kind == SCENARIO_STREAM && workload->repeat > 1 &&
@@ -378,6 +383,8 @@ void scenario_check(struct scenario_draft *draft)
     scenario_check_faults(draft);
     if (draft->yaml->diags->errors == 0)
         scenario_check_room(draft);
+    for (uint32_t i = 0; i < scenario->workload_count && draft->yaml->diags->errors == 0; i++)
+        scenario_note_draws(draft, i);
     if (scenario->mode == SCENARIO_EMULATED && draft->yaml->diags->errors == 0) {
         note_no_effect(draft, "links");
         note_no_effect(draft, "scheduling");

@@ -14,7 +14,8 @@ static void json_put(json_t *object, const struct scenario_key *key, json_t *val
 
     if (key->type == SCENARIO_DURATION)
         unit = "_ns";
-    else if (key->type == SCENARIO_SIZE && strcmp(key->name, "bytes") != 0)
+    else if ((key->type == SCENARIO_SIZE || key->type == SCENARIO_SIZES) &&
+             strcmp(key->name, "bytes") != 0)
         unit = "_bytes";
     else if (key->type == SCENARIO_RATE)
         unit = "_per_s";
@@ -45,6 +46,17 @@ static json_t *word_json(const struct scenario_key *key, const void *in)
     return is_bool ? json_boolean(word == SCENARIO_TRUE) : json_string(key->words[word]);
 }
 
+static json_t *table_json(const struct scenario_table *table, const void *in, uint32_t kind);
+
+/* One that is fixed is the number it always gives. */
+static json_t *draw_json(const struct scenario_key *key, const struct draw *draw)
+{
+    if (draw->kind != DRAW_FIXED)
+        return table_json(&scenario_keys_sizes, draw, draw->kind);
+    return key->nullable && draw->value == key->preset ? json_null()
+                                                       : json_integer((json_int_t)draw->value);
+}
+
 /* The value of a key; NULL for maps and lists, which their own functions add. */
 static json_t *value_json(const struct scenario_key *key, const void *in)
 {
@@ -66,6 +78,7 @@ static json_t *value_json(const struct scenario_key *key, const void *in)
     case SCENARIO_RATE:
     case SCENARIO_BANDWIDTH:
     case SCENARIO_SHARE: return number_json(key, in);
+    case SCENARIO_SIZES: return draw_json(key, (const struct draw *)(const void *)member);
     case SCENARIO_ADDR:
     case SCENARIO_ADDR_ANY_PORT:
         return json_string(((const struct scenario_addr *)(const void *)member)->text);

@@ -15,6 +15,7 @@ static const char *const fault_kinds[] = {SCENARIO_FAULT_KINDS(WORD)};
 static const char *const bools[] = {SCENARIO_BOOLS(WORD)};
 static const char *const sides[] = {SCENARIO_SIDES(WORD)};
 static const char *const conducts[] = {SCENARIO_CONDUCTS(WORD)};
+static const char *const draws[] = {DRAW_KINDS(WORD)};
 
 _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 4 &&
                    sizeof(enum scenario_peer_kind) == 4 &&
@@ -22,13 +23,13 @@ _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 
                    sizeof(enum scenario_direction) == 4 && sizeof(enum scenario_arrivals) == 4 &&
                    sizeof(enum scenario_scheduling) == 4 && sizeof(enum scenario_fault_kind) == 4 &&
                    sizeof(enum scenario_bool) == 4 && sizeof(enum scenario_side) == 4 &&
-                   sizeof(enum scenario_conduct) == 4,
+                   sizeof(enum scenario_conduct) == 4 && sizeof(enum draw_kind) == 4,
                "words are stored as 32-bit numbers");
 
 /* clang-format off */
 #define ALL SCENARIO_ALL_KINDS
 #define ON(constant) (1u << SCENARIO_##constant)
-#define SERVED (ON(PEER_ECHO) | ON(PEER_SINK) | ON(PEER_SOURCE))
+#define SERVED (ON(PEER_ECHO) | ON(PEER_SINK) | ON(PEER_SOURCE) | ON(PEER_RESPONDER))
 #define ASKS (ON(REQUEST_RESPONSE) | ON(CONNECT_CLOSE))
 #define CONNECTS (ON(STREAM) | ASKS | ON(FORWARD))
 #define LISTENS (ON(SERVE) | ON(FORWARD))
@@ -114,10 +115,11 @@ static const struct scenario_key workload_keys[] = {
     {"sockets", SCENARIO_COUNT, ON(STREAM) | ASKS, AT(scenario_workload, sockets), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
     {"direction", SCENARIO_WORD, ON(STREAM), AT(scenario_workload, direction), WORDS(directions), .preset = SCENARIO_UP},
     {"bytes", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, bytes), .min = 1, .max = TIB, .nullable = true},
-    {"write_size", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, write_bytes), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
+    {"write_size", SCENARIO_SIZES, ON(STREAM), AT(scenario_workload, write), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
     {"read_size", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, read_bytes), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
     {"repeat", SCENARIO_COUNT, ON(STREAM), AT(scenario_workload, repeat), .min = 1, .max = 1000000, .preset = 1},
-    {"request", SCENARIO_SIZE, ON(REQUEST_RESPONSE), AT(scenario_workload, request_bytes), .min = 1, .max = 16 * MIB, .preset = 64},
+    {"request", SCENARIO_SIZES, ON(REQUEST_RESPONSE), AT(scenario_workload, request), .min = 1, .max = 16 * MIB, .preset = 64},
+    {"response", SCENARIO_SIZES, ON(REQUEST_RESPONSE), AT(scenario_workload, response), .min = 1, .max = 16 * MIB, .nullable = true},
     {"operations", SCENARIO_COUNT, ASKS, AT(scenario_workload, operations), .min = 1, .max = UINT64_C(1) << 40, .nullable = true},
     {"arrivals", SCENARIO_MAP, ASKS, .required = 0},
     {"listen", SCENARIO_ADDR, LISTENS, .required = LISTENS, AT(scenario_workload, listen)},
@@ -131,6 +133,18 @@ static const struct scenario_key workload_keys[] = {
 static const struct scenario_key arrivals_keys[] = {
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_workload, arrivals.kind), WORDS(arrivals)},
     {"rate", SCENARIO_RATE, ALL, .required = ALL, AT(scenario_workload, arrivals.per_s), .min = 1, .max = SCENARIO_RATE_MAX},
+};
+/* what one row cannot say: see scenario_draw.c */
+#define DRAWN(constant) (1u << DRAW_##constant)
+#define BOUNDED (DRAWN(UNIFORM) | DRAWN(EXPONENTIAL) | DRAWN(LOGNORMAL))
+static const struct scenario_key sizes_keys[] = {
+    {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(draw, kind), WORDS(draws)},
+    {"size", SCENARIO_SIZE, DRAWN(FIXED), .required = DRAWN(FIXED), AT(draw, value), .min = 1, .max = 16 * MIB},
+    {"min", SCENARIO_SIZE, DRAWN(UNIFORM), .required = DRAWN(UNIFORM), AT(draw, min), .min = 1, .max = 16 * MIB, .preset = 1},
+    {"mean", SCENARIO_SIZE, DRAWN(EXPONENTIAL), .required = DRAWN(EXPONENTIAL), AT(draw, mean), .min = 1, .max = 16 * MIB, .preset = 1},
+    {"median", SCENARIO_SIZE, DRAWN(LOGNORMAL), .required = DRAWN(LOGNORMAL), AT(draw, median), .min = 1, .max = 16 * MIB, .preset = 1},
+    {"p99", SCENARIO_SIZE, DRAWN(LOGNORMAL), .required = DRAWN(LOGNORMAL), AT(draw, p99), .min = 1, .max = 16 * MIB, .preset = 16 * MIB},
+    {"max", SCENARIO_SIZE, BOUNDED, .required = DRAWN(UNIFORM), AT(draw, max), .min = 1, .max = 16 * MIB, .preset = 16 * MIB},
 };
 /* `where` may be more than a name: see scenario_faults.c */
 static const struct scenario_key fault_keys[] = {
@@ -151,6 +165,7 @@ const struct scenario_table scenario_keys_peer = TABLE(peer_keys);
 const struct scenario_table scenario_keys_link = TABLE(link_keys);
 const struct scenario_table scenario_keys_workload = TABLE(workload_keys);
 const struct scenario_table scenario_keys_arrivals = TABLE(arrivals_keys);
+const struct scenario_table scenario_keys_sizes = TABLE(sizes_keys);
 const struct scenario_table scenario_keys_fault = TABLE(fault_keys);
 
 _Static_assert(sizeof(workload_keys) / sizeof(workload_keys[0]) <= SCENARIO_KEYS_MAX,

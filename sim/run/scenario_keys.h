@@ -24,6 +24,7 @@ enum scenario_type {
     SCENARIO_FINE_DURATION,  /* with a fraction, in ps */
     SCENARIO_DECIMAL,        /* in millionths */
     SCENARIO_SIZE,
+    SCENARIO_SIZES,     /* struct draw: a size, or a mapping by scenario_keys_sizes */
     SCENARIO_RATE,      /* how often, in 1/s */
     SCENARIO_BANDWIDTH, /* in bytes/s, or "unlimited", 0 */
     SCENARIO_SHARE,     /* in ppm */
@@ -65,6 +66,8 @@ extern const struct scenario_table scenario_keys_host, scenario_keys_peer, scena
 extern const struct scenario_table scenario_keys_fault;
 /* Of struct scenario_workload: its `arrivals`. */
 extern const struct scenario_table scenario_keys_arrivals;
+/* Of struct draw. */
+extern const struct scenario_table scenario_keys_sizes;
 
 /* Whether a key exists for a kind, or may. */
 bool scenario_keys_applies(const struct scenario_key *key, uint32_t kind);

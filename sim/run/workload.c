@@ -48,17 +48,26 @@ uint32_t workload_slots(const struct scenario *scenario, uint32_t host)
     return slots > 0 ? slots : 1; /* a guest may have nothing to do */
 }
 
+/* What may be drawn is sent in parts where it is much: no data ring takes more at once. */
+static uint64_t one_send(const struct draw *draw)
+{
+    uint64_t most = draw_most(draw);
+
+    return draw->kind == DRAW_FIXED || most < WORKLOAD_DRAWN_SEND ? most : WORKLOAD_DRAWN_SEND;
+}
+
 static uint32_t buffer_bytes(const struct scenario *scenario)
 {
-    uint32_t bytes = 65536;
+    uint64_t bytes = 65536;
 
     for (uint32_t i = 0; i < scenario->workload_count; i++) {
         const struct scenario_workload *spec = &scenario->workloads[i];
-        bytes = spec->write_bytes > bytes ? spec->write_bytes : bytes;
+        uint64_t write = one_send(&spec->write), request = one_send(&spec->request);
+        bytes = write > bytes ? write : bytes;
+        bytes = request > bytes ? request : bytes;
         bytes = spec->read_bytes > bytes ? spec->read_bytes : bytes;
-        bytes = spec->request_bytes > bytes ? spec->request_bytes : bytes;
     }
-    return bytes;
+    return (uint32_t)bytes;
 }
 
 static bool hist_make(struct metrics_hist **hist)
@@ -125,8 +134,9 @@ struct workload_set *workload_create(const struct workload_env *env)
         return NULL;
     set->env = *env;
     set->resumes = scenario_cuts_host(scenario, env->host);
-    set->out_buffer = malloc(buffer_bytes(scenario));
-    set->in_buffer = malloc(buffer_bytes(scenario));
+    set->buffer_bytes = buffer_bytes(scenario);
+    set->out_buffer = malloc(set->buffer_bytes);
+    set->in_buffer = malloc(set->buffer_bytes);
     set->by_slot = calloc(env->max_sockets, sizeof(struct conn *));
     whole = set->out_buffer && set->in_buffer && set->by_slot;
     for (uint32_t i = 0; i < scenario->workload_count && whole; i++)
@@ -152,6 +162,15 @@ void workload_destroy(struct workload_set *set)
     free(set->out_buffer);
     free(set->in_buffer);
     free(set);
+}
+
+void workload_prng(struct prng *prng, const struct wl *wl, uint64_t stream)
+{
+    const struct workload_env *env = &wl->set->env;
+    char entity[2 * SCENARIO_NAME_BYTES + 8]; /* a guest of several has a number behind its name */
+
+    snprintf(entity, sizeof(entity), "%s/%s", env->name, wl->spec->name);
+    prng_init(prng, env->scenario->seed, entity, stream);
 }
 
 struct step_out *workload_call(struct workload_set *set)
@@ -277,7 +296,7 @@ void workload_release(struct conn *conn)
 
 void workload_check(struct conn *conn, const void *bytes, uint32_t count)
 {
-    ptrdiff_t wrong = payload_check(conn->key, conn->received, bytes, count);
+    ptrdiff_t wrong = payload_check(conn->receive_key, conn->received, bytes, count);
 
     if (wrong < 0)
         return;

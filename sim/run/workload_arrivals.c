@@ -5,8 +5,6 @@
  * and how long sockets are busy changes none of them. So what waits for a socket is no queue, only
  * the index of the next to begin. An arrival goes to the socket that has been idle for longest.
  */
-#include <stdio.h>
-
 #include "sim/run/workload_private.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -29,13 +27,9 @@ static void advance(struct arrivals *arrivals, const struct scenario_workload *s
 
 void workload_arrivals_start(struct wl *wl)
 {
-    const struct workload_env *env = &wl->set->env;
-    char entity[2 * SCENARIO_NAME_BYTES + 8]; /* a guest of several has a number behind its name */
-
     if (!is_open_loop(wl))
         return;
-    snprintf(entity, sizeof(entity), "%s/%s", env->name, wl->spec->name);
-    prng_init(&wl->arrivals.prng, env->scenario->seed, entity, 0);
+    workload_prng(&wl->arrivals.prng, wl, WORKLOAD_DRAW_ARRIVALS);
     wl->arrivals.at_ns = wl->set->now_ns;
     if (wl->spec->arrivals.kind == SCENARIO_POISSON)
         advance(&wl->arrivals, wl->spec);

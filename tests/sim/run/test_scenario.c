@@ -218,7 +218,7 @@ static void defaults(void **state)
     assert_int_equal(bulk->host, 1);
     assert_int_equal(bulk->direction, SCENARIO_UP);
     assert_true(bulk->bytes == 0);
-    assert_int_equal(bulk->write_bytes, 65536);
+    assert_int_equal(bulk->write.value, 65536);
     assert_int_equal(bulk->read_bytes, 65536);
     assert_int_equal(bulk->sockets, 1);
     assert_int_equal(bulk->repeat, 1);
@@ -237,7 +237,7 @@ static void json_file(void **state)
         0);
     assert_int_equal(scenario.hosts[1].cpu, 3);
     assert_true(scenario.workloads[0].operations == 5);
-    assert_int_equal(scenario.workloads[0].request_bytes, 64);
+    assert_int_equal(scenario.workloads[0].request.value, 64);
     assert_true(scenario.workloads[0].arrivals.per_s == 0);
 }
 

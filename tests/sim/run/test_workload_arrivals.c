@@ -68,7 +68,7 @@ static struct scenario_workload *plan(enum scenario_arrivals kind, uint64_t per_
     *workload = (struct scenario_workload){.name = "ask",
                                            .kind = SCENARIO_REQUEST_RESPONSE,
                                            .sockets = 1,
-                                           .request_bytes = REQUEST,
+                                           .request = {.value = REQUEST},
                                            .arrivals = {kind, per_s}};
     return workload;
 }

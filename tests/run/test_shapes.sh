@@ -1,0 +1,61 @@
+#!/bin/bash
+# Shapes of load: sizes are drawn from the seed alone, so what is asked for and what comes back is
+# the same to the last byte in both modes, over any number of sockets, and whoever else is there.
+# shellcheck disable=SC1091,SC2154
+. "$(dirname "$0")/common.sh"
+
+cat >draws.yaml <<'END'
+schema: xensock/scenario/1
+name: draws
+seed: 9
+topology:
+  hosts:
+    dom0: {role: backend}
+    web: {role: frontend}
+    other: {role: frontend}
+  peers:
+    server: {kind: responder}
+    neighbour: {kind: responder}
+    sink: {kind: sink}
+workload:
+  - name: pages
+    kind: request-response
+    connect_to: server
+    request: {kind: exponential, mean: 300, max: 100kB}
+    response: {kind: lognormal, median: 4KiB, p99: 300KiB}
+    sockets: 3
+    operations: 400
+  - name: bulk
+    kind: stream
+    connect_to: sink
+    bytes: 3MiB
+    write_size: {kind: uniform, min: 1, max: 64KiB}
+    sockets: 2
+    repeat: 2
+  - name: noise
+    where: other
+    kind: request-response
+    connect_to: neighbour
+    request: {kind: uniform, min: 16, max: 99}
+    operations: 50
+END
+
+run()
+{
+    expect 0 "$XENSOCK" run --out "$1" draws.yaml "${@:2}"
+}
+
+run emulated
+run virtual --set mode=virtual
+run alone --set mode=virtual --set workload.pages.sockets=1 --set workload.noise.operations=1
+run seed --set mode=virtual --set seed=10
+for one in emulated virtual alone; do
+    holds $one/result.json "m['operations.pages']['value'] == 400" \
+        "c['peer.server.bytes_in'] == 122172" "c['peer.server.bytes_out'] == 8973116" \
+        "c['peer.sink.bytes_in'] == 12 << 20"
+done
+holds seed/result.json "c['peer.server.bytes_in'] != 122172"
+# Without 'response' it is as much as the request.
+holds virtual/result.json \
+    "50 * 16 < c['peer.neighbour.bytes_in'] == c['peer.neighbour.bytes_out'] < 50 * 99"
+nothing_left
