@@ -85,7 +85,9 @@ enum {
     X(FAULT_PAUSE, "pause")
 #define SCENARIO_ARRIVALS(X)                                                                       \
     X(FIXED, "fixed")                                                                              \
-    X(POISSON, "poisson")
+    X(POISSON, "poisson")                                                                          \
+    X(BURST, "burst")                                                                              \
+    X(ON_OFF, "on-off")
 
 #define SCENARIO_BOOLS(X)                                                                          \
     X(FALSE, "false")                                                                              \
@@ -179,7 +181,9 @@ struct scenario_workload {
     uint64_t operations; /* over all sockets; 0: for the scenario's duration */
     struct {
         enum scenario_arrivals kind;
-        uint64_t per_s; /* over all sockets, 1 to SCENARIO_RATE_MAX; 0: a closed loop */
+        uint64_t per_s;         /* over all sockets, 1 to SCENARIO_RATE_MAX; 0: a closed loop */
+        uint64_t size;          /* of a burst: so many at once */
+        uint64_t on_ns, off_ns; /* on-off: at that rate while on, and so on */
     } arrivals;
     /* serve, forward: */
     struct scenario_addr listen; /* port never 0 */

@@ -135,9 +135,9 @@ static json_t *workload_json(const struct scenario_workload *workload)
 
     if (workload->kind == SCENARIO_REQUEST_RESPONSE || workload->kind == SCENARIO_CONNECT_CLOSE)
         json_object_set_new(object, "arrivals",
-                            workload->arrivals.per_s
-                                ? table_json(&scenario_keys_arrivals, workload, 0)
-                                : json_null());
+                            workload->arrivals.per_s ? table_json(&scenario_keys_arrivals, workload,
+                                                                  workload->arrivals.kind)
+                                                     : json_null());
     return object;
 }
 

@@ -14,15 +14,38 @@ static bool is_open_loop(const struct wl *wl)
     return wl->spec->arrivals.per_s != 0;
 }
 
+/* Until the next start, in parts of a ns. */
+static uint64_t gap(struct arrivals *arrivals, const struct scenario_workload *spec)
+{
+    switch (spec->arrivals.kind) {
+    case SCENARIO_FIXED:
+    case SCENARIO_ON_OFF: break;
+    case SCENARIO_POISSON: return prng_exponential(&arrivals->prng, NS_PER_S);
+    case SCENARIO_BURST:
+        if (++arrivals->of_burst < spec->arrivals.size)
+            return 0;
+        arrivals->of_burst = 0;
+        return spec->arrivals.size * NS_PER_S;
+    }
+    return NS_PER_S;
+}
+
+/* When so much time on is over. */
+static uint64_t after(const struct scenario_workload *spec, uint64_t on_ns)
+{
+    if (spec->arrivals.kind != SCENARIO_ON_OFF)
+        return on_ns;
+    return on_ns + on_ns / spec->arrivals.on_ns * spec->arrivals.off_ns;
+}
+
 /* On to the next intended start. Gaps are in parts of a ns, of which `per_s` make one, so that 1 /
  * per_s has no rounding that could add up: the k-th fixed start is floor(k * 10^9 / per_s). */
 static void advance(struct arrivals *arrivals, const struct scenario_workload *spec)
 {
-    arrivals->rest += spec->arrivals.kind == SCENARIO_POISSON
-                          ? prng_exponential(&arrivals->prng, NS_PER_S)
-                          : NS_PER_S;
-    arrivals->at_ns += arrivals->rest / spec->arrivals.per_s;
+    arrivals->rest += gap(arrivals, spec);
+    arrivals->on_ns += arrivals->rest / spec->arrivals.per_s;
     arrivals->rest %= spec->arrivals.per_s;
+    arrivals->at_ns = arrivals->begin_ns + after(spec, arrivals->on_ns);
 }
 
 void workload_arrivals_start(struct wl *wl)
@@ -30,7 +53,7 @@ void workload_arrivals_start(struct wl *wl)
     if (!is_open_loop(wl))
         return;
     workload_prng(&wl->arrivals.prng, wl, WORKLOAD_DRAW_ARRIVALS);
-    wl->arrivals.at_ns = wl->set->now_ns;
+    wl->arrivals.at_ns = wl->arrivals.begin_ns = wl->set->now_ns;
     if (wl->spec->arrivals.kind == SCENARIO_POISSON)
         advance(&wl->arrivals, wl->spec);
 }

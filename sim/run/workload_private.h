@@ -56,11 +56,12 @@ struct conn {
     struct conn *next; /* serve: list of connections; open loop: of the idle */
 };
 
-/* The next intended start of an open loop: `at_ns` and `rest` parts of a ns, of which the rate
- * makes one. */
+/* The next intended start of an open loop: `at_ns`, which follows from the time that the rate
+ * counted from `begin_ns`: `on_ns`, and `rest` parts of a ns, of which the rate makes one. */
 struct arrivals {
     struct prng prng;
-    uint64_t at_ns, rest;
+    uint64_t at_ns, begin_ns, on_ns, rest;
+    uint64_t of_burst; /* begun of the burst under way */
 };
 
 /* One of a serve's listeners. */
