@@ -54,6 +54,7 @@ enum diag_code {
     DIAG_DRAW_BOUNDS = 151,
     DIAG_ASK_TOO_SHORT = 152,
     DIAG_DRAW_UNUSED = 153,
+    DIAG_BAD_PHASE = 154,
     DIAG_NOT_VIRTUAL = 190,
 };
 

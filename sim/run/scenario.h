@@ -168,6 +168,9 @@ struct scenario_workload {
     char connect_to[SCENARIO_NAME_BYTES]; /* the name of peers[peer] */
     uint32_t peer;
     uint32_t sockets; /* 1 to SCENARIO_SOCKETS_MAX; not of a forward */
+    /* stream, request-response, connect-close: within the measured phase, which they are in */
+    uint64_t start_ns; /* 0: with the others, before it begins */
+    uint64_t stop_ns;  /* behind start_ns; 0: at its end */
     /* stream: */
     enum scenario_direction direction;
     uint64_t bytes;      /* per socket and direction; 0: for the scenario's duration */
@@ -269,8 +272,8 @@ bool scenario_bounds(const struct scenario *scenario, uint32_t host);
 
 /* A loaded scenario as a JSON object in the shape of the file, every default filled in, units in
  * the names (duration_ns, request_bytes; a distribution says it of each of its numbers), null for
- * what is absent by choice (cpu, rate, bytes, operations, response, arrivals, accepts). Owned by
- * the caller; NULL without memory. */
+ * what is absent by choice (cpu, rate, bytes, operations, response, stop, arrivals, accepts). Owned
+ * by the caller; NULL without memory. */
 json_t *scenario_json(const struct scenario *scenario);
 
 #endif

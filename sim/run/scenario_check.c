@@ -381,6 +381,8 @@ void scenario_check(struct scenario_draft *draft)
     scenario_check_listen(draft);
     check_timeout(draft);
     scenario_check_faults(draft);
+    for (uint32_t i = 0; i < scenario->workload_count; i++)
+        scenario_check_phases(draft, i);
     if (draft->yaml->diags->errors == 0)
         scenario_check_room(draft);
     for (uint32_t i = 0; i < scenario->workload_count && draft->yaml->diags->errors == 0; i++)

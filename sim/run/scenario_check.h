@@ -47,6 +47,11 @@ void scenario_check_room(struct scenario_draft *draft);
 void scenario_check_draws(struct scenario_draft *draft, uint32_t workload);
 void scenario_note_draws(struct scenario_draft *draft, uint32_t workload);
 
+/* When they come and go, when the faults are known (scenario_phases.c); whether a workload is
+ * surely there at a time of the measured phase. */
+void scenario_check_phases(struct scenario_draft *draft, uint32_t workload);
+bool scenario_workload_is_on(const struct scenario_workload *spec, uint64_t at_ns);
+
 /* The place of a key's value if the file has it, else that of the mapping. */
 static inline struct diag_place scenario_check_place(const struct scenario_map *map,
                                                      const char *key)

@@ -113,6 +113,8 @@ static const struct scenario_key workload_keys[] = {
     {"where", SCENARIO_NAME, ALL, AT(scenario_workload, where)},
     {"connect_to", SCENARIO_NAME, CONNECTS, .required = CONNECTS, AT(scenario_workload, connect_to)},
     {"sockets", SCENARIO_COUNT, ON(STREAM) | ASKS, AT(scenario_workload, sockets), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
+    {"start", SCENARIO_DURATION, ON(STREAM) | ASKS, AT(scenario_workload, start_ns), .max = DAY},
+    {"stop", SCENARIO_DURATION, ON(STREAM) | ASKS, AT(scenario_workload, stop_ns), .min = 1, .max = DAY, .nullable = true},
     {"direction", SCENARIO_WORD, ON(STREAM), AT(scenario_workload, direction), WORDS(directions), .preset = SCENARIO_UP},
     {"bytes", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, bytes), .min = 1, .max = TIB, .nullable = true},
     {"write_size", SCENARIO_SIZES, ON(STREAM), AT(scenario_workload, write), .min = 1, .max = 16 * MIB, .preset = MIB / 16},

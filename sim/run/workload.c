@@ -327,7 +327,8 @@ static void start(struct workload_set *set)
     set->start_ns = set->now_ns;
     tell(set, WORKLOAD_WARMUP, false);
     for (uint32_t i = 0; i < set->count; i++)
-        set->wls[i].kind->start(&set->wls[i]);
+        if (set->wls[i].spec->start_ns == 0)
+            workload_begin(&set->wls[i]);
 }
 
 /* The device is lost: every socket has failed. What did not hear of it, since it waited for
@@ -346,8 +347,9 @@ void workload_refused(struct workload_set *set)
 static void resume(struct workload_set *set)
 {
     set->resumed++;
-    for (uint32_t i = 0; i < set->count && set->phase < WORKLOAD_DRAIN; i++)
-        set->wls[i].kind->resume(&set->wls[i]);
+    for (uint32_t i = 0; i < set->count; i++)
+        if (!workload_stopping(&set->wls[i]))
+            set->wls[i].kind->resume(&set->wls[i]);
 }
 
 /* The device is lost: every socket has failed, and nothing comes back. */
@@ -427,6 +429,7 @@ static void measure(struct workload_set *set)
 {
     set->measure_ns = set->now_ns;
     for (uint32_t i = 0; i < set->count; i++) {
+        set->wls[i].base_ns = set->now_ns;
         set->wls[i].base_carried = workload_carried(&set->wls[i]);
         set->wls[i].base_operations = set->wls[i].operations;
     }
@@ -486,17 +489,11 @@ static bool bounded_through(const struct workload_set *set, bool *unbounded)
     return true;
 }
 
-static uint64_t over_ns(const struct workload_set *set)
-{
-    return set->env.until_ns != 0 ? set->env.until_ns
-                                  : set->measure_ns + set->env.scenario->duration_ns;
-}
-
 static bool measured_enough(const struct workload_set *set)
 {
     bool unbounded;
     bool through = bounded_through(set, &unbounded);
-    bool over = set->now_ns >= over_ns(set);
+    bool over = set->now_ns >= workload_over_ns(set);
 
     return set->interrupted || (through && (!unbounded || over));
 }
@@ -539,16 +536,18 @@ static uint64_t phase_ends_ns(const struct workload_set *set)
         return set->start_ns + set->env.scenario->warmup_ns;
     if (set->phase == WORKLOAD_DRAIN && !set->cut && serves(set))
         return set->drain_ns + WORKLOAD_SERVE_GRACE_NS;
-    return ends && set->now_ns < over_ns(set) ? over_ns(set) : STEP_NEVER;
+    return ends && set->now_ns < workload_over_ns(set) ? workload_over_ns(set) : STEP_NEVER;
 }
 
 uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
 {
+    uint64_t turn_ns;
+
     set->now_ns = now_ns;
     uint64_t arrival_ns = begin_arrivals(set);
     uint64_t forward_ns =
         set->phase < WORKLOAD_DONE && !set->gone ? workload_forward_turned(set) : STEP_NEVER;
-    bool late = waits_until(set) && now_ns >= over_ns(set);
+    bool late = waits_until(set) && now_ns >= workload_over_ns(set);
     if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone || late))
         end(set);
     else if (set->phase == WORKLOAD_IDLE && set->start_due)
@@ -559,6 +558,8 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
         set->told_listening = true;
         tell(set, set->phase, true);
     }
+    if (workload_phases(set, &turn_ns))
+        arrival_ns = begin_arrivals(set);
     if (set->phase == WORKLOAD_MEASURE && measured_enough(set))
         drain(set);
     if (set->phase == WORKLOAD_DRAIN)
@@ -566,6 +567,8 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
     bool over = set->live == 0 && !workload_forwards(set);
     if (set->phase == WORKLOAD_DRAIN && (over || set->gone || set->interrupted))
         end(set);
+    if (turn_ns < arrival_ns)
+        arrival_ns = turn_ns;
     uint64_t end_ns = phase_ends_ns(set);
     if (set->phase < WORKLOAD_DONE && forward_ns < end_ns)
         end_ns = forward_ns;

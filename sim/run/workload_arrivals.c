@@ -122,7 +122,7 @@ uint64_t workload_arrivals_drop(struct wl *wl)
 {
     uint64_t operations = wl->spec->operations, count = 0;
 
-    if (!is_open_loop(wl) || wl->set->phase == WORKLOAD_IDLE)
+    if (!is_open_loop(wl) || !wl->begun)
         return 0;
     while (wl->arrivals.at_ns <= wl->set->now_ns &&
            (operations == 0 || wl->requests + count < operations)) {

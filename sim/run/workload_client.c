@@ -30,11 +30,6 @@ static bool is_down(const struct wl *wl)
     return wl->spec->kind == SCENARIO_STREAM && wl->spec->direction == SCENARIO_DOWN;
 }
 
-static bool stopping(const struct wl *wl)
-{
-    return wl->set->phase >= WORKLOAD_DRAIN;
-}
-
 static void conn_through(struct conn *conn)
 {
     conn->state = CONN_IDLE;
@@ -132,7 +127,7 @@ static void conn_failed(struct conn *conn, const char *what, int32_t ret)
 /* Whether there may be one more request. */
 bool workload_client_may_ask(const struct wl *wl)
 {
-    return wl->spec->kind != SCENARIO_STREAM && !stopping(wl) &&
+    return wl->spec->kind != SCENARIO_STREAM && !workload_stopping(wl) &&
            (wl->spec->operations == 0 || wl->requests < wl->spec->operations);
 }
 
@@ -272,7 +267,7 @@ static void end_if_through(struct conn *conn)
             client_ask(conn, wl->set->now_ns);
         return;
     }
-    if (through || (stopping(wl) && is_down(wl)))
+    if (through || (workload_stopping(wl) && is_down(wl)))
         workload_release(conn);
 }
 
@@ -284,7 +279,7 @@ static void answered(struct conn *conn)
         return;
     wl->operations++;
     workload_note(conn, TRACE_ANSWER, wl->set->now_ns - conn->intended_ns);
-    if (wl->set->phase != WORKLOAD_MEASURE)
+    if (!workload_measures(wl))
         return;
     metrics_hist_record(wl->times->latency, wl->set->now_ns - conn->intended_ns);
     if (wl->times->service)
@@ -315,7 +310,7 @@ static void stream_ended(struct conn *conn)
                                       : 0;
 
     conn->ended = true;
-    if (conn->received < owed && !(owed == UINT64_MAX && stopping(wl)))
+    if (conn->received < owed && !(owed == UINT64_MAX && workload_stopping(wl)))
         conn_failed(conn, "early end of stream from", -ERR_NOTCONN);
     else if (is_down(wl) || is_echoed(wl))
         workload_release(conn);
@@ -355,11 +350,11 @@ static void released(struct conn *conn)
     if (workload_is_down(wl))
         conn_lost(conn);
     conn->state = CONN_IDLE;
-    if (conn->lost && !stopping(wl))
+    if (conn->lost && !workload_stopping(wl))
         return; /* until client_resume */
     if (wl->spec->kind == SCENARIO_STREAM && !conn->lost)
         wl->operations++;
-    if (conn->round == UINT32_MAX || ++conn->round >= wl->spec->repeat || stopping(wl))
+    if (conn->round == UINT32_MAX || ++conn->round >= wl->spec->repeat || workload_stopping(wl))
         conn_through(conn);
     else
         open_conn(conn);

@@ -98,6 +98,9 @@ struct wl {
     uint64_t base_carried, base_operations; /* at the start of MEASURE */
     uint64_t end_carried, end_operations, end_ns;
     uint32_t running; /* conns not through with their repeats */
+    bool begun;       /* with the others, or when its time came */
+    bool left;        /* its time is over, before the measured phase is */
+    uint64_t base_ns; /* from when on it is measured */
     bool finished;    /* a bounded one did what it had to, or failed */
     int32_t first_error, bind_error;
     uint32_t bind_port;
@@ -165,6 +168,15 @@ void workload_release(struct conn *conn);
 void workload_adopt(struct conn *conn, uint64_t sock);
 uint64_t workload_carried(const struct wl *wl); /* what the backend has not taken does not count */
 void workload_check(struct conn *conn, const void *bytes, uint32_t count);
+
+/* workload_phases.c */
+void workload_begin(struct wl *wl);
+bool workload_stopping(const struct wl *wl);               /* nothing new is to begin */
+bool workload_measures(const struct wl *wl);               /* what ends now counts */
+uint64_t workload_over_ns(const struct workload_set *set); /* when the measured phase is */
+
+/* Begin and stop those whose time has come: whether any has begun; when to be called again. */
+bool workload_phases(struct workload_set *set, uint64_t *next_ns);
 
 /* workload_client.c */
 bool workload_client_may_ask(const struct wl *wl);

@@ -58,4 +58,54 @@ holds seed/result.json "c['peer.server.bytes_in'] != 122172"
 # Without 'response' it is as much as the request.
 holds virtual/result.json \
     "50 * 16 < c['peer.neighbour.bytes_in'] == c['peer.neighbour.bytes_out'] < 50 * 99"
+
+# A load that comes and goes counts while it is there, and no longer.
+cat >phases.yaml <<'END'
+schema: xensock/scenario/1
+name: phases
+seed: 9
+warmup: 50ms
+duration: 400ms
+topology:
+  hosts:
+    dom0: {role: backend}
+    web: {role: frontend}
+  peers:
+    server: {kind: responder}
+    echo: {kind: echo}
+    sink: {kind: sink}
+    source: {kind: source}
+workload:
+  - {name: steady, kind: request-response, connect_to: server, sockets: 2}
+  - {name: bulk, kind: stream, connect_to: sink, start: 100ms, stop: 200ms}
+  - {name: fetch, kind: stream, connect_to: source, direction: down, stop: 100ms}
+  - {name: both, kind: stream, connect_to: echo, direction: both, start: 50ms, stop: 150ms}
+  - name: late
+    kind: request-response
+    connect_to: server
+    response: 10kB
+    sockets: 4
+    arrivals: {kind: fixed, rate: 1000/s}
+    start: 200ms
+  - name: doors
+    kind: connect-close
+    connect_to: server
+    sockets: 4
+    arrivals: {kind: fixed, rate: 100/s}
+    start: 150ms
+    stop: 350ms
+  - {name: few, kind: request-response, connect_to: echo, operations: 10, start: 300ms, stop: 301ms}
+END
+expect 0 "$XENSOCK" run --out comes phases.yaml --set mode=virtual
+holds comes/result.json "m['duration.bulk']['value'] == m['duration.both']['value'] == 10**8" \
+    "m['duration.fetch']['value'] == 10**8" "m['duration.few']['value'] == 10**6" \
+    "m['duration.doors']['value'] == m['duration.late']['value'] // 10**6 * 10**6 == 2 * 10**8" \
+    "m['duration.steady']['value'] // 10**6 == 400" \
+    "m['operations.late']['value'] == m['latency.late']['count'] == 200" \
+    "m['operations.doors']['value'] == m['latency.doors']['count'] == 20" \
+    "0 < m['operations.few']['value'] == m['latency.few']['count'] < 10 and not m['backlog.late']['value']" \
+    "0 < m['bytes.bulk']['value'] < c['peer.sink.bytes_in'] + 10**6"
+expect 0 "$XENSOCK" run --out goes phases.yaml
+holds goes/result.json "0 < m['duration.bulk']['value'] < m['duration.steady']['value']" \
+    "m['operations.few']['value'] <= 10" "m['bytes.both']['value'] > 0"
 nothing_left
