@@ -131,6 +131,8 @@ struct scenario_host {
     char backend_name[SCENARIO_NAME_BYTES]; /* the name of hosts[backend], a backend */
     uint32_t backend;
     struct scenario_protocol protocol; /* its own, or the scenario's */
+    uint32_t grant_frames;             /* of its grant table, and */
+    uint32_t ports; /* of its table of ports, the invalid 0 among them; 0: as the mode has them */
 };
 
 struct scenario_peer {

@@ -63,6 +63,11 @@ static void check_is_one(const struct scenario_draft *draft, uint32_t index)
                    "host '%s' is a backend: one domain, not %u", host->name, host->count);
         diag_hint(draft->yaml->diags, "add hosts of role 'backend', each with a name");
     }
+    if (scenario_check_has(map, "limits")) {
+        diag_error(draft->yaml->diags, DIAG_NOT_FOR_KIND, scenario_check_place(map, "limits"),
+                   "'limits' does not go with role 'backend'");
+        diag_hint(draft->yaml->diags, "it is guests whose tables are small");
+    }
     if (scenario_check_has(map, "backend")) {
         diag_error(draft->yaml->diags, DIAG_NOT_FOR_KIND, scenario_check_place(map, "backend"),
                    "'backend' does not go with role 'backend'");

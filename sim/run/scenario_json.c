@@ -107,6 +107,8 @@ static json_t *host_json(const struct scenario_host *host)
     if (host->role == SCENARIO_FRONTEND)
         json_object_set_new(object, "protocol",
                             table_json(&scenario_keys_protocol, &host->protocol, 0));
+    if (host->role == SCENARIO_FRONTEND)
+        json_object_set_new(object, "limits", table_json(&scenario_keys_limits, host, 0));
     return object;
 }
 

@@ -1,6 +1,8 @@
 /* The tables of the scenario format, in the order of xensock-scenario(5). See scenario_keys.h. */
 #include "sim/run/scenario_keys.h"
 
+#include "sim/hv/hypervisor.h"
+
 #include <stddef.h>
 
 #define WORD(constant, word) word,
@@ -77,6 +79,12 @@ static const struct scenario_key host_keys[] = {
     {"backend", SCENARIO_NAME, ALL, AT(scenario_host, backend_name), .nullable = true},
     {"peer", SCENARIO_TEXT, ALL, AT(scenario_host, peer), .min = 1, .text = "xensock"},
     {"protocol", SCENARIO_MAP, ALL, .required = 0},
+    {"limits", SCENARIO_MAP, ALL, .required = 0},
+};
+/* Xen's max_grant_frames, and FIFO event channels have the most ports */
+static const struct scenario_key limits_keys[] = {
+    {"grant_frames", SCENARIO_COUNT, ALL, AT(scenario_host, grant_frames), .min = 1, .max = 1024, .preset = HYPERVISOR_FRAMES},
+    {"ports", SCENARIO_COUNT, ALL, AT(scenario_host, ports), .min = 2, .max = HYPERVISOR_PORTS_FIFO, .nullable = true},
 };
 /* the default of a client's `listeners` is all, of `reset_after` for who resets 64 KiB: see scenario_listen.c */
 static const struct scenario_key peer_keys[] = {
@@ -166,6 +174,7 @@ const struct scenario_table scenario_keys_root = TABLE(root_keys);
 const struct scenario_table scenario_keys_topology = TABLE(topology_keys);
 const struct scenario_table scenario_keys_protocol = TABLE(protocol_keys);
 const struct scenario_table scenario_keys_host = TABLE(host_keys);
+const struct scenario_table scenario_keys_limits = TABLE(limits_keys);
 const struct scenario_table scenario_keys_peer = TABLE(peer_keys);
 const struct scenario_table scenario_keys_link = TABLE(link_keys);
 const struct scenario_table scenario_keys_workload = TABLE(workload_keys);

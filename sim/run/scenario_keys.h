@@ -62,6 +62,8 @@ extern const struct scenario_table scenario_keys_root, scenario_keys_topology,
 /* Of struct scenario_host, scenario_peer, scenario_link, scenario_workload. */
 extern const struct scenario_table scenario_keys_host, scenario_keys_peer, scenario_keys_link,
     scenario_keys_workload;
+/* Of struct scenario_host: its `limits`. */
+extern const struct scenario_table scenario_keys_limits;
 /* Of struct scenario_fault. */
 extern const struct scenario_table scenario_keys_fault;
 /* Of struct scenario_workload: its `arrivals`. */

@@ -97,7 +97,8 @@ static void check_guest(struct scenario_draft *draft, uint32_t host)
     const struct scenario *scenario = draft->scenario;
     const struct scenario_protocol *protocol = &scenario->hosts[host].protocol;
     const struct dialect *dialect = scenario_dialect(scenario, host);
-    struct guest_room room = guest_room(dialect, protocol->order, guest_room_ports(scenario));
+    struct hypervisor_limits tables = guest_room_tables(scenario, host);
+    struct guest_room room = guest_room(dialect, protocol->order, tables);
     const struct counting counting = {is_in_guest, in_guest, host};
 
     for (uint32_t i = 0; i < scenario->workload_count; i++) {
@@ -112,11 +113,15 @@ static void check_guest(struct scenario_draft *draft, uint32_t host)
             " of %s its %s have room for %" PRIu32,
             scenario->workloads[i].name, scenario->hosts[host].name, sockets, protocol->order,
             dialect->name, room.of_ports ? "ports" : "grants", room.sockets);
-        uint32_t fits = guest_room_order(dialect, sockets, guest_room_ports(scenario));
+        uint32_t fits = guest_room_order(dialect, sockets, tables);
         if (fits > 0)
             diag_hint(draft->yaml->diags, "fewer, or an 'order' of at most %" PRIu32, fits);
         else
             diag_hint(draft->yaml->diags, "fewer, or more guests");
+        struct scenario_map limits = scenario_yaml_map(&draft->hosts[host], "limits", "");
+        if (limits.node)
+            diag_note(draft->yaml->diags, scenario_yaml_place(draft->yaml, limits.node),
+                      "its limits");
         return;
     }
 }

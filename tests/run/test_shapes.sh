@@ -1,5 +1,5 @@
 #!/bin/bash
-# Shapes of load: sizes are drawn from the seed alone, so what is asked for and what comes back is
+# Shapes of load, and limits. Sizes are drawn from the seed alone, so what is asked for and what comes back is
 # the same to the last byte in both modes, over any number of sockets, and whoever else is there.
 # shellcheck disable=SC1091,SC2154
 . "$(dirname "$0")/common.sh"
@@ -108,4 +108,33 @@ holds comes/result.json "m['duration.bulk']['value'] == m['duration.both']['valu
 expect 0 "$XENSOCK" run --out goes phases.yaml
 holds goes/result.json "0 < m['duration.bulk']['value'] < m['duration.steady']['value']" \
     "m['operations.few']['value'] <= 10" "m['bytes.both']['value'] > 0"
+
+# Who has small tables fails where they are full, and nobody else does: of 30 connections at once 7
+# have room, by 504 grants as by 8 ports.
+cat >limits.yaml <<'END'
+schema: xensock/scenario/1
+name: limits
+duration: 200ms
+topology:
+  hosts:
+    dom0: {role: backend}
+    small: {role: frontend, limits: {grant_frames: 1}}
+    few: {role: frontend, limits: {ports: 9}}
+    usual: {role: frontend}
+  peers:
+    echo: {kind: echo}
+workload:
+  - {name: crowd, where: small, kind: connect-close, connect_to: echo, sockets: 30, arrivals: {kind: burst, rate: 300/s, size: 30}}
+  - {name: doors, where: few, kind: connect-close, connect_to: echo, sockets: 30, arrivals: {kind: burst, rate: 300/s, size: 30}}
+  - {name: calm, where: usual, kind: connect-close, connect_to: echo, sockets: 30, arrivals: {kind: burst, rate: 300/s, size: 30}}
+END
+for mode in virtual emulated; do
+    expect 1 "$XENSOCK" run --out small limits.yaml --set mode=$mode
+    holds small/result.json "e == ['E0401', 'E0401']" \
+        "m['operations.calm']['value'] == 60 or '$mode' == 'emulated'" \
+        "t.count('ENOSPC (grants: at order 6 of xensock1 there is room for 7 sockets)') == 1" \
+        "t.count('ENOSPC (event channel ports: there is room for 7 sockets)') == 1" \
+        "m['operations.doors']['value'] > 0 and m['operations.crowd']['value'] > 0"
+    rm -r small
+done
 nothing_left
