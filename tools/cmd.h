@@ -12,6 +12,7 @@ enum cmd_exit {
     CMD_FAILED = 1,       /* an expectation failed: a finding */
     CMD_USAGE = 2,        /* wrong command line */
     CMD_SCENARIO = 3,     /* the scenario is invalid, or cannot be run as it is written */
+    CMD_WORSE = 4,        /* compare: something got worse, or is not as it was */
     CMD_BROKEN = 5,       /* stalled, or a core broke an invariant */
     CMD_ABSENT = 6,       /* no hypervisor serves where it was looked for */
     CMD_LATE = 7,         /* it did not answer in time */
@@ -22,15 +23,19 @@ enum cmd_exit {
 
 /* Each takes its own arguments, argv[0] being the subcommand's name, and returns an exit code. */
 int cmd_backend(int argc, char **argv);
+int cmd_baseline(int argc, char **argv);
 int cmd_capture(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_forward(int argc, char **argv);
 int cmd_frontend(int argc, char **argv);
 int cmd_grants(int argc, char **argv);
 int cmd_hypervisor(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
 int cmd_payload(int argc, char **argv);
 int cmd_peer(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_ports(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_quirks(int argc, char **argv);
@@ -77,9 +82,9 @@ bool cmd_allow(const char *text, struct policy_rule *rule);
 bool cmd_profile(const char *path);
 
 /* The overrides of --set, in order. */
-enum { CMD_SETS_MAX = 64 };
+enum { CMD_SETS_MAX = 64, CMD_SETS_ROOM = CMD_SETS_MAX + 16 };
 struct cmd_sets {
-    const char *list[CMD_SETS_MAX];
+    const char *list[CMD_SETS_ROOM]; /* with room for those of a point of a sweep */
     uint32_t count;
 };
 

@@ -253,10 +253,25 @@ static uint32_t apply_sets(struct scenario_yaml *yaml, const char *const *sets, 
     return failed;
 }
 
+int scenario_tree_parse(struct scenario_yaml *yaml, const char *text, const char *const *sets,
+                        uint32_t set_count, struct diag_list *diags)
+{
+    uint32_t failed;
+
+    if (scenario_yaml_load(yaml, text, diags, 0))
+        return -1;
+    failed = apply_sets(yaml, sets, set_count);
+    assert(failed == 0 || diags->errors > 0);
+    if (scenario_keys_schema(yaml, "scenario", SCENARIO_SCHEMA) == 0)
+        return 0;
+    scenario_yaml_fini(yaml);
+    return -1;
+}
+
 int scenario_tree_load(struct scenario_yaml *yaml, const char *path, const char *const *sets,
                        uint32_t set_count, struct diag_list *diags)
 {
-    uint32_t source, failed;
+    uint32_t source;
     char *text;
     int ret;
 
@@ -265,16 +280,9 @@ int scenario_tree_load(struct scenario_yaml *yaml, const char *path, const char 
     if (!text)
         return -1;
     assert(source == 0);
-    ret = scenario_yaml_load(yaml, text, diags, 0);
+    ret = scenario_tree_parse(yaml, text, sets, set_count, diags);
     free(text);
-    if (ret != 0)
-        return -1;
-    failed = apply_sets(yaml, sets, set_count);
-    assert(failed == 0 || diags->errors > 0);
-    if (scenario_keys_schema(yaml, "scenario", SCENARIO_SCHEMA) == 0)
-        return 0;
-    scenario_yaml_fini(yaml);
-    return -1;
+    return ret;
 }
 
 int scenario_load(struct scenario *out, const char *path, const char *const *sets,

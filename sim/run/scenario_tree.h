@@ -14,6 +14,10 @@
 int scenario_tree_load(struct scenario_yaml *yaml, const char *path, const char *const *sets,
                        uint32_t set_count, struct diag_list *diags);
 
+/* The same of a text, which is the first source of `diags` already. */
+int scenario_tree_parse(struct scenario_yaml *yaml, const char *text, const char *const *sets,
+                        uint32_t set_count, struct diag_list *diags);
+
 /* Read and check the scenario it says now. Faults go to yaml->diags; with one of them `out` is not
  * to be used. */
 void scenario_tree_read(struct scenario *out, struct scenario_yaml *yaml);
