@@ -16,6 +16,7 @@ static const char help[] =
     "usage: xensock COMMAND [OPTION]...\n"
     "\n"
     "  run FILE          run a scenario: hypervisor, backend, guest, peers, result\n"
+    "  report DIR        the result of a run as one HTML page\n"
     "  check FILE        check a scenario and print it with every default filled in\n"
     "  hypervisor        one part of a run by hand, each in its own terminal:\n"
     "  backend             the backend's process\n"
@@ -47,7 +48,7 @@ static const struct {
     {"decode", cmd_decode},     {"capture", cmd_capture},   {"payload", cmd_payload},
     {"swarm", cmd_swarm},       {"shrink", cmd_shrink},     {"ps", cmd_ps},
     {"quirks", cmd_quirks},     {"grants", cmd_grants},     {"ports", cmd_ports},
-    {"xenstore", cmd_xenstore},
+    {"xenstore", cmd_xenstore}, {"report", cmd_report},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.

@@ -51,6 +51,8 @@ enum diag_code {
     DIAG_SET_MALFORMED = 120,
     DIAG_SET_PATH = 121,
     DIAG_NOT_VIRTUAL = 190,
+    DIAG_NO_JSON = 830, /* of a result; xensock(1) */
+    DIAG_NO_RESULT = 831,
 };
 
 enum diag_severity { DIAG_ERROR, DIAG_NOTE };
