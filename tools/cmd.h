@@ -29,8 +29,10 @@ int cmd_forward(int argc, char **argv);
 int cmd_frontend(int argc, char **argv);
 int cmd_grants(int argc, char **argv);
 int cmd_hypervisor(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
 int cmd_payload(int argc, char **argv);
 int cmd_peer(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_ports(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_quirks(int argc, char **argv);
@@ -78,9 +80,9 @@ bool cmd_allow(const char *text, struct policy_rule *rule);
 bool cmd_profile(const char *path);
 
 /* The overrides of --set, in order. */
-enum { CMD_SETS_MAX = 64 };
+enum { CMD_SETS_MAX = 64, CMD_SETS_ROOM = CMD_SETS_MAX + 16 };
 struct cmd_sets {
-    const char *list[CMD_SETS_MAX];
+    const char *list[CMD_SETS_ROOM]; /* with room for those of a point of a sweep */
     uint32_t count;
 };
 

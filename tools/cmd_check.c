@@ -1,18 +1,31 @@
 /* xensock check: is the scenario right, and what does it mean with every default filled in? */
-#include "sim/run/scenario.h"
+#include "sim/run/study.h"
 #include "tools/cmd.h"
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
-static const char help[] =
-    "usage: xensock check [--set PATH=VALUE]... [--quiet] FILE...\n"
-    "\n"
-    "Reports every fault of each FILE with its place, and prints good ones as JSON with every\n"
-    "default filled in. Nothing is run. Exits with 3 if a file is wrong.\n"
-    "\n"
-    "  xensock check scenarios/quickstart.yaml\n"
-    "  xensock check --quiet --set protocol.order=3 scenarios/*.yaml\n";
+static const char help[] = "usage: xensock check [--set PATH=VALUE]... [--quiet] FILE...\n"
+                           "\n"
+                           "Reports every fault of each FILE, at every point of its sweep, with "
+                           "its place, and prints good\n"
+                           "ones as JSON with every default filled in, as the first point has "
+                           "them. Nothing is run. Exits\n"
+                           "with 3 if a file is wrong.\n"
+                           "\n"
+                           "  xensock check scenarios/quickstart.yaml\n"
+                           "  xensock check --quiet --set protocol.order=3 scenarios/*.yaml\n";
+
+static void print_resolved(const struct study *study)
+{
+    json_t *resolved = study_json(study);
+
+    json_dumpf(resolved, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(resolved);
+}
 
 int cmd_check(int argc, char **argv)
 {
@@ -20,7 +33,7 @@ int cmd_check(int argc, char **argv)
                                             {"quiet", no_argument, NULL, 'q'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    static struct scenario scenario;
+    static struct study study;
     static struct cmd_sets sets;
     bool quiet = false;
     int option, code = CMD_OK;
@@ -35,14 +48,18 @@ int cmd_check(int argc, char **argv)
     if (optind == argc)
         return cmd_usage(help);
     for (int i = optind; i < argc; i++) {
-        if (!cmd_scenario(&scenario, argv[i], &sets, !quiet)) {
+        struct diag_list diags;
+        diag_init(&diags);
+        bool good = study_load(&study, argv[i], sets.list, sets.count, &diags) == 0;
+        if (!good || !quiet)
+            diag_print(&diags, stderr, isatty(2) && !getenv("NO_COLOR"));
+        if (good && !quiet)
+            print_resolved(&study);
+        if (good)
+            study_fini(&study);
+        else
             code = CMD_SCENARIO;
-        } else if (!quiet) {
-            json_t *resolved = scenario_json(&scenario);
-            json_dumpf(resolved, stdout, JSON_INDENT(2));
-            putchar('\n');
-            json_decref(resolved);
-        }
+        diag_fini(&diags);
     }
     return code;
 }

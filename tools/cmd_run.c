@@ -3,30 +3,29 @@
 #define _GNU_SOURCE 1
 #endif
 #include "backend/policy.h"
-#include "sim/run/record.h"
-#include "tools/capturing.h"
-#include "tools/cmd.h"
-#include "tools/launch.h"
 #include "tools/profile.h"
-#include "tools/simulate.h"
-#include "tools/summary.h"
-#include "tools/verdict.h"
+#include "tools/studying.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char help[] =
     "usage: xensock run [OPTION]... FILE\n"
     "\n"
     "Runs the scenario FILE: hosts the hypervisor, starts peers, backend and guest as processes,\n"
-    "compares every byte at both ends, prints a table and writes result.json.\n"
+    "compares every byte at both ends, prints a table and writes result.json; all points and "
+    "repeats\n"
+    "of a sweep, and says whether what is expected came out.\n"
     "\n"
     "  --set PATH=VALUE   change a value of the scenario; may be given often\n"
     "  --out DIR          where result.json goes (default out/NAME of the scenario)\n"
+    "  --point N, --repeat N, --only AXIS=VALUE\n"
+    "                     of a sweep: only that point, that repeat, points with that value\n"
+    "  --shard I/N        every N-th run, from the I-th; `xensock merge` puts shards together\n"
+    "  --jobs N           in virtual time: so many runs at a time (default 1)\n"
+    "  --resume           keep the runs that the result there has, make the others\n"
+    "  --fail-fast        end with the first run that fails\n"
     "  --format FORMAT    text (default): a table; json: the result, also on errors\n"
     "  --quiet            print nothing but errors\n"
     "  --profile cpu      a CPU profile of the measured phase of each process, and a summary\n"
@@ -40,192 +39,79 @@ static const char help[] =
     "  xensock run scenarios/quickstart.yaml\n"
     "  xensock run --set protocol.order=1 --format json scenarios/quickstart.yaml\n";
 
-enum { ALLOW_MAX = 30 };
-
-struct run_options {
-    struct launch_options launch;
-    struct model model; /* of a run in virtual time */
-    const char *allow[ALLOW_MAX];
-    struct cmd_sets sets;
-    const char *out;
-    struct capturing_options capture;
-    struct capturing capturing;
-    struct capture_summary captured;
-    char profile_prefix[600];
-    bool json, quiet, profile;
-};
-
-/* Make DIR and the directories above it. */
-static int make_directories(char *path)
+/* "2/4", both from 1, the first at most the second. */
+static bool take_shard(struct studying_options *options, const char *text)
 {
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0777) < 0 && errno != EEXIST)
-            return -1;
-        *slash = '/';
+    char *slash, *end;
+    unsigned long index = strtoul(text, &slash, 10), count = 0;
+
+    if (text[0] >= '0' && text[0] <= '9' && *slash == '/' && slash[1] >= '0' && slash[1] <= '9') {
+        count = strtoul(slash + 1, &end, 10);
+        if (*end == '\0' && index >= 1 && index <= count && count <= STUDY_POINTS_MAX) {
+            options->shard = (uint32_t)index;
+            options->shards = (uint32_t)count;
+            return true;
+        }
     }
-    struct stat info;
-    if (mkdir(path, 0777) < 0 && errno != EEXIST)
-        return -1;
-    errno = ENOTDIR;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? 0 : -1;
-}
-
-/* The result of what could not be started; takes `errors`. */
-static void print_errors(json_t *errors)
-{
-    json_t *result =
-        json_pack("{s:s, s:b, s:o}", "schema", "xensock/result/1", "complete", 0, "errors", errors);
-
-    json_dumpf(result, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(result);
-}
-
-/* Diagnostics of a scenario that cannot be used, in the format that was asked for. */
-static int bad_scenario(struct diag_list *diags, bool json)
-{
-    if (json) {
-        print_errors(diag_json(diags));
-    } else {
-        diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR"));
-    }
-    diag_fini(diags);
-    return CMD_SCENARIO;
-}
-
-/* Each process of a run reads the file for itself, so it must still be there, and the same. */
-static bool is_regular(const char *path, struct diag_list *diags)
-{
-    struct stat info;
-
-    if (stat(path, &info) < 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))
-        return true; /* what else is wrong with it, the loader says */
-    diag_error(diags, DIAG_UNREADABLE,
-               (struct diag_place){.source = diag_add_source(diags, path, NULL)},
-               "not a regular file: a run reads it more than once");
+    fprintf(stderr, "xensock: error: --shard takes I/N, such as 2/4, not '%s'\n", text);
     return false;
 }
 
-static int output(const struct run_options *options, const char *out, json_t *result,
-                  const struct diag_list *diags, int code)
+/* One of several numbers of runs: which there is, the study says. */
+static bool take_index(const char *option, const char *text, int64_t *index)
 {
-    int ret = record_write(result, out);
+    uint64_t number;
 
-    if (ret < 0) {
-        char message[640];
-        snprintf(message, sizeof(message), "cannot write %s/result.json: %s", out, strerror(-ret));
-        record_add_error(result, "E0701", message);
-        code = code == CMD_OK ? CMD_FAILED : code;
-    }
-    if (options->json) {
-        json_dumpf(result, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else if (diags->errors > 0) {
-        diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR"));
-    } else if (!options->quiet) {
-        diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR")); /* notes */
-        record_print_table(stdout, result);
-        if (ret == 0)
-            printf("result: %s/result.json\n", out);
-        if (options->capture.file)
-            printf("capture: %s, %llu packets\n", options->capture.file,
-                   (unsigned long long)options->captured.packets);
-    } else if (code != CMD_OK) {
-        record_print_table(stderr, result);
-    }
-    return code;
+    if (!cmd_number(option, text, STUDY_POINTS_MAX, &number))
+        return false;
+    *index = (int64_t)number;
+    return true;
 }
 
-static int cannot_write(const char *code, const char *why, bool json)
+static bool take_only(struct studying_options *options, const char *text)
 {
-    if (json)
-        print_errors(json_pack("[{s:s, s:s}]", "code", code, "message", why));
-    else
-        fprintf(stderr, "xensock run: error[%s]: %s\n", code, why);
-    return CMD_USAGE;
-}
-
-static int no_directory(const char *out, int problem, bool json)
-{
-    char why[640];
-
-    snprintf(why, sizeof(why), "cannot make the directory %s: %s", out, strerror(problem));
-    return cannot_write("E0701", why, json);
-}
-
-/* Begin the capture, if one is wanted: in virtual time this process's own. */
-static bool begin_capture(struct run_options *options, enum scenario_mode mode,
-                          char why[CAPTURING_WORDS_BYTES])
-{
-    struct capturing *capturing = &options->capturing;
-
-    if (!options->capture.file)
+    if (options->only_count < STUDYING_ONLY_MAX) {
+        options->only[options->only_count++].text = text;
         return true;
-    options->launch.capturing = capturing;
-    return mode == SCENARIO_VIRTUAL
-               ? capturing_join(capturing, &options->capture, false, "virtual", why)
-               : capturing_open(capturing, &options->capture, true, why);
-}
-
-/* Whatever became of the run, there is what was captured of it. */
-static void end_capture(struct run_options *options, struct launch_outcome *outcome)
-{
-    char words[CAPTURING_WORDS_BYTES];
-    uint64_t limit_bytes = options->capturing.limit_bytes;
-
-    if (!capturing_end(&options->capturing, &options->captured, words))
-        json_array_append_new(outcome->errors,
-                              json_pack("{s:s, s:s}", "code", CAPTURING_CODE, "message", words));
-    capturing_lost(&options->captured, limit_bytes, words);
-    if (words[0])
-        fprintf(stderr, "xensock run: note: of the capture %s %s\n", options->capture.file, words);
-}
-
-static int run(struct run_options *options, const struct scenario *scenario,
-               struct diag_list *diags)
-{
-    char out[512], why[CAPTURING_WORDS_BYTES];
-    struct launch_outcome outcome;
-    int code;
-
-    snprintf(out, sizeof(out), options->out ? "%s" : "out/%s",
-             options->out ? options->out : scenario->name);
-    if (make_directories(out) < 0)
-        return no_directory(out, errno, options->json);
-    if (!begin_capture(options, scenario->mode, why))
-        return cannot_write(CAPTURING_CODE, why, options->json);
-    snprintf(options->profile_prefix, sizeof(options->profile_prefix), "%s/profile.", out);
-    options->launch.profile_prefix = options->profile ? options->profile_prefix : NULL;
-    options->launch.sets = &options->sets;
-    options->launch.allow = options->allow;
-    options->launch.progress = !options->quiet && !options->json && isatty(2) && !getenv("CI");
-    if (scenario->mode == SCENARIO_VIRTUAL)
-        simulate_run(scenario, &options->model, &options->launch, &outcome);
-    else
-        launch_run(scenario, &options->launch, &outcome);
-    end_capture(options, &outcome);
-    json_t *result = verdict_result(scenario, diags, &outcome, &code);
-    json_decref(outcome.reports);
-    json_decref(outcome.errors);
-    json_decref(outcome.hypervisor);
-    json_decref(outcome.faults);
-    if (!result)
-        return CMD_BUG;
-    if (options->capture.file) {
-        record_add_counter(result, "capture.packets", options->captured.packets);
-        record_add_counter(result, "capture.lost", options->captured.lost);
     }
-    code = output(options, out, result, diags, code);
-    json_decref(result);
-    if (options->profile)
-        summary_profiles(out, !options->quiet && !options->json);
-    return code;
+    fprintf(stderr, "xensock: error: more than %d --only\n", STUDYING_ONLY_MAX);
+    return false;
 }
 
-static bool take(struct run_options *options, int option, const char *text)
+static bool take_allow(struct studying_options *options, const char *text)
 {
     struct policy_rule rule;
+
+    if (!cmd_allow(text, &rule))
+        return false;
+    if (options->launch.allow_count < STUDYING_ALLOW_MAX) {
+        options->allow[options->launch.allow_count++] = text;
+        return true;
+    }
+    fprintf(stderr, "xensock: error: more than %d --allow\n", STUDYING_ALLOW_MAX);
+    return false;
+}
+
+static bool take_format(struct studying_options *options, const char *text)
+{
+    options->json = strcmp(text, "json") == 0;
+    if (options->json || strcmp(text, "text") == 0)
+        return true;
+    fprintf(stderr, "xensock: error: --format takes text or json, not '%s'\n", text);
+    return false;
+}
+
+static bool take_profile(struct studying_options *options, const char *text)
+{
+    options->profile = strcmp(text, "cpu") == 0 && profile_configure("probe") == 0;
+    if (!options->profile)
+        fprintf(stderr, "xensock: error: --profile takes cpu, in a build with gperftools\n");
+    return options->profile;
+}
+
+static bool take(struct studying_options *options, int option, const char *text)
+{
+    uint64_t number;
 
     switch (option) {
     case 's': return cmd_set(&options->sets, text);
@@ -236,57 +122,22 @@ static bool take(struct run_options *options, int option, const char *text)
     case 't': options->launch.trace = text; return true;
     case 'C': options->capture.file = text; return true;
     case 'L': return capturing_limit(text, &options->capture.limit_bytes);
-    case 'f':
-        options->json = strcmp(text, "json") == 0;
-        if (options->json || strcmp(text, "text") == 0)
-            return true;
-        fprintf(stderr, "xensock: error: --format takes text or json, not '%s'\n", text);
-        return false;
-    case 'p':
-        options->profile = strcmp(text, "cpu") == 0 && profile_configure("probe") == 0;
-        if (options->profile)
-            return true;
-        fprintf(stderr, "xensock: error: --profile takes cpu, in a build with gperftools\n");
-        return false;
-    case 'a':
-        if (!cmd_allow(text, &rule))
+    case 'f': return take_format(options, text);
+    case 'p': return take_profile(options, text);
+    case 'a': return take_allow(options, text);
+    case 'P': return take_index("--point", text, &options->point);
+    case 'R': return take_index("--repeat", text, &options->repeat);
+    case 'O': return take_only(options, text);
+    case 'S': return take_shard(options, text);
+    case 'u': options->resume = true; return true;
+    case 'x': options->fail_fast = true; return true;
+    case 'j':
+        if (!cmd_count("--jobs", text, STUDYING_JOBS_MAX, &number))
             return false;
-        if (options->launch.allow_count < ALLOW_MAX) {
-            options->allow[options->launch.allow_count++] = text;
-            return true;
-        }
-        fprintf(stderr, "xensock: error: more than %d --allow\n", ALLOW_MAX);
-        return false;
+        options->jobs = (uint32_t)number;
+        return true;
     }
     return false;
-}
-
-/* What only one of the modes can do. */
-static bool suits_mode(const struct run_options *options, enum scenario_mode mode)
-{
-    const char *option = NULL;
-
-    if (mode == SCENARIO_VIRTUAL)
-        option = options->profile ? "--profile" : options->launch.runtime ? "--runtime" : NULL;
-    else if (options->launch.trace)
-        option = "--trace";
-    if (option)
-        fprintf(stderr, "xensock: error: %s does not go with mode '%s'\n", option,
-                mode == SCENARIO_VIRTUAL ? "virtual" : "emulated");
-    return option == NULL;
-}
-
-/* The scenario, and the cost model of one in virtual time, room for one of processes. */
-static bool load(struct run_options *options, struct scenario *scenario, const char *file,
-                 struct diag_list *diags)
-{
-    diag_init(diags);
-    if (!is_regular(file, diags) ||
-        scenario_load(scenario, file, options->sets.list, options->sets.count, diags) < 0)
-        return false;
-    return scenario->mode == SCENARIO_VIRTUAL
-               ? model_load(&options->model, scenario->cost_model, file, diags) == 0
-               : launch_fits(scenario, diags);
 }
 
 int cmd_run(int argc, char **argv)
@@ -302,11 +153,16 @@ int cmd_run(int argc, char **argv)
                                                  {"trace", required_argument, NULL, 't'},
                                                  {"capture", required_argument, NULL, 'C'},
                                                  {"capture-limit", required_argument, NULL, 'L'},
+                                                 {"point", required_argument, NULL, 'P'},
+                                                 {"repeat", required_argument, NULL, 'R'},
+                                                 {"only", required_argument, NULL, 'O'},
+                                                 {"shard", required_argument, NULL, 'S'},
+                                                 {"jobs", required_argument, NULL, 'j'},
+                                                 {"resume", no_argument, NULL, 'u'},
+                                                 {"fail-fast", no_argument, NULL, 'x'},
                                                  {"help", no_argument, NULL, 'h'},
                                                  {NULL, 0, NULL, 0}};
-    static struct run_options options;
-    static struct scenario scenario;
-    static struct diag_list diags;
+    static struct studying_options options = {.jobs = 1, .point = -1, .repeat = -1};
     int option;
 
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -318,12 +174,7 @@ int cmd_run(int argc, char **argv)
     if (optind != argc - 1)
         return cmd_usage(help);
     profile_configure(NULL);
-    if (!load(&options, &scenario, argv[optind], &diags))
-        return bad_scenario(&diags, options.json);
-    if (!suits_mode(&options, scenario.mode))
-        return CMD_USAGE;
-    options.launch.file = argv[optind];
-    int code = run(&options, &scenario, &diags);
-    diag_fini(&diags);
-    return code;
+    options.launch.allow = options.allow;
+    options.file = options.launch.file = argv[optind];
+    return studying_run(&options);
 }

@@ -22,11 +22,15 @@ struct capturing;
 struct model;
 
 struct launch_options {
-    const char *file; /* of the scenario */
-    const struct cmd_sets *sets;
-    const char *runtime;        /* NULL: a directory of its own */
-    const char *profile_prefix; /* path; NULL: no profile */
-    const char *const *allow;   /* of --allow, for the backend */
+    const char *file;            /* of the scenario */
+    const struct cmd_sets *sets; /* that make the file be this run */
+    /* how this run is called again: */
+    const struct cmd_sets *asked; /* overrides of the command line */
+    bool of_several;              /* it is one of a study's */
+    uint32_t point, repeat;       /* then these */
+    const char *runtime;          /* NULL: a directory of its own */
+    const char *profile_prefix;   /* path; NULL: no profile */
+    const char *const *allow;     /* of --allow, for the backend */
     uint32_t allow_count;
     const char *notify;          /* of --notify, for the backend; NULL: its default */
     struct capturing *capturing; /* in which processes leave what crossed their rings; or NULL */

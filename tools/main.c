@@ -18,6 +18,8 @@ static const char help[] =
     "  run FILE          run a scenario: hypervisor, backend, guest, peers, result\n"
     "  report DIR        the result of a run as one HTML page\n"
     "  check FILE        check a scenario and print it with every default filled in\n"
+    "  plan FILE         the points and runs of a scenario's sweep, and which shard makes which\n"
+    "  merge DIR         the results of shards as one\n"
     "  hypervisor        one part of a run by hand, each in its own terminal:\n"
     "  backend             the backend's process\n"
     "  frontend FILE       the guest's process with the workloads of a scenario\n"
@@ -42,13 +44,28 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", cmd_run},           {"check", cmd_check},       {"hypervisor", cmd_hypervisor},
-    {"backend", cmd_backend},   {"frontend", cmd_frontend}, {"forward", cmd_forward},
-    {"socks", cmd_socks},       {"peer", cmd_peer},         {"trace", cmd_trace},
-    {"decode", cmd_decode},     {"capture", cmd_capture},   {"payload", cmd_payload},
-    {"swarm", cmd_swarm},       {"shrink", cmd_shrink},     {"ps", cmd_ps},
-    {"quirks", cmd_quirks},     {"grants", cmd_grants},     {"ports", cmd_ports},
-    {"xenstore", cmd_xenstore}, {"report", cmd_report},
+    {"report", cmd_report},
+    {"plan", cmd_plan},
+    {"merge", cmd_merge},
+    {"run", cmd_run},
+    {"check", cmd_check},
+    {"hypervisor", cmd_hypervisor},
+    {"backend", cmd_backend},
+    {"frontend", cmd_frontend},
+    {"forward", cmd_forward},
+    {"socks", cmd_socks},
+    {"peer", cmd_peer},
+    {"trace", cmd_trace},
+    {"decode", cmd_decode},
+    {"capture", cmd_capture},
+    {"payload", cmd_payload},
+    {"swarm", cmd_swarm},
+    {"shrink", cmd_shrink},
+    {"ps", cmd_ps},
+    {"quirks", cmd_quirks},
+    {"grants", cmd_grants},
+    {"ports", cmd_ports},
+    {"xenstore", cmd_xenstore},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.

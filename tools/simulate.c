@@ -117,11 +117,13 @@ static char *reproduce(const struct simulation *sim)
 
     assert(to);
     fputs("xensock run", to);
-    if (!sets_seed(options->sets))
+    if (options->of_several)
+        fprintf(to, " --point %u --repeat %u", options->point, options->repeat);
+    else if (!sets_seed(options->asked))
         fprintf(to, " --set seed=%llu", (unsigned long long)sim->scenario->seed);
-    for (uint32_t i = 0; i < options->sets->count; i++) {
+    for (uint32_t i = 0; i < options->asked->count; i++) {
         fputs(" --set", to);
-        cmd_put_word(to, options->sets->list[i]);
+        cmd_put_word(to, options->asked->list[i]);
     }
     for (uint32_t i = 0; i < options->allow_count; i++) {
         fputs(" --allow", to);

@@ -156,6 +156,33 @@ void diag_hint(struct diag_list *list, const char *format, ...)
     va_end(arguments);
 }
 
+void diag_help(struct diag_list *list, const char *format, ...)
+{
+    struct diag *diag = list_last(list);
+    va_list arguments;
+
+    if (!diag)
+        return;
+    va_start(arguments, format);
+    vsnprintf(diag->help, sizeof(diag->help), format, arguments);
+    va_end(arguments);
+    text_clean(diag->help);
+}
+
+void diag_add(struct diag_list *list, const struct diag *diag)
+{
+    struct diag *added = list_push(list, diag->severity, diag->place);
+    struct diag kept;
+
+    list->errors += diag->severity == DIAG_ERROR;
+    if (!added)
+        return;
+    kept = *added;
+    *added = *diag;
+    added->group = kept.group;
+    added->sequence = kept.sequence;
+}
+
 static uint32_t least(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;

@@ -50,6 +50,12 @@ enum diag_code {
     DIAG_NO_ROOM = 118,
     DIAG_SET_MALFORMED = 120,
     DIAG_SET_PATH = 121,
+    DIAG_AXIS = 130,
+    DIAG_POINTS = 131,
+    DIAG_EXPRESSION = 132,
+    DIAG_EXPECT_NAME = 133,
+    DIAG_EXPECT_TYPE = 134,
+    DIAG_AXIS_SET = 135,
     DIAG_NOT_VIRTUAL = 190,
     DIAG_NO_JSON = 830, /* of a result; xensock(1) */
     DIAG_NO_RESULT = 831,
@@ -114,6 +120,14 @@ void diag_note(struct diag_list *list, struct diag_place place, const char *form
 /* Word what stands behind the carets of the diagnostic added last. */
 void diag_hint(struct diag_list *list, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Word the line of its own of the diagnostic added last. */
+void diag_help(struct diag_list *list, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Add a diagnostic of another list whose places are of this one's sources; a note belongs to the
+ * error added before it. */
+void diag_add(struct diag_list *list, const struct diag *diag);
 
 /* For the error reported last: list the `count` known words as "known WHAT: ...", and if one of
  * them is close to `got` ask whether that was meant, in place of a hint. */

@@ -78,55 +78,14 @@ static void put_verdict(const struct html_report *report)
 
 /* ---- the header ---- */
 
-/* A word of a command line, so that a shell takes it as it is. */
-static void put_word(FILE *out, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_./:=,+@%-";
-    bool quoted = !word[0] || strspn(word, plain) != strlen(word);
-
-    fputs(quoted ? " '" : " ", out);
-    for (; *word; word++)
-        if (*word == '\'')
-            fputs("'\\''", out);
-        else
-            putc(*word, out);
-    fputs(quoted ? "'" : "", out);
-}
-
-/* An older result does not say what its options were: mode and seed may have been among them. */
-static void write_command(FILE *out, const json_t *result)
-{
-    const json_t *sets = json_object_get(json_object_get(result, "plan"), "sets");
-    json_t *set;
-    size_t i;
-
-    fputs("xensock run", out);
-    json_array_foreach(sets, i, set)
-    {
-        fputs(" --set", out);
-        put_word(out, json_is_string(set) ? json_string_value(set) : "");
-    }
-    if (!json_is_array(sets))
-        fprintf(out, " --set mode=%s --set seed=%" PRId64, html_string(result, "mode"),
-                html_integer(result, "seed"));
-    put_word(out, html_string(json_object_get(result, "scenario"), "file"));
-}
-
 static void put_command(const struct html_report *report)
 {
-    char *command = NULL;
-    size_t bytes;
-    FILE *text = open_memstream(&command, &bytes);
+    char *command = html_command(report->result, NULL);
 
-    if (!text)
-        return;
-    write_command(text, report->result);
-    if (fclose(text) == 0)
-        html_put(report->out,
-                 "<p class=\"command\"><code id=\"command\">%t</code> <button type=\"button\" "
-                 "data-copy=\"command\" hidden>Copy</button></p>\n",
-                 command);
+    html_put(report->out,
+             "<p class=\"command\"><code id=\"command\">%t</code> <button type=\"button\" "
+             "data-copy=\"command\" hidden>Copy</button></p>\n",
+             command);
     free(command);
 }
 

@@ -160,6 +160,14 @@ static void put_zeroes(const struct html_report *report, const json_t *counters)
     }
 }
 
+static void put_command(const struct html_report *report, const json_t *point)
+{
+    char *command = html_command(report->result, point);
+
+    html_put(report->out, "<p>Again: <code>%t</code></p>\n", command);
+    free(command);
+}
+
 static void put_point(const struct html_report *report, const json_t *point, const json_t *counters)
 {
     json_t *name = html_point_name(report, point);
@@ -168,6 +176,8 @@ static void put_point(const struct html_report *report, const json_t *point, con
     html_put(report->out, "<details class=\"point\" id=\"p%i\"%t><summary>Point %i <bdi>", id,
              report->point_count == 1 ? " open" : "", id);
     html_put(report->out, "%t</bdi></summary>\n", json_string_value(name));
+    if (report->point_count > 1)
+        put_command(report, point);
     put_repeats(report, point);
     put_processes(report, point);
     put_counters(report, point, counters);

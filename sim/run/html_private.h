@@ -68,6 +68,9 @@ int64_t html_integer(const json_t *object, const char *key);
 /* a + b, or the nearest that there is: a result may hold any integer. */
 int64_t html_sum(int64_t a, int64_t b);
 
+/* The command that runs it again, of all points or of one; NULL without memory. For free(). */
+char *html_command(const json_t *result, const json_t *point);
+
 /* ---- cells ---- */
 
 /* "<td>" with a quantity and its exact value; an empty one if it is not there. */

@@ -1,9 +1,64 @@
-/* The blocks of what was run and where: the resolved scenario in YAML's shape, and the host. */
+/* What was run and where: the command that runs it again, and the blocks of the resolved scenario,
+ * in YAML's shape, and of the host. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "sim/run/html_private.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 32 };
+
+/* ---- the command ---- */
+
+/* A word of a command line, so that a shell takes it as it is. */
+static void put_word(FILE *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:=,+@%-";
+    bool quoted = !word[0] || strspn(word, plain) != strlen(word);
+
+    fputs(quoted ? " '" : " ", out);
+    for (; *word; word++)
+        if (*word == '\'')
+            fputs("'\\''", out);
+        else
+            putc(*word, out);
+    fputs(quoted ? "'" : "", out);
+}
+
+/* An older result does not say what its options were: mode and seed may have been among them. */
+char *html_command(const json_t *result, const json_t *point)
+{
+    const json_t *sets = json_object_get(json_object_get(result, "plan"), "sets");
+    char *command = NULL;
+    size_t bytes, i;
+    FILE *out = open_memstream(&command, &bytes);
+    json_t *set;
+
+    if (!out)
+        return NULL;
+    fputs("xensock run", out);
+    json_array_foreach(sets, i, set)
+    {
+        fputs(" --set", out);
+        put_word(out, json_is_string(set) ? json_string_value(set) : "");
+    }
+    if (!json_is_array(sets))
+        fprintf(out, " --set mode=%s --set seed=%" PRId64, html_string(result, "mode"),
+                html_integer(result, "seed"));
+    else if (point)
+        fprintf(out, " --point %" PRId64, html_integer(point, "id"));
+    put_word(out, html_string(json_object_get(result, "scenario"), "file"));
+    if (fclose(out) == 0)
+        return command;
+    free(command);
+    return NULL;
+}
+
+/* ---- the scenario ---- */
 
 /* Whether YAML takes it for this very text without quotes, as far as names and the like go. */
 static bool is_plain(const char *text)

@@ -1,5 +1,6 @@
 /* What a report's page shows of a result: metrics over repeats, quantities, cells. */
 #include "sim/run/html_private.h"
+#include "sim/run/stats.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -85,13 +86,6 @@ struct html_name html_metric_name(const char *name)
 
 /* ---- values ---- */
 
-static int by_value(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-
-    return (left > right) - (left < right);
-}
-
 /* The value of `key` in one repeat, by whoever knows where such keys are; NULL if there is none. */
 static const json_t *metric_in(const json_t *repeat, const char *name)
 {
@@ -111,13 +105,13 @@ static const json_t *counter_in(const json_t *repeat, const char *name)
     return json_object_get(json_object_get(repeat, "counters"), name);
 }
 
-/* The median of an even count is the mean of the middle two, rounded down. */
+/* What is negative is none of ours, and left out. */
 static struct html_value over_repeats(const json_t *point, const char *name,
                                       const json_t *(*find)(const json_t *, const char *))
 {
     const json_t *repeats = json_object_get(point, "repeats");
     size_t room = json_array_size(repeats), i;
-    int64_t *values = calloc(room + 1, sizeof(*values));
+    uint64_t *values = calloc(room + 1, sizeof(*values));
     struct html_value value = {0};
     json_t *repeat;
 
@@ -125,15 +119,13 @@ static struct html_value over_repeats(const json_t *point, const char *name,
     {
         const json_t *found = find(repeat, name);
 
-        if (values && json_is_integer(found))
-            values[value.count++] = json_integer_value(found);
+        if (values && json_is_integer(found) && json_integer_value(found) >= 0)
+            values[value.count++] = (uint64_t)json_integer_value(found);
     }
     if (value.count > 0) {
-        qsort(values, value.count, sizeof(*values), by_value);
-        int64_t low = values[(value.count - 1) / 2], high = values[value.count / 2];
-        value.median = low / 2 + high / 2 + (low % 2 + high % 2) / 2;
-        value.least = values[0];
-        value.most = values[value.count - 1];
+        value.median = (int64_t)stats_median(values, (uint32_t)value.count); /* sorts them */
+        value.least = (int64_t)values[0];
+        value.most = (int64_t)values[value.count - 1];
     }
     free(values);
     return value;

@@ -2,23 +2,18 @@
  * The table of a result, for people. See record.h.
  *
  * Reads the JSON and nothing else, so that a stored result prints like a fresh one. Numbers are
- * rounded here, and only here. A value that is missing prints as "-". A grid is an array of rows,
- * a row an array of strings, the first of which is a name.
+ * rounded here, and only here. A value that is missing prints as "-". Of several runs it is a row a
+ * point: record_points.c.
  */
+#include "sim/run/grid.h"
 #include "sim/run/record.h"
+#include "sim/run/record_points.h"
 #include "sim/run/units.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define COLUMNS_MAX 10
-
 /* ---- cells: each appends one to a row ---- */
-
-static void add_text(json_t *row, const char *text)
-{
-    json_array_append_new(row, json_string(text));
-}
 
 static void add_count(json_t *row, const json_t *count)
 {
@@ -26,21 +21,21 @@ static void add_count(json_t *row, const json_t *count)
 
     if (json_is_integer(count))
         snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(count));
-    add_text(row, text);
+    grid_text(row, text);
 }
 
 static void add_time(json_t *row, const json_t *time_ns)
 {
     uint64_t value = (uint64_t)json_integer_value(time_ns);
 
-    add_text(row, json_is_integer(time_ns) ? units_format_latency(value).text : "-");
+    grid_text(row, json_is_integer(time_ns) ? units_format_latency(value).text : "-");
 }
 
 static void add_rate(json_t *row, const json_t *bytes_per_s)
 {
     uint64_t value = (uint64_t)json_integer_value(bytes_per_s);
 
-    add_text(row, json_is_integer(bytes_per_s) ? units_format_rate(value).text : "-");
+    grid_text(row, json_is_integer(bytes_per_s) ? units_format_rate(value).text : "-");
 }
 
 /* Operations in a time, per second, whole ones. */
@@ -51,7 +46,7 @@ static void add_operations_rate(json_t *row, const json_t *operations, uint64_t 
     if (json_is_integer(operations) && duration_ns > 0)
         snprintf(text, sizeof(text), "%" PRIu64 "/s",
                  record_rate((uint64_t)json_integer_value(operations), duration_ns));
-    add_text(row, text);
+    grid_text(row, text);
 }
 
 /* One decimal, cut, in the largest binary unit up to GiB that the size fills, KiB at least. */
@@ -68,63 +63,7 @@ static void add_size(json_t *row, const json_t *size_bytes)
     if (json_is_integer(size_bytes))
         snprintf(text, sizeof(text), "%" PRIu64 ".%" PRIu64 " %s", size / 1024, rest * 10 / 1024,
                  units[unit]);
-    add_text(row, text);
-}
-
-/* ---- grids ---- */
-
-static json_t *new_row(json_t *grid, const char *name)
-{
-    json_array_append_new(grid, json_pack("[s]", name));
-    return json_array_get(grid, json_array_size(grid) - 1);
-}
-
-/* Terminal columns of a UTF-8 text, one for each character. */
-static size_t text_columns(const char *text)
-{
-    size_t columns = 0;
-
-    for (; *text != '\0'; text++)
-        columns += (*text & 0xc0) != 0x80;
-    return columns;
-}
-
-static void print_row(FILE *out, const json_t *row, const size_t widths[COLUMNS_MAX])
-{
-    size_t i;
-    json_t *cell;
-
-    json_array_foreach(row, i, cell)
-    {
-        const char *text = json_string_value(cell);
-        int padding = (int)(widths[i] - text_columns(text));
-
-        if (i == 0)
-            fprintf(out, "%s%*s", text, padding, "");
-        else
-            fprintf(out, "  %*s%s", padding, "", text);
-    }
-    fputc('\n', out);
-}
-
-/* Prints a grid that has more than its titles, names to the left, the rest to the right, and an
- * empty line; takes it. */
-static void print_grid(FILE *out, json_t *grid)
-{
-    size_t widths[COLUMNS_MAX] = {0}, r, i;
-    json_t *row, *cell;
-
-    json_array_foreach(grid, r, row) json_array_foreach(row, i, cell)
-    {
-        size_t columns = text_columns(json_string_value(cell));
-
-        widths[i] = columns > widths[i] ? columns : widths[i];
-    }
-    if (json_array_size(grid) > 1) {
-        json_array_foreach(grid, r, row) print_row(out, row, widths);
-        fputc('\n', out);
-    }
-    json_decref(grid);
+    grid_text(row, text);
 }
 
 /* ---- what is printed ---- */
@@ -150,7 +89,7 @@ static void add_latencies(json_t *row, const json_t *metrics, const char *kind, 
 static void add_blanks(json_t *row, int count)
 {
     for (int i = 0; i < count; i++)
-        add_text(row, "");
+        grid_text(row, "");
 }
 
 /* Of an open loop: how long it took once begun, what was wanted, and what was left of that. */
@@ -158,15 +97,15 @@ static void add_open_loop(json_t *grid, const json_t *metrics, const char *name)
 {
     const json_t *offered = metric(metrics, "offered", name, "value");
     const json_t *backlog = metric(metrics, "backlog", name, "value");
-    json_t *row = new_row(grid, "  service");
+    json_t *row = grid_row(grid, "  service");
 
     add_blanks(row, 4);
     add_latencies(row, metrics, "service", name);
-    row = new_row(grid, "  offered");
+    row = grid_row(grid, "  offered");
     add_blanks(row, 3);
     add_operations_rate(row, offered, 1000000000);
     if (json_integer_value(backlog) > 0) {
-        row = new_row(grid, "  backlog");
+        row = grid_row(grid, "  backlog");
         add_blanks(row, 2);
         add_count(row, backlog);
     }
@@ -183,7 +122,7 @@ static void add_forwarded(json_t *grid, const json_t *metrics, const char *name)
     } ways[] = {{"sent", "  sent"}, {"received", "  received"}};
 
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-        json_t *row = new_row(grid, ways[i].title);
+        json_t *row = grid_row(grid, ways[i].title);
         add_blanks(row, 1);
         add_size(row, metric(metrics, ways[i].kind, name, "value"));
     }
@@ -191,7 +130,7 @@ static void add_forwarded(json_t *grid, const json_t *metrics, const char *name)
         const json_t *count = metric(metrics, "forwarded", name, ends[i].member);
         if (json_integer_value(count) == 0)
             continue;
-        json_t *row = new_row(grid, ends[i].title);
+        json_t *row = grid_row(grid, ends[i].title);
         add_blanks(row, 2);
         add_count(row, count);
     }
@@ -199,7 +138,7 @@ static void add_forwarded(json_t *grid, const json_t *metrics, const char *name)
 
 static void add_workload(json_t *grid, const json_t *metrics, const char *name)
 {
-    json_t *row = new_row(grid, name);
+    json_t *row = grid_row(grid, name);
     json_t *operations = metric(metrics, "operations", name, "value");
 
     add_rate(row, metric(metrics, "throughput", name, "value"));
@@ -209,7 +148,7 @@ static void add_workload(json_t *grid, const json_t *metrics, const char *name)
                         (uint64_t)json_integer_value(metric(metrics, "duration", name, "value")));
     add_latencies(row, metrics, "latency", name);
     if (metric(metrics, "released", name, "count")) {
-        row = new_row(grid, "  released");
+        row = grid_row(grid, "  released");
         add_blanks(row, 4);
         add_latencies(row, metrics, "released", name);
     }
@@ -229,7 +168,7 @@ static void print_workloads(FILE *out, json_t *metrics)
 
     json_object_foreach(metrics, key, value) if (strncmp(key, prefix, strlen(prefix)) == 0)
         add_workload(grid, metrics, key + strlen(prefix));
-    print_grid(out, grid);
+    grid_print(out, grid);
 }
 
 static void print_processes(FILE *out, const json_t *processes)
@@ -247,7 +186,7 @@ static void print_processes(FILE *out, const json_t *processes)
 
         snprintf(text, sizeof(text), count > 1 ? "%s x %" JSON_INTEGER_FORMAT : "%s",
                  name == NULL ? "-" : name, count);
-        json_t *row = new_row(grid, text);
+        json_t *row = grid_row(grid, text);
 
         add_time(row, json_object_get(process, "cpu_user_ns"));
         add_time(row, json_object_get(process, "cpu_system_ns"));
@@ -256,7 +195,7 @@ static void print_processes(FILE *out, const json_t *processes)
         add_count(row, json_object_get(process, "faults_minor"));
         add_size(row, json_object_get(process, "memory_peak_bytes"));
     }
-    print_grid(out, grid);
+    grid_print(out, grid);
 }
 
 /* Those worth a look at each run, a column each. All of them are in the JSON. */
@@ -265,7 +204,7 @@ static void add_counters(json_t *grid, const json_t *counters, const char *part)
     static const char *const names[] = {"notifications", "wakeups",       "copies",
                                         "room_waits",    "request_waits", "ring_full",
                                         "maps",          "grants_peak",   "ports_peak"};
-    json_t *row = new_row(grid, part);
+    json_t *row = grid_row(grid, part);
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         json_t *key = json_sprintf("%s.%s", part, names[i]);
@@ -293,7 +232,7 @@ static void print_counters(FILE *out, json_t *counters)
         snprintf(part, sizeof(part), "%.*s", (int)(bytes - end), key);
         add_counters(grid, counters, part);
     }
-    print_grid(out, grid);
+    grid_print(out, grid);
 }
 
 /* What a run in virtual time is known by. */
@@ -309,10 +248,9 @@ static void print_trace(FILE *out, const json_t *repeat)
     fprintf(out, "trace %s\n", trace);
 }
 
-static void print_verdict(FILE *out, const json_t *result)
+static void print_errors(FILE *out, const json_t *errors)
 {
-    const json_t *errors = json_object_get(result, "errors");
-    size_t i, count = json_array_size(errors);
+    size_t i;
     json_t *error;
 
     json_array_foreach(errors, i, error)
@@ -320,25 +258,61 @@ static void print_verdict(FILE *out, const json_t *result)
         const char *code = json_string_value(json_object_get(error, "code"));
         const char *message = json_string_value(json_object_get(error, "message"));
 
-        fprintf(out, "error[%s]: %s\n", code == NULL ? "-" : code, message == NULL ? "-" : message);
+        fprintf(out, "%s[%s]: %s\n",
+                json_is_true(json_object_get(error, "expected")) ? "expected" : "error",
+                code == NULL ? "-" : code, message == NULL ? "-" : message);
     }
-    if (count > 0)
-        fprintf(out, "FAIL: %zu %s", count, count == 1 ? "error" : "errors");
-    else
-        fputs(json_is_true(json_object_get(result, "complete")) ? "ok" : "INCOMPLETE", out);
-    if (count > 0 && !json_is_true(json_object_get(result, "complete")))
+}
+
+/* Those that are no part of what is expected. */
+static size_t count_errors(const json_t *errors)
+{
+    size_t count = 0, i;
+    json_t *error;
+
+    json_array_foreach(errors, i, error) count += !json_is_true(json_object_get(error, "expected"));
+    return count;
+}
+
+static void print_verdict(FILE *out, const json_t *result)
+{
+    const json_t *expectations = json_object_get(result, "expectations");
+    bool complete = json_is_true(json_object_get(result, "complete"));
+    size_t errors = count_errors(json_object_get(result, "errors")), i, failed = 0;
+    json_t *one;
+
+    json_array_foreach(expectations, i, one) failed +=
+        strcmp(json_string_value(json_object_get(one, "result")), "pass") != 0;
+    if (errors > 0)
+        fprintf(out, "FAIL: %zu %s", errors, errors == 1 ? "error" : "errors");
+    if (failed > 0)
+        fprintf(out, "%s%zu of %zu expectations failed", errors > 0 ? ", " : "FAIL: ", failed,
+                json_array_size(expectations));
+    if (errors + failed == 0)
+        fputs(complete ? "ok" : "INCOMPLETE", out);
+    else if (!complete)
         fputs(", incomplete", out);
     fputc('\n', out);
 }
 
-void record_print_table(FILE *out, const json_t *result)
+static void print_run(FILE *out, const json_t *repeat)
 {
-    const json_t *point = json_array_get(json_object_get(result, "points"), 0);
-    const json_t *repeat = json_array_get(json_object_get(point, "repeats"), 0);
-
     print_workloads(out, json_object_get(repeat, "metrics"));
     print_processes(out, json_object_get(repeat, "processes"));
     print_counters(out, json_object_get(repeat, "counters"));
     print_trace(out, repeat);
+}
+
+void record_print_table(FILE *out, const json_t *result)
+{
+    const json_t *points = json_object_get(result, "points");
+    const json_t *repeats = json_object_get(json_array_get(points, 0), "repeats");
+
+    if (json_array_size(points) == 1 && json_array_size(repeats) == 1)
+        print_run(out, json_array_get(repeats, 0));
+    else
+        record_print_points(out, result);
+    record_print_expectations(out, result);
+    print_errors(out, json_object_get(result, "errors"));
     print_verdict(out, result);
 }

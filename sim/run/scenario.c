@@ -6,6 +6,7 @@
 
 #include "sim/run/scenario_check.h"
 #include "sim/run/scenario_keys.h"
+#include "sim/run/scenario_tree.h"
 #include "sim/run/scenario_yaml.h"
 #include "sim/run/textfile.h"
 
@@ -49,7 +50,7 @@ struct parts {
 static struct scenario_map *part_take(struct scenario_draft *draft, const struct parts *parts,
                                       int key, int node)
 {
-    struct scenario_yaml *yaml = &draft->yaml;
+    struct scenario_yaml *yaml = draft->yaml;
     const char *name = key ? scenario_yaml_text(yaml, key) : scenario_yaml_item_name(yaml, node);
     struct scenario_map map = {.yaml = yaml, .node = node, .key = key};
     char *what = draft->names[draft->name_count];
@@ -100,7 +101,7 @@ static void read_hosts(struct scenario_draft *draft)
 
         if (!map)
             continue;
-        scenario_keys_name(&draft->yaml, key, host->name);
+        scenario_keys_name(draft->yaml, key, host->name);
         scenario_keys_read(&scenario_keys_host, map, host);
         struct scenario_map *protocol = &draft->protocols[map - draft->hosts];
         *protocol = scenario_yaml_map(map, "protocol", "'protocol'");
@@ -131,7 +132,7 @@ static void read_peers(struct scenario_draft *draft)
 
         if (!map)
             continue;
-        scenario_keys_name(&draft->yaml, key, peer->name);
+        scenario_keys_name(draft->yaml, key, peer->name);
         scenario_keys_read(&scenario_keys_peer, map, peer);
         peer->place = address_place(map);
     }
@@ -151,7 +152,7 @@ static void read_links(struct scenario_draft *draft)
     int list = find_list(&draft->topology, "links"), node;
     struct parts parts = {"link", draft->links, &scenario->link_count, SCENARIO_LINKS_MAX};
 
-    for (uint32_t i = 0; list && (node = scenario_yaml_item(&draft->yaml, list, i)); i++) {
+    for (uint32_t i = 0; list && (node = scenario_yaml_item(draft->yaml, list, i)); i++) {
         struct scenario_link *link = &scenario->links[scenario->link_count];
         struct scenario_map *map = part_take(draft, &parts, 0, node);
 
@@ -177,10 +178,10 @@ static void read_workloads(struct scenario_draft *draft)
 
     if (!list)
         return;
-    if (!scenario_yaml_item(&draft->yaml, list, 0))
-        diag_error(draft->yaml.diags, DIAG_MISSING_KEY, scenario_yaml_place(&draft->yaml, list),
+    if (!scenario_yaml_item(draft->yaml, list, 0))
+        diag_error(draft->yaml->diags, DIAG_MISSING_KEY, scenario_yaml_place(draft->yaml, list),
                    "'workload' is empty: a run needs something to do");
-    for (uint32_t i = 0; (node = scenario_yaml_item(&draft->yaml, list, i)); i++) {
+    for (uint32_t i = 0; (node = scenario_yaml_item(draft->yaml, list, i)); i++) {
         struct scenario_workload *workload = &scenario->workloads[scenario->workload_count];
         struct scenario_map *map = part_take(draft, &parts, 0, node);
 
@@ -200,7 +201,7 @@ static void read_faults(struct scenario_draft *draft)
     int list = find_list(&draft->root, "faults"), node;
     struct parts parts = {"fault", draft->faults, &scenario->fault_count, SCENARIO_FAULTS_MAX};
 
-    for (uint32_t i = 0; list && (node = scenario_yaml_item(&draft->yaml, list, i)); i++) {
+    for (uint32_t i = 0; list && (node = scenario_yaml_item(draft->yaml, list, i)); i++) {
         struct scenario_fault *fault = &scenario->faults[scenario->fault_count];
         struct scenario_map *map = part_take(draft, &parts, 0, node);
 
@@ -209,63 +210,86 @@ static void read_faults(struct scenario_draft *draft)
     }
 }
 
-static void read_draft(struct scenario_draft *draft)
+void scenario_tree_read(struct scenario *out, struct scenario_yaml *yaml)
 {
-    struct scenario *scenario = draft->scenario;
+    struct scenario_draft draft = {.scenario = out, .yaml = yaml};
 
-    draft->root = (struct scenario_map){
-        .yaml = &draft->yaml, .node = scenario_yaml_root(&draft->yaml), .what = "the scenario"};
-    draft->topology = scenario_yaml_map(&draft->root, "topology", "'topology'");
-    draft->protocol = scenario_yaml_map(&draft->root, "protocol", "'protocol'");
-    scenario_yaml_check_duplicates(&draft->yaml);
-    scenario_keys_read(&scenario_keys_root, &draft->root, scenario);
-    if (draft->topology.node)
-        scenario_keys_read(&scenario_keys_topology, &draft->topology, scenario);
-    read_protocol(&draft->protocol, &scenario->protocol);
-    read_hosts(draft);
-    read_peers(draft);
-    read_links(draft);
-    read_workloads(draft);
-    read_faults(draft);
-    scenario_check(draft);
+    memset(out, 0, sizeof(*out));
+    draft.root = (struct scenario_map){
+        .yaml = yaml, .node = scenario_yaml_root(yaml), .what = "the scenario"};
+    draft.topology = scenario_yaml_map(&draft.root, "topology", "'topology'");
+    draft.protocol = scenario_yaml_map(&draft.root, "protocol", "'protocol'");
+    scenario_yaml_check_duplicates(yaml);
+    scenario_keys_read(&scenario_keys_root, &draft.root, out);
+    if (draft.topology.node)
+        scenario_keys_read(&scenario_keys_topology, &draft.topology, out);
+    read_protocol(&draft.protocol, &out->protocol);
+    read_hosts(&draft);
+    read_peers(&draft);
+    read_links(&draft);
+    read_workloads(&draft);
+    read_faults(&draft);
+    scenario_check(&draft);
 }
 
-/* Everything behind reading the file. */
-static void load_text(struct scenario *out, const char *text, const char *const *sets,
-                      uint32_t set_count, struct diag_list *diags)
+/* Apply the overrides: the number of those that are reported instead. */
+static uint32_t apply_sets(struct scenario_yaml *yaml, const char *const *sets, uint32_t set_count)
 {
-    struct scenario_draft draft = {.scenario = out};
+    char *joined = sets_join(sets, set_count);
     uint32_t failed = 0;
-    char *joined;
 
-    if (scenario_yaml_load(&draft.yaml, text, diags, 0))
-        return;
-    joined = sets_join(sets, set_count);
-    draft.yaml.set_source = diag_add_source(diags, "--set", joined);
+    yaml->set_source = diag_add_source(yaml->diags, "--set", joined);
     free(joined);
-    if (scenario_yaml_root(&draft.yaml) && scenario_yaml_type(&draft.yaml, 1) == YAML_MAPPING_NODE)
+    if (scenario_yaml_root(yaml) &&
+        scenario_yaml_type(yaml, scenario_yaml_root(yaml)) == YAML_MAPPING_NODE)
         for (uint32_t i = 0; i < set_count; i++)
-            failed += scenario_yaml_set(&draft.yaml, sets[i], i + 1) != 0;
-    if (scenario_keys_schema(&draft.yaml, "scenario", SCENARIO_SCHEMA) == 0)
-        read_draft(&draft);
+            failed += scenario_yaml_set(yaml, sets[i], i + 1) != 0;
+    scenario_yaml_sets_end(yaml);
+    return failed;
+}
+
+int scenario_tree_parse(struct scenario_yaml *yaml, const char *text, const char *const *sets,
+                        uint32_t set_count, struct diag_list *diags)
+{
+    uint32_t failed;
+
+    if (scenario_yaml_load(yaml, text, diags, 0))
+        return -1;
+    failed = apply_sets(yaml, sets, set_count);
     assert(failed == 0 || diags->errors > 0);
-    scenario_yaml_fini(&draft.yaml);
+    if (scenario_keys_schema(yaml, "scenario", SCENARIO_SCHEMA) == 0)
+        return 0;
+    scenario_yaml_fini(yaml);
+    return -1;
+}
+
+int scenario_tree_load(struct scenario_yaml *yaml, const char *path, const char *const *sets,
+                       uint32_t set_count, struct diag_list *diags)
+{
+    uint32_t source;
+    char *text;
+    int ret;
+
+    assert(diags->errors == 0 && diags->source_count == 0);
+    text = textfile_read(path, SCENARIO_FILE_BYTES_MAX, diags, &source);
+    if (!text)
+        return -1;
+    assert(source == 0);
+    ret = scenario_tree_parse(yaml, text, sets, set_count, diags);
+    free(text);
+    return ret;
 }
 
 int scenario_load(struct scenario *out, const char *path, const char *const *sets,
                   uint32_t set_count, struct diag_list *diags)
 {
-    uint32_t source;
-    char *text;
+    struct scenario_yaml yaml;
 
-    assert(diags->errors == 0 && diags->source_count == 0);
     memset(out, 0, sizeof(*out));
-    text = textfile_read(path, SCENARIO_FILE_BYTES_MAX, diags, &source);
-    if (text) {
-        assert(source == 0);
-        load_text(out, text, sets, set_count, diags);
-        free(text);
-        diag_sort(diags);
+    if (scenario_tree_load(&yaml, path, sets, set_count, diags) == 0) {
+        scenario_tree_read(out, &yaml);
+        scenario_yaml_fini(&yaml);
     }
+    diag_sort(diags);
     return diags->errors ? -1 : 0;
 }

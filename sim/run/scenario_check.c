@@ -16,9 +16,9 @@ static void check_peer_mode(struct scenario_draft *draft, uint32_t index)
         draft->scenario->peers[index].kind != SCENARIO_PEER_EXTERNAL ||
         !scenario_check_has(map, "kind"))
         return;
-    diag_error(draft->yaml.diags, DIAG_NOT_VIRTUAL, scenario_check_place(map, "kind"),
+    diag_error(draft->yaml->diags, DIAG_NOT_VIRTUAL, scenario_check_place(map, "kind"),
                "an external peer cannot be reached in mode 'virtual'");
-    diag_hint(draft->yaml.diags, "use 'echo', 'sink' or 'source', or mode 'emulated'");
+    diag_hint(draft->yaml->diags, "use 'echo', 'sink' or 'source', or mode 'emulated'");
 }
 
 /* A host that may name a backend: its own, or the first of the file. */
@@ -59,14 +59,14 @@ static void check_is_one(const struct scenario_draft *draft, uint32_t index)
     const struct scenario_map *map = &draft->hosts[index];
 
     if (host->count > 1) {
-        diag_error(draft->yaml.diags, DIAG_TOO_MANY, scenario_check_place(map, "count"),
+        diag_error(draft->yaml->diags, DIAG_TOO_MANY, scenario_check_place(map, "count"),
                    "host '%s' is a backend: one domain, not %u", host->name, host->count);
-        diag_hint(draft->yaml.diags, "add hosts of role 'backend', each with a name");
+        diag_hint(draft->yaml->diags, "add hosts of role 'backend', each with a name");
     }
     if (scenario_check_has(map, "backend")) {
-        diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND, scenario_check_place(map, "backend"),
+        diag_error(draft->yaml->diags, DIAG_NOT_FOR_KIND, scenario_check_place(map, "backend"),
                    "'backend' does not go with role 'backend'");
-        diag_hint(draft->yaml.diags, "a frontend names its backend");
+        diag_hint(draft->yaml->diags, "a frontend names its backend");
     }
 }
 
@@ -87,11 +87,11 @@ static void check_hosts(struct scenario_draft *draft)
         guests += scenario->hosts[i].count;
         if (scenario->mode != SCENARIO_EMULATED || !fitted || guests <= SCENARIO_PROCESSES_MAX)
             continue;
-        diag_error(draft->yaml.diags, DIAG_TOO_MANY, scenario_check_place(map, "count"),
+        diag_error(draft->yaml->diags, DIAG_TOO_MANY, scenario_check_place(map, "count"),
                    "with host '%s' there are %u guests; in mode 'emulated', where each is a "
                    "process, there are at most %u",
                    scenario->hosts[i].name, guests, SCENARIO_PROCESSES_MAX);
-        diag_hint(draft->yaml.diags, "lower 'count', or use mode 'virtual'");
+        diag_hint(draft->yaml->diags, "lower 'count', or use mode 'virtual'");
     }
 }
 
@@ -101,7 +101,7 @@ static void check_cost_model(struct scenario_draft *draft)
     const char *which = draft->scenario->cost_model;
 
     if (!model_is_path(which))
-        model_check_name(which, draft->yaml.diags,
+        model_check_name(which, draft->yaml->diags,
                          scenario_check_place(&draft->root, "cost_model"));
 }
 
@@ -117,7 +117,7 @@ static uint32_t host_first(const struct scenario_draft *draft, const char *word)
                    !scenario_check_given(&draft->hosts[i], "role", "frontend");
     }
     if (!unclear)
-        diag_error(draft->yaml.diags, DIAG_MISSING_KEY,
+        diag_error(draft->yaml->diags, DIAG_MISSING_KEY,
                    scenario_check_place(&draft->topology, "hosts"), "no host has the role '%s'",
                    word);
     return 0;
@@ -285,7 +285,7 @@ static void check_link(struct scenario_draft *draft, uint32_t index)
 static void check_names(struct scenario_draft *draft, uint32_t first, uint32_t second)
 {
     const char *name = draft->scenario->workloads[first].name;
-    struct diag_list *diags = draft->yaml.diags;
+    struct diag_list *diags = draft->yaml->diags;
 
     if (name[0] == '\0' || strcmp(name, draft->scenario->workloads[second].name) != 0)
         return;
@@ -336,7 +336,7 @@ static void check_timeout(struct scenario_draft *draft)
     if (!time_bound || scenario->timeout_ns > least_ns)
         return;
     diag_error(
-        draft->yaml.diags, DIAG_OUT_OF_RANGE,
+        draft->yaml->diags, DIAG_OUT_OF_RANGE,
         scenario_check_place(&draft->root,
                              scenario_check_has(&draft->root, "timeout") ? "timeout" : "duration"),
         "'timeout' %s is not longer than 'warmup' and 'duration', %s",
@@ -346,7 +346,7 @@ static void check_timeout(struct scenario_draft *draft)
 /* A scenario without faults is told what of it a mode leaves out. */
 static void note_no_effect(struct scenario_draft *draft, const char *key)
 {
-    const struct scenario_yaml *yaml = &draft->yaml;
+    const struct scenario_yaml *yaml = draft->yaml;
     int name, value;
 
     for (uint32_t i = 0; scenario_yaml_pair(yaml, draft->topology.node, i, &name, &value); i++)
@@ -376,9 +376,9 @@ void scenario_check(struct scenario_draft *draft)
     scenario_check_listen(draft);
     check_timeout(draft);
     scenario_check_faults(draft);
-    if (draft->yaml.diags->errors == 0)
+    if (draft->yaml->diags->errors == 0)
         scenario_check_room(draft);
-    if (scenario->mode == SCENARIO_EMULATED && draft->yaml.diags->errors == 0) {
+    if (scenario->mode == SCENARIO_EMULATED && draft->yaml->diags->errors == 0) {
         note_no_effect(draft, "links");
         note_no_effect(draft, "scheduling");
     }

@@ -10,7 +10,7 @@
 /* A scenario being read, and the mappings its parts came from. */
 struct scenario_draft {
     struct scenario *scenario;
-    struct scenario_yaml yaml;
+    struct scenario_yaml *yaml;
     struct scenario_map root, topology, protocol; /* node 0: not in the file */
     int hosts_node;                               /* 0: no usable `hosts` */
     struct scenario_map hosts[SCENARIO_HOSTS_MAX];

@@ -73,7 +73,7 @@ static json_t *value_json(const struct scenario_key *key, const void *in)
     return NULL;
 }
 
-static json_t *table_json(const struct scenario_table *table, const void *in, uint32_t kind)
+json_t *scenario_keys_json(const struct scenario_table *table, const void *in, uint32_t kind)
 {
     json_t *object = json_object();
 
@@ -89,17 +89,17 @@ static json_t *table_json(const struct scenario_table *table, const void *in, ui
 
 static json_t *host_json(const struct scenario_host *host)
 {
-    json_t *object = table_json(&scenario_keys_host, host, 0);
+    json_t *object = scenario_keys_json(&scenario_keys_host, host, 0);
 
     if (host->role == SCENARIO_FRONTEND)
         json_object_set_new(object, "protocol",
-                            table_json(&scenario_keys_protocol, &host->protocol, 0));
+                            scenario_keys_json(&scenario_keys_protocol, &host->protocol, 0));
     return object;
 }
 
 static json_t *topology_json(const struct scenario *scenario)
 {
-    json_t *topology = table_json(&scenario_keys_topology, scenario, 0);
+    json_t *topology = scenario_keys_json(&scenario_keys_topology, scenario, 0);
     json_t *hosts = json_object(), *peers = json_object(), *links = json_array();
 
     for (uint32_t i = 0; i < scenario->host_count; i++)
@@ -107,23 +107,23 @@ static json_t *topology_json(const struct scenario *scenario)
     for (uint32_t i = 0; i < scenario->peer_count; i++)
         json_object_set_new(
             peers, scenario->peers[i].name,
-            table_json(&scenario_keys_peer, &scenario->peers[i], scenario->peers[i].kind));
+            scenario_keys_json(&scenario_keys_peer, &scenario->peers[i], scenario->peers[i].kind));
     json_object_set_new(topology, "hosts", hosts);
     json_object_set_new(topology, "peers", peers);
     for (uint32_t i = 0; i < scenario->link_count; i++)
-        json_array_append_new(links, table_json(&scenario_keys_link, &scenario->links[i], 0));
+        json_array_append_new(links, scenario_keys_json(&scenario_keys_link, &scenario->links[i], 0));
     json_object_set_new(topology, "links", links);
     return topology;
 }
 
 static json_t *workload_json(const struct scenario_workload *workload)
 {
-    json_t *object = table_json(&scenario_keys_workload, workload, workload->kind);
+    json_t *object = scenario_keys_json(&scenario_keys_workload, workload, workload->kind);
 
     if (workload->kind == SCENARIO_REQUEST_RESPONSE || workload->kind == SCENARIO_CONNECT_CLOSE)
         json_object_set_new(object, "arrivals",
                             workload->arrivals.per_s
-                                ? table_json(&scenario_keys_arrivals, workload, 0)
+                                ? scenario_keys_json(&scenario_keys_arrivals, workload, 0)
                                 : json_null());
     return object;
 }
@@ -133,20 +133,20 @@ static json_t *faults_json(const struct scenario *scenario)
     json_t *faults = json_array();
 
     for (uint32_t i = 0; i < scenario->fault_count; i++)
-        json_array_append_new(faults, table_json(&scenario_keys_fault, &scenario->faults[i],
+        json_array_append_new(faults, scenario_keys_json(&scenario_keys_fault, &scenario->faults[i],
                                                  scenario->faults[i].kind));
     return faults;
 }
 
 json_t *scenario_json(const struct scenario *scenario)
 {
-    json_t *object = table_json(&scenario_keys_root, scenario, 0), *workloads = json_array();
+    json_t *object = scenario_keys_json(&scenario_keys_root, scenario, 0), *workloads = json_array();
 
     for (uint32_t i = 0; i < scenario->workload_count; i++)
         json_array_append_new(workloads, workload_json(&scenario->workloads[i]));
     json_object_set_new(object, "topology", topology_json(scenario));
     json_object_set_new(object, "protocol",
-                        table_json(&scenario_keys_protocol, &scenario->protocol, 0));
+                        scenario_keys_json(&scenario_keys_protocol, &scenario->protocol, 0));
     json_object_set_new(object, "workload", workloads);
     if (scenario->fault_count > 0)
         json_object_set_new(object, "faults", faults_json(scenario));

@@ -1,5 +1,6 @@
 /* The tables of the scenario format, in the order of xensock-scenario(5). See scenario_keys.h. */
 #include "sim/run/scenario_keys.h"
+#include "sim/run/study.h"
 
 #include <stddef.h>
 
@@ -56,6 +57,9 @@ static const struct scenario_key root_keys[] = {
     {"protocol", SCENARIO_MAP, ALL, .required = 0},
     {"workload", SCENARIO_LIST, ALL, .required = ALL},
     {"faults", SCENARIO_LIST, ALL, .required = 0},
+    {"sweep", SCENARIO_MAP, ALL, .required = 0},
+    {"repeat", SCENARIO_MAP, ALL, .required = 0},
+    {"expect", SCENARIO_LIST, ALL, .required = 0},
 };
 static const struct scenario_key topology_keys[] = {
     {"hosts", SCENARIO_MAP, ALL, .required = ALL},
@@ -141,6 +145,21 @@ static const struct scenario_key fault_keys[] = {
     {"every", SCENARIO_DURATION, ON(FAULT_RESTART) | ON(FAULT_PAUSE), AT(scenario_fault, every_ns), .min = MS, .max = DAY, .nullable = true},
     {"times", SCENARIO_COUNT, ON(FAULT_RESTART) | ON(FAULT_PAUSE), AT(scenario_fault, times), .min = 1, .max = 1000000, .nullable = true},
 };
+static const struct scenario_key axis_keys[] = {
+    {"path", SCENARIO_TEXT, ALL, .required = ALL, AT(study_axis, path), .min = 1},
+    {"values", SCENARIO_LIST, ALL, .required = ALL},
+    {"zip", SCENARIO_NAME, ALL, AT(study_axis, zip), .nullable = true},
+};
+static const struct scenario_key repeat_keys[] = {
+    {"count", SCENARIO_COUNT, ALL, AT(study, repeat_count), .min = 1, .max = STUDY_REPEATS_MAX, .preset = 1},
+};
+/* one of `that` and `error`: see study.c */
+static const struct scenario_key expect_keys[] = {
+    {"name", SCENARIO_NAME, ALL, .required = ALL, AT(study_expect, name)},
+    {"that", SCENARIO_TEXT, ALL, AT(study_expect, that), .min = 1, .nullable = true},
+    {"error", SCENARIO_TEXT, ALL, AT(study_expect, error), .min = 1, .nullable = true},
+    {"when", SCENARIO_TEXT, ALL, AT(study_expect, when), .min = 1, .nullable = true},
+};
 /* clang-format on */
 
 const struct scenario_table scenario_keys_root = TABLE(root_keys);
@@ -155,3 +174,6 @@ const struct scenario_table scenario_keys_fault = TABLE(fault_keys);
 
 _Static_assert(sizeof(workload_keys) / sizeof(workload_keys[0]) <= SCENARIO_KEYS_MAX,
                "the largest table");
+const struct scenario_table scenario_keys_axis = TABLE(axis_keys);
+const struct scenario_table scenario_keys_repeat = TABLE(repeat_keys);
+const struct scenario_table scenario_keys_expect = TABLE(expect_keys);

@@ -66,6 +66,9 @@ extern const struct scenario_table scenario_keys_fault;
 /* Of struct scenario_workload: its `arrivals`. */
 extern const struct scenario_table scenario_keys_arrivals;
 
+/* Of struct study_axis, struct study (its `repeat`) and struct study_expect. */
+extern const struct scenario_table scenario_keys_axis, scenario_keys_repeat, scenario_keys_expect;
+
 /* Whether a key exists for a kind, or may. */
 bool scenario_keys_applies(const struct scenario_key *key, uint32_t kind);
 
@@ -84,6 +87,10 @@ void scenario_keys_presets(const struct scenario_table *table, uint32_t kind, vo
  * the member it concerns keeps its default (of an unknown kind: zero). Notes the kind in the map.
  */
 void scenario_keys_read(const struct scenario_table *table, struct scenario_map *map, void *out);
+
+/* The rows of a table as an object of what `in` holds, units in the names; what is a mapping or a
+ * list is left out. The caller's. */
+json_t *scenario_keys_json(const struct scenario_table *table, const void *in, uint32_t kind);
 
 /* Check and copy a name given as a key or value at `node`; false if it is reported. */
 bool scenario_keys_name(struct scenario_yaml *yaml, int node, char name[SCENARIO_NAME_BYTES]);

@@ -23,9 +23,9 @@ static void check_reset(struct scenario_draft *draft, uint32_t index)
     if (scenario_check_has(map, "conduct") && peer->conduct == SCENARIO_CONDUCT_GOOD &&
         !scenario_check_given(map, "conduct", "good"))
         return; /* it is no such word, which is reported */
-    diag_error(draft->yaml.diags, DIAG_NEEDS_KEY, scenario_check_place(map, "reset_after"),
+    diag_error(draft->yaml->diags, DIAG_NEEDS_KEY, scenario_check_place(map, "reset_after"),
                "'reset_after' needs 'conduct: resets': this peer resets nothing");
-    diag_hint(draft->yaml.diags, "add it, or leave 'reset_after' out");
+    diag_hint(draft->yaml->diags, "add it, or leave 'reset_after' out");
 }
 
 /* What misbehaves is no partner of a workload that counts every byte and waits for its end. */
@@ -112,7 +112,7 @@ static void check_addresses(struct scenario_draft *draft, uint32_t first, uint32
 {
     const struct scenario_workload *a = &draft->scenario->workloads[first];
     const struct scenario_workload *b = &draft->scenario->workloads[second];
-    struct diag_list *diags = draft->yaml.diags;
+    struct diag_list *diags = draft->yaml->diags;
 
     if (a->listen.text[0] == '\0' || b->listen.text[0] == '\0' || !share_address(a, b))
         return;
@@ -156,12 +156,12 @@ static void check_listener(struct scenario_draft *draft, uint32_t index)
     if (workload->listen.text[0] == '\0' || strcmp(workload->where, host->name) != 0 ||
         host->role != SCENARIO_FRONTEND || host->count == 1)
         return;
-    diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND,
+    diag_error(draft->yaml->diags, DIAG_NOT_FOR_KIND,
                scenario_check_place(&draft->hosts[workload->host], "count"),
                "host '%s' has %u guests, and its workload '%s' listens: only one of them can",
                host->name, host->count, workload->name);
-    diag_hint(draft->yaml.diags, "give it a host of its own, without 'count'");
-    diag_note(draft->yaml.diags, scenario_check_place(&draft->workloads[index], "listen"),
+    diag_hint(draft->yaml->diags, "give it a host of its own, without 'count'");
+    diag_note(draft->yaml->diags, scenario_check_place(&draft->workloads[index], "listen"),
               "the address");
 }
 

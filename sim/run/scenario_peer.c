@@ -45,7 +45,7 @@ static void check_side(struct scenario_draft *draft, uint32_t index)
     struct scenario_host *host = &draft->scenario->hosts[index];
     const struct scenario_map *map = &draft->hosts[index];
     bool front = host->role == SCENARIO_FRONTEND;
-    struct diag_list *diags = draft->yaml.diags;
+    struct diag_list *diags = draft->yaml->diags;
     const char *names[NAMES_MAX];
     struct quirk_text_part wrong;
     char name[64];
@@ -79,7 +79,7 @@ void scenario_check_driver(struct scenario_draft *draft, uint32_t guest)
     const struct scenario_host *host = &draft->scenario->hosts[guest];
     const struct scenario_map *map = &draft->hosts[guest];
     const struct dialect *speaks = scenario_dialect(draft->scenario, guest);
-    struct diag_list *diags = draft->yaml.diags;
+    struct diag_list *diags = draft->yaml->diags;
 
     if (!host->side.exists || !speaks)
         return;
@@ -107,10 +107,10 @@ void scenario_check_speaks(struct scenario_draft *draft)
         if (host->role != SCENARIO_FRONTEND || back->role != SCENARIO_BACKEND || !speaks ||
             !back->side.exists || !back->driver->dialect || back->driver->dialect == speaks)
             continue;
-        diag_error(draft->yaml.diags, DIAG_WRONG_TARGET,
+        diag_error(draft->yaml->diags, DIAG_WRONG_TARGET,
                    scenario_check_place(&draft->hosts[host->backend], "peer"),
                    "peer '%s' speaks %s, and its guest '%s' speaks %s", back->driver->name,
                    back->driver->dialect->name, host->name, speaks->name);
-        diag_hint(draft->yaml.diags, "let the guest speak it, or give it another backend");
+        diag_hint(draft->yaml->diags, "let the guest speak it, or give it another backend");
     }
 }

@@ -108,10 +108,10 @@ void scenario_check_protocols(struct scenario_draft *draft)
         if (!scenario_check_given(&draft->hosts[i], "role", "backend")) {
             check_guest(draft, i);
         } else if (draft->protocols[i].node) {
-            diag_error(draft->yaml.diags, DIAG_NOT_FOR_KIND,
+            diag_error(draft->yaml->diags, DIAG_NOT_FOR_KIND,
                        scenario_check_place(&draft->hosts[i], "protocol"),
                        "'protocol' does not go with role 'backend'");
-            diag_hint(draft->yaml.diags, "a backend speaks what its guests do");
+            diag_hint(draft->yaml->diags, "a backend speaks what its guests do");
         } else {
             scenario->hosts[i].protocol = scenario->protocol;
         }
@@ -151,11 +151,11 @@ static void check_quota(struct scenario_draft *draft, uint32_t backend)
         guests += host->count;
         if (!fitted || guests <= most)
             continue;
-        diag_error(draft->yaml.diags, DIAG_QUOTA, scenario_check_place(&draft->hosts[i], "count"),
+        diag_error(draft->yaml->diags, DIAG_QUOTA, scenario_check_place(&draft->hosts[i], "count"),
                    "with host '%s' backend '%s' has %u guests; it is not domain 0, and xenstore's "
                    "quota of %s lets it have %u",
                    host->name, scenario->hosts[backend].name, guests, quota, most);
-        diag_hint(draft->yaml.diags, "lower 'count', or give some to '%s', which is domain 0",
+        diag_hint(draft->yaml->diags, "lower 'count', or give some to '%s', which is domain 0",
                   scenario->hosts[scenario->backend].name);
     }
 }

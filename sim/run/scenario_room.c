@@ -53,16 +53,16 @@ static void check_guest(struct scenario_draft *draft, uint32_t host)
         if (sockets <= room.sockets)
             continue;
         diag_error(
-            draft->yaml.diags, DIAG_NO_ROOM, scenario_check_place(&draft->workloads[i], "sockets"),
+            draft->yaml->diags, DIAG_NO_ROOM, scenario_check_place(&draft->workloads[i], "sockets"),
             "with workload '%s' guest '%s' has %" PRIu32 " sockets at once; at order %" PRIu32
             " of %s its %s have room for %" PRIu32,
             scenario->workloads[i].name, scenario->hosts[host].name, sockets, protocol->order,
             dialect->name, room.of_ports ? "ports" : "grants", room.sockets);
         uint32_t fits = guest_room_order(dialect, sockets, guest_room_ports(scenario));
         if (fits > 0)
-            diag_hint(draft->yaml.diags, "fewer, or an 'order' of at most %" PRIu32, fits);
+            diag_hint(draft->yaml->diags, "fewer, or an 'order' of at most %" PRIu32, fits);
         else
-            diag_hint(draft->yaml.diags, "fewer, or more guests");
+            diag_hint(draft->yaml->diags, "fewer, or more guests");
         return;
     }
 }
@@ -85,14 +85,14 @@ static void check_backend(struct scenario_draft *draft, uint32_t backend)
         if (ports < guest_room_ports(scenario))
             continue;
         diag_error(
-            draft->yaml.diags, DIAG_NO_ROOM, scenario_check_place(&draft->workloads[i], "sockets"),
+            draft->yaml->diags, DIAG_NO_ROOM, scenario_check_place(&draft->workloads[i], "sockets"),
             "with workload '%s' backend '%s' has %" PRIu64
             " event channels, one a guest and one a socket; a domain has %" PRIu32 " ports",
             workload->name, scenario->hosts[backend].name, ports, guest_room_ports(scenario) - 1);
-        diag_hint(draft->yaml.diags, scenario->mode == SCENARIO_VIRTUAL
-                                         ? "fewer sockets or guests, or another backend"
-                                         : "fewer sockets or guests, another backend, or mode "
-                                           "'virtual'");
+        diag_hint(draft->yaml->diags, scenario->mode == SCENARIO_VIRTUAL
+                                          ? "fewer sockets or guests, or another backend"
+                                          : "fewer sockets or guests, another backend, or mode "
+                                            "'virtual'");
         return;
     }
 }

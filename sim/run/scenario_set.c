@@ -1,8 +1,9 @@
 /*
- * --set path=value: changing the tree before it is checked. See scenario_yaml.h.
+ * --set path=value, and what a sweep puts at a path: changing the tree before it is checked. See
+ * scenario_yaml.h.
  *
- * Nodes made here carry marks into the text of all overrides, one a line, so that every later
- * message about them points at the command line.
+ * Nodes made here carry marks into the text that named them: of all overrides, one a line, or of
+ * the file, where the axis stands. So every later message about them points there.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -16,17 +17,17 @@
 struct walk {
     struct scenario_yaml *yaml;
     const char *override;
-    uint32_t line;
+    struct diag_place origin; /* of its first character */
     char name[DIAG_WORD_BYTES];
-    uint32_t column; /* of name, from 1 */
+    uint32_t column; /* of name within it, from 1 */
 };
 
 static struct diag_place walk_place(const struct walk *walk)
 {
     uint32_t length = (uint32_t)strlen(walk->name);
 
-    return (struct diag_place){walk->yaml->set_source, walk->line, walk->column,
-                               length ? length : 1};
+    return (struct diag_place){walk->origin.source, walk->origin.line,
+                               walk->origin.column + walk->column - 1, length ? length : 1};
 }
 
 static int walk_fail(const struct walk *walk, const char *problem)
@@ -56,9 +57,9 @@ static int node_mark(struct walk *walk, int node, uint32_t column, const char *t
                    "the value is not UTF-8, or out of memory");
         return 0;
     }
-    at->start_mark.line = at->end_mark.line = walk->line - 1;
-    at->start_mark.column = column - 1;
-    at->end_mark.column = column - 1 + char_count(text, text + strlen(text));
+    at->start_mark.line = at->end_mark.line = walk->origin.line - 1;
+    at->start_mark.column = walk->origin.column + column - 2;
+    at->end_mark.column = at->start_mark.column + char_count(text, text + strlen(text));
     return node;
 }
 
@@ -144,11 +145,11 @@ static int walk_next(struct walk *walk)
     return at[bytes];
 }
 
-/* Walk the path, whose characters have been checked, and put the value. */
+/* Walk the path, whose characters have been checked, to the mapping of its last part; 0 on a fault.
+ */
 static int walk_path(struct walk *walk)
 {
     int node = scenario_yaml_root(walk->yaml), behind = walk_next(walk);
-    uint32_t value_at;
 
     for (; behind == '.'; behind = walk_next(walk)) {
         if (scenario_yaml_type(walk->yaml, node) == YAML_MAPPING_NODE)
@@ -156,36 +157,72 @@ static int walk_path(struct walk *walk)
         else
             node = list_enter(walk, node);
         if (!node)
-            return -1;
+            return 0;
         walk->column += (uint32_t)strlen(walk->name) + 1;
     }
     if (behind == -1)
-        return -1;
-    if (scenario_yaml_type(walk->yaml, node) != YAML_MAPPING_NODE)
-        return walk_fail(walk, "is a whole item: name one of its keys, with a dot");
-    value_at = walk->column + (uint32_t)strlen(walk->name); /* behind the '=' */
-    return value_put(walk, node, scalar_add(walk, walk->override + value_at, value_at + 1));
+        return 0;
+    if (scenario_yaml_type(walk->yaml, node) == YAML_MAPPING_NODE)
+        return node;
+    walk_fail(walk, "is a whole item: name one of its keys, with a dot");
+    return 0;
 }
 
-int scenario_yaml_set(struct scenario_yaml *yaml, const char *override, uint32_t line)
+/* Whether all characters are some that a path has, or, behind the '=', a value. */
+static bool walk_is_plain(struct walk *walk, const char *equals)
 {
-    struct walk walk = {.yaml = yaml, .override = override, .line = line, .column = 1};
-    const char *equals = strchr(override, '=');
-
-    assert(scenario_yaml_type(yaml, scenario_yaml_root(yaml)) == YAML_MAPPING_NODE);
-    for (const char *at = override; *at; at++) {
+    for (const char *at = walk->override; *at; at++) {
         bool plain = *at > ' ' && *at < 0x7f;
 
         if ((equals && at > equals) ? (unsigned char)*at >= ' ' && *at != 0x7f : plain)
             continue;
-        walk.column = (uint32_t)char_count(override, at) + 1;
-        diag_error(yaml->diags, DIAG_SET_MALFORMED, walk_place(&walk),
+        walk->column = (uint32_t)char_count(walk->override, at) + 1;
+        diag_error(walk->yaml->diags, DIAG_SET_MALFORMED, walk_place(walk),
                    "a character that no path or value has");
+        return false;
+    }
+    return true;
+}
+
+int scenario_yaml_set(struct scenario_yaml *yaml, const char *override, uint32_t line)
+{
+    struct walk walk = {
+        .yaml = yaml, .override = override, .origin = {yaml->set_source, line, 1, 1}, .column = 1};
+    const char *equals = strchr(override, '=');
+    uint32_t value_at;
+    int map;
+
+    assert(scenario_yaml_type(yaml, scenario_yaml_root(yaml)) == YAML_MAPPING_NODE);
+    if (!walk_is_plain(&walk, equals))
+        return -1;
+    if (!equals) {
+        diag_error(yaml->diags, DIAG_SET_MALFORMED, walk_place(&walk), "expected path=value");
+        diag_hint(yaml->diags, "such as protocol.order=6");
         return -1;
     }
-    if (equals)
-        return walk_path(&walk);
-    diag_error(yaml->diags, DIAG_SET_MALFORMED, walk_place(&walk), "expected path=value");
-    diag_hint(yaml->diags, "such as protocol.order=6");
-    return -1;
+    map = walk_path(&walk);
+    if (!map)
+        return -1;
+    value_at = walk.column + (uint32_t)strlen(walk.name); /* behind the '=' */
+    return value_put(&walk, map, scalar_add(&walk, override + value_at, value_at + 1));
+}
+
+int scenario_yaml_put(struct scenario_yaml *yaml, int path, int value)
+{
+    const char *text = scenario_yaml_text(yaml, path);
+    struct walk walk = {
+        .yaml = yaml, .override = text, .origin = scenario_yaml_place(yaml, path), .column = 1};
+    int map;
+
+    walk.origin.column +=
+        walk.origin.length == char_count(text, text + strlen(text)) + 2; /* quotes */
+    if (!walk_is_plain(&walk, NULL))
+        return -1;
+    if (strchr(text, '=')) {
+        diag_error(yaml->diags, DIAG_SET_MALFORMED, scenario_yaml_place(yaml, path),
+                   "a path has no '='");
+        return -1;
+    }
+    map = walk_path(&walk);
+    return map ? value_put(&walk, map, value) : -1;
 }

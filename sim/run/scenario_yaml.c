@@ -170,6 +170,11 @@ int scenario_yaml_load(struct scenario_yaml *yaml, const char *text, struct diag
     return result;
 }
 
+void scenario_yaml_sets_end(struct scenario_yaml *yaml)
+{
+    yaml->set_nodes = (int)(yaml->document.nodes.top - yaml->document.nodes.start);
+}
+
 void scenario_yaml_fini(struct scenario_yaml *yaml)
 {
     yaml_document_delete(&yaml->document);
@@ -258,7 +263,7 @@ struct diag_place scenario_yaml_place(const struct scenario_yaml *yaml, int node
     struct diag_place place =
         place_of(yaml, &at->start_mark, at->type == YAML_SCALAR_NODE ? &at->end_mark : NULL);
 
-    if (node > yaml->file_nodes)
+    if (node > yaml->file_nodes && (yaml->set_nodes == 0 || node <= yaml->set_nodes))
         place.source = yaml->set_source;
     return place;
 }

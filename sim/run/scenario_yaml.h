@@ -5,7 +5,8 @@
  * Reads the subset of YAML that people mean: one document of mappings, lists and scalars. Anchors,
  * aliases, tags and merge keys are refused, as are duplicate keys, which libyaml would let pass.
  * Knows no key of the format. A node is a number from 1, as libyaml has it; 0 is no node. Nodes
- * added by --set have higher numbers than those of the file, which is how their place is known.
+ * added by --set have higher numbers than those of the file, which is how their place is known, and
+ * those that a sweep adds (where a path leads to what the file does not have) higher ones still.
  */
 #ifndef XENSOCK_SIM_RUN_SCENARIO_YAML_H
 #define XENSOCK_SIM_RUN_SCENARIO_YAML_H
@@ -24,7 +25,8 @@ struct scenario_yaml {
     yaml_document_t document;
     struct diag_list *diags;
     uint32_t file_source, set_source;
-    int file_nodes; /* nodes with a higher number came from --set */
+    int file_nodes; /* nodes with a higher number came from --set, */
+    int set_nodes;  /* but those behind this one are of the file again; 0: there are none yet */
 };
 
 /* A mapping, and how messages name it. */
@@ -48,6 +50,12 @@ void scenario_yaml_fini(struct scenario_yaml *yaml);
  * missing mapping or key is made; a list item is not. `line` is that of the override in
  * set_source. Returns 0, or -1 with the fault reported. */
 int scenario_yaml_set(struct scenario_yaml *yaml, const char *override, uint32_t line);
+
+/* Make `value`, a node of the file, that of the path which the scalar `path` holds: as --set does,
+ * but faults are reported where the path stands. Before the first, all overrides have been applied,
+ * and scenario_yaml_sets_end been called. */
+int scenario_yaml_put(struct scenario_yaml *yaml, int path, int value);
+void scenario_yaml_sets_end(struct scenario_yaml *yaml);
 
 /* Report every key that stands twice in its mapping, and mappings of too many keys. */
 void scenario_yaml_check_duplicates(struct scenario_yaml *yaml);

@@ -14,7 +14,7 @@ import json
 import sys
 import zlib
 
-LEFT_OUT = {"tool", "host", "scenario", "wall_ns"}
+LEFT_OUT = {"tool", "host", "scenario", "wall_ns", "plan", "summary"}
 SHOWN = 40
 LONG = "points.0.repeats.0."  # what nearly every path begins with
 

@@ -34,8 +34,12 @@ expect 0 "$XENSOCK" run --set mode=virtual --set duration=20ms --set warmup=0s \
     "$SOURCE/scenarios/quickstart.yaml"
 expect 0 "$XENSOCK" report --assets none out/quickstart
 grep -q '<strong>Passed</strong>' out/quickstart/report.html || fail "the page of a real run"
-grep -q 'xensock run --set mode=virtual --set seed=42 quickstart.yaml' out/quickstart/report.html ||
-    fail "it does not say how to run it again"
+grep -q 'run --set mode=virtual --set duration=20ms --set warmup=0s quickstart.yaml<' \
+    out/quickstart/report.html || fail "it does not say how to run it again"
+grep -q 'run --set mode=emulated --set seed=42 quickstart.yaml<' plain/report.html ||
+    fail "nor of an older result"
+grep -q 'Again: <code>xensock run --set mode=virtual --point 7 connect-storm.yaml<' \
+    sweep/report.html || fail "nor of one point"
 
 # what is no result: its place, and why
 refused() # refused CODE PATTERN FILE

@@ -1,0 +1,197 @@
+/* Putting a study's result together. See study_result.h; study_judge.c judges it. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "sim/run/study_result.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+#include <xxhash.h>
+
+bool study_part_has(const struct study *study, const struct study_part *part, uint32_t point,
+                    uint32_t repeat)
+{
+    return part->count == 0 ||
+           (point * study->repeat_count + repeat) % part->count == part->index - 1;
+}
+
+static json_t *axes_json(const struct study *study)
+{
+    json_t *axes = json_array();
+
+    for (uint32_t i = 0; i < study->axis_count; i++) {
+        const struct study_axis *axis = &study->axes[i];
+        json_t *texts = json_array();
+        for (uint32_t j = 0; j < axis->count; j++)
+            json_array_append_new(texts, json_string(study_text(study, i, j)));
+        json_array_append_new(axes, json_pack("{s:s, s:s, s:s?, s:o}", "name", axis->name, "path",
+                                              axis->path, "unit", study_unit_word(axis->unit),
+                                              "texts", texts));
+    }
+    return axes;
+}
+
+static json_t *plan_json(const struct study *study, const struct study_part *part)
+{
+    json_t *sets = json_array(), *shard = json_null();
+
+    if (part->count > 0)
+        shard = json_pack("[i, i]", (int)part->index, (int)part->count);
+    for (uint32_t i = 0; i < part->set_count; i++)
+        json_array_append_new(sets, json_string(part->sets[i]));
+    return json_pack("{s:i, s:i, s:i, s:o, s:o}", "points", (int)study->point_count, "repeats",
+                     (int)study->repeat_count, "runs",
+                     (int)(study->point_count * study->repeat_count), "shard", shard, "sets", sets);
+}
+
+json_t *study_result_begin(const struct study *study, const struct study_part *part,
+                           const struct diag_list *diags)
+{
+    const char *file = diags->names[0], *text = diags->texts[0], *base = strrchr(file, '/');
+    const struct scenario *first = &study->first;
+    char digest[17];
+
+    snprintf(digest, sizeof(digest), "%016" PRIx64, (uint64_t)XXH3_64bits(text, strlen(text)));
+    return json_pack("{s:s, s:b, s:{}, s:{s:s, s:s, s:o, s:s}, s:{}, s:s, s:I, s:o, s:o, s:[], "
+                     "s:[], s:[]}",
+                     "schema", "xensock/result/1", "complete", 0, "tool", "scenario", "file",
+                     base ? base + 1 : file, "xxh3", digest, "resolved", study_json(study), "text",
+                     text, "host", "mode", first->mode == SCENARIO_VIRTUAL ? "virtual" : "emulated",
+                     "seed", (json_int_t)first->seed, "plan", plan_json(study, part), "axes",
+                     axes_json(study), "points", "expectations", "errors");
+}
+
+/* The point of that id, in its place between the others if it is not there yet and `study` is not
+ * NULL. */
+static json_t *point_of(const json_t *result, const struct study *study, uint32_t id)
+{
+    json_t *points = json_object_get(result, "points"), *point, *axes;
+    size_t i;
+
+    json_array_foreach(points, i, point)
+    {
+        json_int_t its = json_integer_value(json_object_get(point, "id"));
+        if (its == id)
+            return point;
+        if (its > id)
+            break;
+    }
+    if (!study)
+        return NULL;
+    axes = json_object();
+    for (uint32_t a = 0; a < study->axis_count; a++)
+        json_object_set_new(axes, study->axes[a].name,
+                            study_value_json(study, a, study_value(study, id, a)));
+    point = json_pack("{s:i, s:o, s:[]}", "id", (int)id, "axes", axes, "repeats");
+    json_array_insert_new(points, i, point);
+    return point;
+}
+
+/* The index of a repeat among those of a point, or where it belongs; whether it is there. */
+static bool repeat_find(const json_t *repeats, uint32_t repeat, size_t *index)
+{
+    json_int_t its = -1;
+
+    for (*index = 0; *index < json_array_size(repeats); ++*index) {
+        its = json_integer_value(json_object_get(json_array_get(repeats, *index), "i"));
+        if (its >= repeat)
+            break;
+    }
+    return its == repeat;
+}
+
+bool study_result_has(const json_t *result, uint32_t point, uint32_t repeat)
+{
+    const json_t *of = point_of(result, NULL, point);
+    size_t index;
+
+    return of && repeat_find(json_object_get(of, "repeats"), repeat, &index);
+}
+
+/* Whether an error belongs to a run. */
+static bool is_of(const json_t *error, uint32_t point, uint32_t repeat)
+{
+    const json_t *its_point = json_object_get(error, "point");
+
+    return json_is_integer(its_point) && json_integer_value(its_point) == point &&
+           json_integer_value(json_object_get(error, "repeat")) == repeat;
+}
+
+static void drop_errors(json_t *errors, uint32_t point, uint32_t repeat)
+{
+    for (size_t i = json_array_size(errors); i-- > 0;)
+        if (is_of(json_array_get(errors, i), point, repeat))
+            json_array_remove(errors, i);
+}
+
+/* What all runs have in common. */
+static void add_common(json_t *result, const json_t *from, const char *key)
+{
+    if (json_object_size(json_object_get(result, key)) == 0)
+        json_object_set(result, key, json_object_get(from, key));
+}
+
+/* Put in a repeat, whose errors are to follow; takes it. */
+static void put(json_t *result, const struct study *study, uint32_t point, json_t *one)
+{
+    json_t *repeats = json_object_get(point_of(result, study, point), "repeats");
+    uint32_t repeat = (uint32_t)json_integer_value(json_object_get(one, "i"));
+    size_t index;
+
+    drop_errors(json_object_get(result, "errors"), point, repeat);
+    if (repeat_find(repeats, repeat, &index))
+        json_array_set_new(repeats, index, one);
+    else
+        json_array_insert_new(repeats, index, one);
+}
+
+void study_result_add(json_t *result, const struct study *study, uint32_t point, uint32_t repeat,
+                      json_t *run, int code)
+{
+    const json_t *of = json_array_get(json_object_get(run, "points"), 0);
+    json_t *one = json_copy(json_array_get(json_object_get(of, "repeats"), 0));
+    size_t i;
+    json_t *error;
+
+    add_common(result, run, "tool");
+    add_common(result, run, "host");
+    json_object_set_new(one, "i", json_integer(repeat));
+    json_object_set(one, "seed", json_object_get(run, "seed"));
+    json_object_set_new(one, "code", json_integer(code));
+    json_object_set(one, "complete", json_object_get(run, "complete"));
+    put(result, study, point, one);
+    json_array_foreach(json_object_get(run, "errors"), i, error)
+    {
+        json_t *its = json_copy(error);
+        json_object_set_new(its, "point", json_integer(point));
+        json_object_set_new(its, "repeat", json_integer(repeat));
+        json_array_append_new(json_object_get(result, "errors"), its);
+    }
+}
+
+void study_result_take(json_t *result, const struct study *study, const json_t *from,
+                       bool complete_only)
+{
+    size_t i, j;
+    json_t *point, *repeat, *error;
+
+    add_common(result, from, "tool");
+    add_common(result, from, "host");
+    json_array_foreach(json_object_get(from, "points"), i, point)
+    {
+        uint32_t id = (uint32_t)json_integer_value(json_object_get(point, "id"));
+        json_array_foreach(json_object_get(point, "repeats"), j, repeat)
+        {
+            if (!complete_only || json_is_true(json_object_get(repeat, "complete")))
+                put(result, study, id, json_incref(repeat));
+        }
+    }
+    json_array_foreach(json_object_get(from, "errors"), i, error)
+    {
+        uint32_t id = (uint32_t)json_integer_value(json_object_get(error, "point"));
+        uint32_t its = (uint32_t)json_integer_value(json_object_get(error, "repeat"));
+        if (json_object_get(error, "point") && study_result_has(result, id, its))
+            json_array_append(json_object_get(result, "errors"), error);
+    }
+}

@@ -1,0 +1,514 @@
+/* A study from its file to its result. See studying.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "tools/studying.h"
+
+#include "sim/run/model.h"
+#include "sim/run/record.h"
+#include "sim/run/record_points.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define WRITE_EVERY_NS UINT64_C(1000000000)
+#define SAY_EVERY_NS UINT64_C(10000000000) /* where nobody watches */
+
+/* ---- what can go wrong before there is a result ---- */
+
+void studying_print_errors(json_t *errors)
+{
+    json_t *result =
+        json_pack("{s:s, s:b, s:o}", "schema", "xensock/result/1", "complete", 0, "errors", errors);
+
+    json_dumpf(result, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(result);
+}
+
+/* Diagnostics of a scenario that cannot be used, in the format that was asked for. */
+static int bad_scenario(struct diag_list *diags, bool json)
+{
+    if (json)
+        studying_print_errors(diag_json(diags));
+    else
+        diag_print(diags, stderr, isatty(2) && !getenv("NO_COLOR"));
+    diag_fini(diags);
+    return CMD_SCENARIO;
+}
+
+static int cannot(const struct studying_options *options, const char *code, const char *format,
+                  const char *what, const char *why)
+{
+    char words[640];
+
+    snprintf(words, sizeof(words), format, what, why);
+    if (options->json)
+        studying_print_errors(json_pack("[{s:s, s:s}]", "code", code, "message", words));
+    else
+        fprintf(stderr, "xensock run: error[%s]: %s\n", code, words);
+    return CMD_USAGE;
+}
+
+int studying_make_directories(char *path)
+{
+    struct stat info;
+
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0777) < 0 && errno != EEXIST)
+            return -1;
+        *slash = '/';
+    }
+    if (mkdir(path, 0777) < 0 && errno != EEXIST)
+        return -1;
+    errno = ENOTDIR;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? 0 : -1;
+}
+
+/* Each process of a run reads the file for itself, so it must still be there, and the same. */
+static bool is_regular(const char *path, struct diag_list *diags)
+{
+    struct stat info;
+
+    if (stat(path, &info) < 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))
+        return true; /* what else is wrong with it, the loader says */
+    diag_error(diags, DIAG_UNREADABLE,
+               (struct diag_place){.source = diag_add_source(diags, path, NULL)},
+               "not a regular file: a run reads it more than once");
+    return false;
+}
+
+/* The cost models of points in virtual time, room for those of processes; each once. */
+static bool fits(struct study *study, const char *file, struct diag_list *diags)
+{
+    static struct scenario scenario;
+    static struct model model;
+    char seen[SCENARIO_PATH_BYTES] = "";
+
+    for (uint32_t point = 0; point < study->point_count && diags->errors == 0; point++) {
+        study_scenario(study, point, 0, &scenario);
+        if (scenario.mode != SCENARIO_VIRTUAL) {
+            launch_fits(&scenario, diags);
+        } else if (strcmp(seen, scenario.cost_model) != 0) {
+            model_load(&model, scenario.cost_model, file, diags);
+            snprintf(seen, sizeof(seen), "%s", scenario.cost_model);
+        }
+    }
+    return diags->errors == 0;
+}
+
+/* ---- which runs ---- */
+
+/* AXIS=VALUE as a value of the study; false after saying that there is none. */
+static bool find_only(const struct study *study, struct studying_only *only)
+{
+    size_t bytes = strcspn(only->text, "=");
+    const char *value = only->text + bytes + (only->text[bytes] == '=');
+
+    for (only->axis = 0; only->axis < study->axis_count; only->axis++) {
+        const struct study_axis *axis = &study->axes[only->axis];
+        if (strlen(axis->name) != bytes || strncmp(axis->name, only->text, bytes) != 0)
+            continue;
+        for (only->value = 0; only->value < axis->count; only->value++)
+            if (strcmp(study_text(study, only->axis, only->value), value) == 0)
+                return true;
+        fprintf(stderr, "xensock: error: --only: axis '%s' has no value '%s'; it has:", axis->name,
+                value);
+        for (uint32_t i = 0; i < axis->count; i++)
+            fprintf(stderr, " %s", study_text(study, only->axis, i));
+        fputc('\n', stderr);
+        return false;
+    }
+    fprintf(stderr, "xensock: error: --only takes AXIS=VALUE, not '%s'; axes:", only->text);
+    for (uint32_t i = 0; i < study->axis_count; i++)
+        fprintf(stderr, " %s", study->axes[i].name);
+    fputs(study->axis_count ? "\n" : " there are none\n", stderr);
+    return false;
+}
+
+/* Whether a point has one of the values asked for, of each axis that is asked for. */
+static bool is_only(const struct studying *studying, uint32_t point)
+{
+    const struct studying_options *options = studying->options;
+
+    for (uint32_t axis = 0; axis < studying->study->axis_count; axis++) {
+        bool asked = false, has = false;
+        for (uint32_t i = 0; i < options->only_count; i++) {
+            if (options->only[i].axis != axis)
+                continue;
+            asked = true;
+            has |= options->only[i].value == study_value(studying->study, point, axis);
+        }
+        if (asked && !has)
+            return false;
+    }
+    return true;
+}
+
+static bool is_asked(const struct studying *studying, uint32_t point, uint32_t repeat)
+{
+    const struct studying_options *options = studying->options;
+
+    return (options->point < 0 || options->point == point) &&
+           (options->repeat < 0 || options->repeat == repeat) && is_only(studying, point) &&
+           study_part_has(studying->study, &studying->part, point, repeat);
+}
+
+/* Note which runs are to be made; false if what was asked for is not there, after saying so. */
+static bool choose(struct studying *studying)
+{
+    struct studying_options *options = studying->options;
+    const struct study *study = studying->study;
+
+    for (uint32_t i = 0; i < options->only_count; i++)
+        if (!find_only(study, &options->only[i]))
+            return false;
+    if (options->point >= study->point_count || options->repeat >= study->repeat_count) {
+        bool point = options->point >= study->point_count;
+        fprintf(stderr, "xensock: error: there is no %s %" PRId64 ", only 0 to %" PRIu32 "\n",
+                point ? "point" : "repeat", point ? options->point : options->repeat,
+                (point ? study->point_count : study->repeat_count) - 1);
+        return false;
+    }
+    studying->wanted = calloc((size_t)study->point_count * study->repeat_count, 1);
+    assert(studying->wanted);
+    for (uint32_t point = 0; point < study->point_count; point++)
+        for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++)
+            if (is_asked(studying, point, repeat)) {
+                studying->wanted[point * study->repeat_count + repeat] = 1;
+                studying->run_count++;
+            }
+    return true;
+}
+
+/* What only one of the modes can do, and what goes with one run. */
+static bool suits(const struct studying *studying)
+{
+    const struct studying_options *options = studying->options;
+    bool virtual = studying->study->first.mode == SCENARIO_VIRTUAL;
+    const char *option = NULL, *one;
+
+    if (virtual)
+        option = options->profile ? "--profile" : options->launch.runtime ? "--runtime" : NULL;
+    else
+        option = options->launch.trace ? "--trace" : options->jobs > 1 ? "--jobs" : NULL;
+    if (option)
+        fprintf(stderr, "xensock: error: %s does not go with mode '%s'\n", option,
+                virtual ? "virtual" : "emulated");
+    one = options->launch.trace ? "--trace" : options->capture.file ? "--capture" : NULL;
+    if (!option && one && studying->run_count > 1)
+        fprintf(stderr,
+                "xensock: error: %s is of one run, and these are %" PRIu32
+                ": choose one with --point and --repeat\n",
+                one, studying->run_count);
+    return !option && (!one || studying->run_count <= 1);
+}
+
+/* ---- going on with an earlier result ---- */
+
+static bool same(const json_t *a, const json_t *b, const char *key, const char *member)
+{
+    return json_equal(json_object_get(json_object_get(a, key), member),
+                      json_object_get(json_object_get(b, key), member));
+}
+
+/* Take what an earlier result of the same study has, and do not make it again. */
+static int resume(struct studying *studying)
+{
+    const struct study *study = studying->study;
+    char path[560];
+
+    snprintf(path, sizeof(path), "%s/result.json", studying->out);
+    json_t *old = json_load_file(path, 0, NULL);
+    if (!old)
+        return CMD_OK; /* nothing to go on with */
+    if (!same(old, studying->result, "scenario", "xxh3") ||
+        !same(old, studying->result, "plan", "sets") ||
+        strcmp(json_string_value(json_object_get(json_object_get(old, "tool"), "version")),
+               XENSOCK_VERSION) != 0) {
+        json_decref(old);
+        return cannot(studying->options, "E0801", "%s is of another %s: it cannot be gone on with",
+                      path, "scenario, version, or other --set");
+    }
+    study_result_take(studying->result, study, old, true);
+    for (uint32_t point = 0; point < study->point_count; point++)
+        for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++) {
+            uint8_t *wanted = &studying->wanted[point * study->repeat_count + repeat];
+            studying->done += *wanted && study_result_has(studying->result, point, repeat);
+            *wanted &= !study_result_has(studying->result, point, repeat);
+        }
+    json_decref(old);
+    return CMD_OK;
+}
+
+/* ---- the runs ---- */
+
+static volatile sig_atomic_t ended;
+
+static void on_signal(int number)
+{
+    (void)number;
+    ended = 1;
+}
+
+/* Between runs; in them libuv's handlers stand in place of these. */
+static void heed_signals(void)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction hup;
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
+}
+
+void studying_say_done(struct studying *studying, uint32_t run)
+{
+    uint32_t point = run / studying->study->repeat_count;
+    uint32_t repeat = run % studying->study->repeat_count;
+    const struct studying_options *options = studying->options;
+    uint64_t now_ns = uv_hrtime(), spent_ns = now_ns - studying->start_ns;
+    bool watched = options->launch.progress;
+    char words[256] = "";
+    size_t used = 0;
+
+    studying->done++;
+    if (options->quiet || options->json || studying->run_count < 2 ||
+        (!watched && now_ns - studying->said_ns < SAY_EVERY_NS))
+        return;
+    studying->said_ns = now_ns;
+    for (uint32_t i = 0; i < studying->study->axis_count && used < sizeof(words); i++)
+        used += (size_t)snprintf(
+            words + used, sizeof(words) - used, " %s=%s", studying->study->axes[i].name,
+            study_text(studying->study, i, study_value(studying->study, point, i)));
+    fprintf(stderr, "%s%" PRIu32 "/%" PRIu32 " %s %s repeat %" PRIu32 "  %s to go%s",
+            watched ? "\r\033[K" : "", studying->done, studying->run_count,
+            studying->study->first.name, words, repeat,
+            units_format_latency(spent_ns / studying->done * (studying->run_count - studying->done))
+                .text,
+            watched ? "" : "\n");
+    if (watched && studying->done == studying->run_count)
+        fputs("\r\033[K", stderr);
+}
+
+bool studying_write(struct studying *studying)
+{
+    int ret = record_write(studying->result, studying->out);
+    char message[640];
+
+    studying->written_ns = uv_hrtime();
+    if (ret == 0)
+        return true;
+    snprintf(message, sizeof(message), "cannot write %s/result.json: %s", studying->out,
+             strerror(-ret));
+    record_add_error(studying->result, "E0701", message);
+    return false;
+}
+
+/* A run is done: put it in, and tell. */
+static void put(struct studying *studying, uint32_t point, uint32_t repeat, json_t *run, int code)
+{
+    uint32_t index = point * studying->study->repeat_count + repeat;
+
+    study_result_add(studying->result, studying->study, point, repeat, run, code);
+    studying->wanted[index] = 0;
+    if (studying->told_fd > 0 && write(studying->told_fd, &index, sizeof(index)) < 0)
+        studying->told_fd = 0; /* nobody listens any more */
+    studying_say_done(studying, index);
+}
+
+/* Whether to go on after a run that ended with this code. */
+static bool goes_on(struct studying *studying, int code)
+{
+    if (code == CMD_INTERRUPTED || ended)
+        studying->code = CMD_INTERRUPTED;
+    else if (code == CMD_UNSUPPORTED || code == CMD_BUG ||
+             (code != CMD_OK && studying->options->fail_fast))
+        studying->code = code;
+    return studying->code == CMD_OK;
+}
+
+void studying_make(struct studying *studying)
+{
+    uint32_t repeats = studying->study->repeat_count;
+    uint32_t all = studying->study->point_count * repeats;
+    int code;
+
+    heed_signals();
+    for (uint32_t i = 0; i < all && studying->code == CMD_OK; i++) {
+        if (!studying->wanted[i])
+            continue;
+        json_t *run = studying_one(studying, i / repeats, i % repeats, &code);
+        heed_signals();
+        if (!run) {
+            studying->code = code;
+            return;
+        }
+        put(studying, i / repeats, i % repeats, run, code);
+        json_decref(run);
+        if (studying->run_count > 1 && uv_hrtime() - studying->written_ns > WRITE_EVERY_NS)
+            studying_write(studying);
+        if (!goes_on(studying, code))
+            return;
+    }
+}
+
+/* ---- the result ---- */
+
+static void print_diags(const struct studying *studying)
+{
+    diag_print(studying->diags, stderr, isatty(2) && !getenv("NO_COLOR"));
+}
+
+/* The command that shows the first run again that failed. */
+static void print_reproduce(FILE *out, const struct studying *studying)
+{
+    const struct studying_options *options = studying->options;
+    const json_t *errors = json_object_get(studying->result, "errors"), *point = NULL, *repeat;
+    size_t i, j;
+    json_t *one, *a_case;
+
+    json_array_foreach(errors, i, one)
+    {
+        if (!point && !json_is_true(json_object_get(one, "expected"))) {
+            point = json_object_get(one, "point");
+            repeat = json_object_get(one, "repeat");
+        }
+    }
+    json_array_foreach(json_object_get(studying->result, "expectations"), i, one)
+    {
+        json_array_foreach(json_object_get(one, "cases"), j, a_case)
+        {
+            if (point || strcmp(json_string_value(json_object_get(a_case, "result")), "pass") == 0)
+                continue;
+            point = json_object_get(a_case, "point");
+            repeat = NULL;
+        }
+    }
+    if (!json_is_integer(point) || studying->study->point_count * studying->study->repeat_count < 2)
+        return;
+    fprintf(out, "reproduce: xensock run --point %" JSON_INTEGER_FORMAT, json_integer_value(point));
+    if (json_is_integer(repeat))
+        fprintf(out, " --repeat %" JSON_INTEGER_FORMAT, json_integer_value(repeat));
+    for (i = 0; i < options->sets.count; i++) {
+        fputs(" --set", out);
+        cmd_put_word(out, options->sets.list[i]);
+    }
+    if (options->launch.immediate)
+        fputs(" --notify immediate", out);
+    cmd_put_word(out, options->file);
+    fputc('\n', out);
+}
+
+static void print_result(FILE *out, const struct studying *studying)
+{
+    record_print_table(out, studying->result);
+    print_reproduce(out, studying);
+}
+
+static int output(struct studying *studying, int code)
+{
+    const struct studying_options *options = studying->options;
+    bool written = studying_write(studying);
+
+    if (!written)
+        code = code == CMD_OK ? CMD_FAILED : code;
+    if (options->json) {
+        json_dumpf(studying->result, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (studying->diags->errors > 0) {
+        print_diags(studying);
+    } else if (!options->quiet) {
+        print_diags(studying); /* notes */
+        print_result(stdout, studying);
+        if (written)
+            printf("result: %s/result.json\n", studying->out);
+        if (options->capture.file)
+            printf("capture: %s, %" PRIu64 " packets\n", options->capture.file, studying->captured);
+    } else if (code != CMD_OK) {
+        print_result(stderr, studying);
+    }
+    return code;
+}
+
+/* Where the result goes: of a shard into a directory of its own, so that shards never meet. */
+static int open_out(struct studying *studying)
+{
+    const struct studying_options *options = studying->options;
+    char shard[48] = "";
+
+    if (options->shards > 0)
+        snprintf(shard, sizeof(shard), "/shard-%" PRIu32 "-of-%" PRIu32, options->shard,
+                 options->shards);
+    snprintf(studying->out, sizeof(studying->out), "%s%s%s", options->out ? "" : "out/",
+             options->out ? options->out : studying->study->first.name, shard);
+    if (studying_make_directories(studying->out) == 0)
+        return CMD_OK;
+    return cannot(options, "E0701", "cannot make the directory %s: %s", studying->out,
+                  strerror(errno));
+}
+
+static int make(struct studying *studying)
+{
+    struct studying_options *options = studying->options;
+    uint32_t before;
+    int code = open_out(studying);
+
+    if (code != CMD_OK)
+        return code;
+    studying->result = study_result_begin(studying->study, &studying->part, studying->diags);
+    if (!studying->result)
+        return CMD_BUG;
+    code = options->resume ? resume(studying) : CMD_OK;
+    if (code != CMD_OK)
+        return code;
+    before = studying->done;
+    studying->start_ns = studying->written_ns = studying->said_ns = uv_hrtime();
+    if (options->jobs > 1 && studying->run_count - before > 1)
+        studying_jobs(studying);
+    else
+        studying_make(studying);
+    if (studying->done == 0 && studying->run_count > 0)
+        return studying->code; /* it could not begin, which has been said */
+    bool whole = studying->done == studying->run_count && studying->code != CMD_INTERRUPTED;
+    code = study_result_judge(studying->result, studying->study, whole);
+    if (studying->code != CMD_OK)
+        code = studying->code;
+    return output(studying, code);
+}
+
+int studying_run(struct studying_options *options)
+{
+    static struct study study;
+    static struct diag_list diags;
+    struct studying studying = {.options = options, .study = &study, .diags = &diags};
+    int code = CMD_USAGE;
+
+    diag_init(&diags);
+    if (!is_regular(options->file, &diags) ||
+        study_load(&study, options->file, options->sets.list, options->sets.count, &diags) < 0)
+        return bad_scenario(&diags, options->json);
+    if (!fits(&study, options->file, &diags)) {
+        study_fini(&study);
+        return bad_scenario(&diags, options->json);
+    }
+    studying.part = (struct study_part){options->shard, options->shards, options->sets.list,
+                                        options->sets.count};
+    options->launch.progress = !options->quiet && !options->json && isatty(2) && !getenv("CI");
+    if (choose(&studying) && suits(&studying))
+        code = make(&studying);
+    json_decref(studying.result);
+    free(studying.wanted);
+    study_fini(&study);
+    diag_fini(&diags);
+    return code;
+}

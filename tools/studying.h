@@ -1,0 +1,79 @@
+/*
+ * `xensock run`: a study from its file to its result.
+ *
+ * The runs that were asked for are made one after the other (in virtual time several at a time,
+ * each worker a process with a share of them), each judged by itself; what has been measured is
+ * written now and then, and whatever ends it.
+ */
+#ifndef XENSOCK_TOOLS_STUDYING_H
+#define XENSOCK_TOOLS_STUDYING_H
+
+#include "sim/run/study_result.h"
+#include "tools/capturing.h"
+#include "tools/launch.h"
+
+enum { STUDYING_ALLOW_MAX = 30, STUDYING_ONLY_MAX = 64, STUDYING_JOBS_MAX = 64 };
+
+/* AXIS=VALUE of --only. */
+struct studying_only {
+    const char *text;
+    uint32_t axis, value; /* once the study is known */
+};
+
+struct studying_options {
+    const char *file;
+    struct cmd_sets sets;
+    const char *out; /* or NULL: out/NAME */
+    struct launch_options launch;
+    const char *allow[STUDYING_ALLOW_MAX];
+    struct capturing_options capture;
+    bool json, quiet, profile, fail_fast, resume;
+    uint32_t jobs;          /* at a time, in virtual time; at least 1 */
+    uint32_t shard, shards; /* from 1; 0: no shard */
+    int64_t point, repeat;  /* the only ones, or -1 */
+    struct studying_only only[STUDYING_ONLY_MAX];
+    uint32_t only_count;
+};
+
+/* What is known of a study that is run. */
+struct studying {
+    struct studying_options *options;
+    struct study *study;
+    struct diag_list *diags;
+    struct study_part part;
+    json_t *result;
+    char out[512]; /* where result.json goes */
+    uint8_t
+        *wanted; /* of each run, by point * repeat_count + repeat: whether it is still to be made */
+    uint32_t run_count, done; /* of those: all, and made */
+    uint64_t start_ns, written_ns, said_ns;
+    int told_fd;       /* of a worker: where it tells the indexes of runs that are done; or 0 */
+    int code;          /* why it ended early; CMD_OK: it did not */
+    uint64_t captured; /* packets, of the last run */
+};
+
+/* Run it; the exit code. */
+int studying_run(struct studying_options *options);
+
+/* One run: its result, for json_decref(), and its exit code; NULL without memory, or, with a code,
+ * if it could not begin, which has been said. */
+json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat, int *code);
+
+/* All runs that are wanted, one after the other, or by workers; ended early, `code` says why. A run
+ * that cannot begin ends it. */
+void studying_make(struct studying *studying);
+void studying_jobs(struct studying *studying);
+
+/* Write the result as it is: false after it was said why it cannot be. */
+bool studying_write(struct studying *studying);
+
+/* A run is done, by its index: say how far it all is. */
+void studying_say_done(struct studying *studying, uint32_t run);
+
+/* Errors before there is a result, in the format that was asked for; takes `errors`. */
+void studying_print_errors(json_t *errors);
+
+/* Make DIR and the directories above it: 0, or -1 with errno. */
+int studying_make_directories(char *path);
+
+#endif

@@ -1,0 +1,169 @@
+/* One run of a study, begun, judged and told. See studying.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "sim/run/record.h"
+#include "tools/simulate.h"
+#include "tools/studying.h"
+#include "tools/summary.h"
+#include "tools/verdict.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What one run needs beside its scenario. */
+struct one {
+    struct studying *studying;
+    struct scenario scenario;
+    struct model model;
+    struct launch_options launch;
+    struct cmd_sets sets; /* those asked for, and the point's */
+    char texts[STUDY_AXES_MAX + 1][STUDY_SET_BYTES];
+    struct capturing capturing;
+    struct capture_summary captured;
+    char directory[560], profile_prefix[600]; /* of its own files */
+};
+
+static int cannot_begin(const struct one *one, const char *code, const char *why)
+{
+    if (one->studying->options->json)
+        studying_print_errors(json_pack("[{s:s, s:s}]", "code", code, "message", why));
+    else
+        fprintf(stderr, "xensock run: error[%s]: %s\n", code, why);
+    return CMD_USAGE;
+}
+
+/* Overrides that make the file be this run; a study of one run needs none. */
+static void add_sets(struct one *one, uint32_t point, uint32_t repeat)
+{
+    const struct study *study = one->studying->study;
+    uint32_t count = study->axis_count + (repeat > 0);
+
+    one->sets = one->studying->options->sets;
+    for (uint32_t i = 0; i < count; i++) {
+        study_set(one->studying->study, point, repeat, i, one->texts[i]);
+        one->sets.list[one->sets.count++] = one->texts[i];
+    }
+    one->launch.sets = &one->sets;
+    one->launch.asked = &one->studying->options->sets;
+    one->launch.of_several = one->studying->study->point_count * study->repeat_count > 1;
+    one->launch.point = point;
+    one->launch.repeat = repeat;
+}
+
+/* Files of the run lie beside the result, or, of one of several, in a directory of its own. */
+static bool make_directory(struct one *one, uint32_t point, uint32_t repeat)
+{
+    const struct studying *studying = one->studying;
+
+    if (one->launch.of_several)
+        snprintf(one->directory, sizeof(one->directory), "%s/p%ur%u", studying->out, point, repeat);
+    else
+        snprintf(one->directory, sizeof(one->directory), "%s", studying->out);
+    if (!studying->options->profile)
+        return true;
+    snprintf(one->profile_prefix, sizeof(one->profile_prefix), "%s/profile.", one->directory);
+    one->launch.profile_prefix = one->profile_prefix;
+    if (studying_make_directories(one->directory) == 0)
+        return true;
+    char why[640];
+    snprintf(why, sizeof(why), "cannot make the directory %s: %s", one->directory, strerror(errno));
+    cannot_begin(one, "E0701", why);
+    return false;
+}
+
+/* Begin the capture, if one is wanted: in virtual time this process's own. */
+static bool begin_capture(struct one *one, char why[CAPTURING_WORDS_BYTES])
+{
+    const struct capturing_options *wanted = &one->studying->options->capture;
+
+    if (!wanted->file)
+        return true;
+    one->launch.capturing = &one->capturing;
+    return one->scenario.mode == SCENARIO_VIRTUAL
+               ? capturing_join(&one->capturing, wanted, false, "virtual", why)
+               : capturing_open(&one->capturing, wanted, true, why);
+}
+
+/* Whatever became of the run, there is what was captured of it. */
+static void end_capture(struct one *one, struct launch_outcome *outcome)
+{
+    char words[CAPTURING_WORDS_BYTES];
+    uint64_t limit_bytes = one->capturing.limit_bytes;
+
+    if (!capturing_end(&one->capturing, &one->captured, words))
+        json_array_append_new(outcome->errors,
+                              json_pack("{s:s, s:s}", "code", CAPTURING_CODE, "message", words));
+    capturing_lost(&one->captured, limit_bytes, words);
+    if (words[0])
+        fprintf(stderr, "xensock run: note: of the capture %s %s\n",
+                one->studying->options->capture.file, words);
+    one->studying->captured = one->captured.packets;
+}
+
+/* The result of what came out. */
+static json_t *judge(struct one *one, struct launch_outcome *outcome, int *code)
+{
+    json_t *result = verdict_result(&one->scenario, one->studying->diags, outcome, code);
+
+    json_decref(outcome->reports);
+    json_decref(outcome->errors);
+    json_decref(outcome->hypervisor);
+    json_decref(outcome->faults);
+    if (result && one->studying->options->capture.file) {
+        record_add_counter(result, "capture.packets", one->captured.packets);
+        record_add_counter(result, "capture.lost", one->captured.lost);
+    }
+    return result;
+}
+
+/* The costs of a run in virtual time. They were looked at when the study was loaded. */
+static bool load_model(struct one *one)
+{
+    struct diag_list diags;
+    bool loaded;
+
+    if (one->scenario.mode != SCENARIO_VIRTUAL)
+        return true;
+    diag_init(&diags);
+    loaded = model_load(&one->model, one->scenario.cost_model, one->studying->options->file,
+                        &diags) == 0;
+    if (!loaded)
+        diag_print(&diags, stderr, false);
+    diag_fini(&diags);
+    return loaded;
+}
+
+json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat, int *code)
+{
+    const struct studying_options *options = studying->options;
+    static struct one one;
+    char why[CAPTURING_WORDS_BYTES];
+    struct launch_outcome outcome;
+    json_t *result;
+
+    memset(&one, 0, sizeof(one));
+    one.studying = studying;
+    one.launch = options->launch;
+    study_scenario(studying->study, point, repeat, &one.scenario);
+    add_sets(&one, point, repeat);
+    *code = CMD_USAGE;
+    if (!load_model(&one) || !make_directory(&one, point, repeat))
+        return NULL;
+    if (!begin_capture(&one, why)) {
+        cannot_begin(&one, CAPTURING_CODE, why);
+        return NULL;
+    }
+    if (one.scenario.mode == SCENARIO_VIRTUAL)
+        simulate_run(&one.scenario, &one.model, &one.launch, &outcome);
+    else
+        launch_run(&one.scenario, &one.launch, &outcome);
+    end_capture(&one, &outcome);
+    result = judge(&one, &outcome, code);
+    if (!result)
+        *code = CMD_BUG;
+    if (options->profile)
+        summary_profiles(one.directory, !options->quiet && !options->json);
+    return result;
+}
