@@ -114,6 +114,7 @@ def markdown(result, path):
     outside, *code = re.split(r"^(?:````*)(?:sh)?$", text, flags=re.M)
     assert len(code) in (0, 2)
     assert "<" not in outside and "@" not in outside and "[" not in outside and "\r" not in outside
+    assert "://" not in outside, "it would be a link"
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
     tables = [[cells(line) for line in block.splitlines()]
               for block in re.findall(r"(?:^\|.*\n)+", outside, flags=re.M)]
