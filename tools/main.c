@@ -19,6 +19,8 @@ static const char help[] =
     "  check FILE        check a scenario and print it with every default filled in\n"
     "  plan FILE         the points and runs of a scenario's sweep, and which shard makes which\n"
     "  merge DIR         the results of shards as one\n"
+    "  compare A B       two results: what is different, better or worse; or run both in turns\n"
+    "  baseline          keep a result on purpose, and hold later ones against it\n"
     "  convert RESULT    a result as JUnit XML, CSV or Markdown\n"
     "  hypervisor        one part of a run by hand, each in its own terminal:\n"
     "  backend             the backend's process\n"
@@ -51,7 +53,7 @@ static const struct {
     {"decode", cmd_decode},     {"capture", cmd_capture},   {"payload", cmd_payload},
     {"swarm", cmd_swarm},       {"shrink", cmd_shrink},     {"ps", cmd_ps},
     {"quirks", cmd_quirks},     {"grants", cmd_grants},     {"ports", cmd_ports},
-    {"xenstore", cmd_xenstore},
+    {"xenstore", cmd_xenstore}, {"compare", cmd_compare},   {"baseline", cmd_baseline},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.
