@@ -96,7 +96,7 @@ def rows(result, path):
     units = {tuple(line[-4:-2]): line[-2] for line in lines}
     for (metric, field), unit in units.items():
         end = metric if field == "counter" else field
-        assert (unit == "ns") == (end.endswith("_ns") or field in ("p50", "p99", "min", "max", "p90", "p99_9")
+        assert (unit == "ns") == (end.endswith("_ns") or field in ("p50", "p99", "min", "max", "p90", "p99_9", "sum")
                                   or metric.startswith(("duration.", "recovery.")) and field == "value"), (metric, field, unit)
         assert (unit == "bytes") == ("bytes" in end or field == "value" and metric.startswith(
             ("bytes.", "sent.", "received."))), (metric, field, unit)
