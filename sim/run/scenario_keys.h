@@ -25,6 +25,7 @@ enum scenario_type {
     SCENARIO_FINE_DURATION,  /* with a fraction, in ps */
     SCENARIO_DECIMAL,        /* in millionths */
     SCENARIO_SIZE,
+    SCENARIO_SIZES,     /* struct draw: a size, or a mapping by scenario_keys_sizes */
     SCENARIO_RATE,      /* how often, in 1/s */
     SCENARIO_BANDWIDTH, /* in bytes/s, or "unlimited", 0 */
     SCENARIO_SHARE,     /* in ppm */
@@ -62,10 +63,14 @@ extern const struct scenario_table scenario_keys_root, scenario_keys_topology,
 /* Of struct scenario_host, scenario_peer, scenario_link, scenario_workload. */
 extern const struct scenario_table scenario_keys_host, scenario_keys_peer, scenario_keys_link,
     scenario_keys_workload;
+/* Of struct scenario_host: its `limits`. */
+extern const struct scenario_table scenario_keys_limits;
 /* Of struct scenario_fault. */
 extern const struct scenario_table scenario_keys_fault;
 /* Of struct scenario_workload: its `arrivals`. */
 extern const struct scenario_table scenario_keys_arrivals;
+/* Of struct draw. */
+extern const struct scenario_table scenario_keys_sizes;
 
 /* Of struct study_axis, struct study (its `repeat`) and struct study_expect. */
 extern const struct scenario_table scenario_keys_axis, scenario_keys_repeat, scenario_keys_expect;
