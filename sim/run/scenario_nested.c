@@ -21,6 +21,7 @@ static const struct scenario_nested nested[] = {
      SCENARIO_PEERS_MAX},
     {&scenario_keys_topology, "links", SCENARIO_ITEMS, &scenario_keys_link, 0, SCENARIO_LINKS_MAX},
     {&scenario_keys_host, "protocol", SCENARIO_KEYS, &scenario_keys_protocol, 0, 0},
+    {&scenario_keys_host, "limits", SCENARIO_KEYS, &scenario_keys_limits, 0, 0},
     {&scenario_keys_workload, "arrivals", SCENARIO_KEYS, &scenario_keys_arrivals, 0, 0},
     {&scenario_keys_axis, "values", SCENARIO_SCALARS, NULL, 1, STUDY_VALUES_MAX},
 };
@@ -109,6 +110,9 @@ static void take_map(struct reading *reading, const struct scenario_table *table
         reading->key = row;
         if (row->type == SCENARIO_MAP || row->type == SCENARIO_LIST)
             take_nested(reading, scenario_nested_find(table, row), value);
+        else if (row->type == SCENARIO_SIZES &&
+                 scenario_yaml_type(reading->yaml, value) == YAML_MAPPING_NODE)
+            take_map(reading, &scenario_keys_sizes, value);
     }
 }
 

@@ -152,6 +152,10 @@ start web python3 -m http.server --bind 127.0.0.1 "$(free_port)"
 web=$pid
 within 10 grep -qs 'port [0-9]*' web.log web.err.log
 port=$(ss -Htlnp | sed -n "s/.*127.0.0.1:\([0-9]*\) .*pid=$web,.*/\1/p")
+# of sessions what needs no tool beside xensock
+sed -n 's/^\$ \(xensock .*\)/\1/p' ./*.session | grep -v -- --perf | while IFS= read -r line; do
+    expect 0 bash -c "$line"
+done
 export FOR=2s
 for one in *.sh; do
     stays "$one" || continue
