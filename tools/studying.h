@@ -12,6 +12,7 @@
 #include "tools/capturing.h"
 #include "tools/launch.h"
 #include "tools/profiling.h"
+#include "tools/tracing.h"
 
 enum { STUDYING_ALLOW_MAX = 30, STUDYING_ONLY_MAX = 64, STUDYING_JOBS_MAX = 64 };
 
@@ -29,6 +30,7 @@ struct studying_options {
     const char *allow[STUDYING_ALLOW_MAX];
     struct capturing_options capture;
     struct profiling profiling;
+    struct tracing_options traced;
     bool json, quiet, fail_fast, resume;
     uint32_t jobs;          /* at a time, in virtual time; at least 1 */
     uint32_t shard, shards; /* from 1; 0: no shard */
