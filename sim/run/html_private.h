@@ -95,6 +95,8 @@ void html_absent(const struct html_report *report, const char *how);
 /* ---- blocks ---- */
 
 /* Each writes its section, or nothing where it has nothing to say. */
+void html_errors_block(struct html_report *report);
+void html_expectations_block(struct html_report *report);
 void html_metrics_block(struct html_report *report);
 void html_latency_block(struct html_report *report);
 void html_stages_block(struct html_report *report);
