@@ -1,9 +1,9 @@
 /*
  * Runs of a study by several workers at a time, for virtual time alone. See studying.h.
  *
- * A worker is this process, forked before it has a loop: it makes every k-th run that is wanted and
- * leaves a result of its own in a directory beside the whole one, which takes it over. A pipe tells
- * which runs are done. Signals of a terminal reach all; one sent to this process is passed on.
+ * A worker is this process, forked while its loop is idle: it makes every k-th run that is wanted
+ * and leaves a result of its own in a directory beside the whole one, which takes it over. A pipe
+ * tells which runs are done. Signals are passed on: a worker ends its run, and leaves what it has.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -11,6 +11,7 @@
 #include "tools/studying.h"
 
 #include "sim/run/record.h"
+#include "tools/signals.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,15 +22,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t workers_ended;
-static pid_t pids[STUDYING_JOBS_MAX];
-static volatile sig_atomic_t pid_count;
+struct workers {
+    struct studying *studying;
+    pid_t pids[STUDYING_JOBS_MAX];
+    uint32_t count;
+    uv_poll_t told;
+    struct signals signals;
+    int told_fd;
+    bool ended; /* by a signal */
+};
 
-static void pass_on(int number)
+static void on_signal(void *self, int number)
 {
-    workers_ended = 1;
-    for (int i = 0; i < pid_count; i++)
-        kill(pids[i], number);
+    struct workers *workers = self;
+
+    workers->ended = true;
+    for (uint32_t i = 0; i < workers->count; i++)
+        kill(workers->pids[i], number);
 }
 
 static void directory_of(const struct studying *studying, uint32_t worker, char *path, size_t bytes)
@@ -41,13 +50,15 @@ static void directory_of(const struct studying *studying, uint32_t worker, char 
 static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
 {
     size_t all = (size_t)studying->study->point_count * studying->study->repeat_count;
-    static char out[512 + 32];
+    static char out[512 + 32], files[512];
     uint32_t i = 0;
 
     for (size_t run = 0; run < all; run++)
         if (studying->wanted[run] && i++ % jobs != worker)
             studying->wanted[run] = 0;
     directory_of(studying, worker, out, sizeof(out));
+    memcpy(files, studying->out, sizeof(files));
+    studying->files = files;
     snprintf(studying->out, sizeof(studying->out), "%.500s", out);
     json_decref(studying->result);
     studying->result = study_result_begin(studying->study, &studying->part, studying->diags);
@@ -59,37 +70,52 @@ static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
     return studying_write(studying) ? studying->code : CMD_FAILED;
 }
 
-static void begin(struct studying *studying, uint32_t jobs, int told[2])
+static void begin(struct workers *workers, uint32_t jobs, int told[2])
 {
     for (uint32_t i = 0; i < jobs; i++) {
         fflush(NULL);
         pid_t pid = fork();
         if (pid == 0) {
             close(told[0]);
-            studying->told_fd = told[1];
-            pid_count = 0;
-            _exit(work(studying, i, jobs));
+            if (uv_loop_fork(uv_default_loop()) < 0) /* else it would share its parent's */
+                _exit(CMD_BUG);
+            workers->studying->told_fd = told[1];
+            _exit(work(workers->studying, i, jobs));
         }
         if (pid > 0)
-            pids[pid_count++] = pid;
+            workers->pids[workers->count++] = pid;
     }
     close(told[1]);
+    workers->told_fd = told[0];
 }
 
-/* Numbers of runs that are done, until no worker is left to tell. */
-static void listen_to(struct studying *studying, int fd)
+/* Indexes of runs that are done; so few bytes come whole. At the end no worker is left to tell. */
+static void on_told(uv_poll_t *told, int status, int events)
 {
+    struct workers *workers = told->data;
     uint32_t run;
-    ssize_t got;
+    ssize_t got = read(workers->told_fd, &run, sizeof(run));
 
-    for (;;) {
-        got = read(fd, &run, sizeof(run)); /* so few bytes come whole */
-        if (got == (ssize_t)sizeof(run))
-            studying_say_done(studying, run);
-        else if (got >= 0 || errno != EINTR)
-            break;
+    (void)events;
+    if (status == 0 && got == (ssize_t)sizeof(run)) {
+        studying_say_done(workers->studying, run);
+    } else if (got >= 0 || errno != EINTR) {
+        uv_close((uv_handle_t *)told, NULL);
+        signals_close(&workers->signals);
     }
-    close(fd);
+}
+
+/* Until all workers have closed the pipe. */
+static void listen_to(struct workers *workers)
+{
+    uv_loop_t *loop = uv_default_loop();
+
+    uv_poll_init(loop, &workers->told, workers->told_fd);
+    workers->told.data = workers;
+    uv_poll_start(&workers->told, UV_READABLE | UV_DISCONNECT, on_told);
+    signals_listen(&workers->signals, loop, workers, on_signal);
+    uv_run(loop, UV_RUN_DEFAULT);
+    close(workers->told_fd);
 }
 
 /* A worker ended: why, if not because it was through. */
@@ -125,31 +151,27 @@ static void take_over(struct studying *studying, uint32_t worker)
 
 void studying_jobs(struct studying *studying)
 {
-    struct sigaction action = {.sa_handler = pass_on}, old[3];
-    const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    static struct workers workers;
     uint32_t runs = studying->run_count - studying->done;
     uint32_t jobs = studying->options->jobs < runs ? studying->options->jobs : runs;
     int told[2], status;
 
+    workers.studying = studying;
     if (pipe(told) < 0) {
         studying->code = CMD_BUG;
         return;
     }
-    for (int i = 0; i < 3; i++)
-        if (sigaction(numbers[i], NULL, &old[i]) == 0 && old[i].sa_handler != SIG_IGN)
-            sigaction(numbers[i], &action, NULL);
-    begin(studying, jobs, told);
-    listen_to(studying, told[0]);
-    for (int i = 0; i < pid_count; i++) {
-        while (waitpid(pids[i], &status, 0) < 0 && errno == EINTR)
+    signals_hold();
+    begin(&workers, jobs, told);
+    listen_to(&workers);
+    for (uint32_t i = 0; i < workers.count; i++) {
+        while (waitpid(workers.pids[i], &status, 0) < 0 && errno == EINTR)
             ;
         note_end(studying, status);
     }
-    pid_count = 0;
     for (uint32_t i = 0; i < jobs; i++)
         take_over(studying, i);
-    if (workers_ended)
+    if (workers.ended)
         studying->code = CMD_INTERRUPTED;
-    for (int i = 0; i < 3; i++)
-        sigaction(numbers[i], &old[i], NULL);
+    signals_release();
 }

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/html_private.h"
+#include "sim/run/page_texts.h"
 
 #include "ringlib/err.h"
 
@@ -189,6 +190,16 @@ static bool take_nonce(const struct html_report *report, char nonce[40])
     return true;
 }
 
+/* A file of tools/report/, by its name. */
+static const char *own_text(const char *name)
+{
+    const struct page_text *text = page_texts;
+
+    while (text->name && strcmp(text->name, name) != 0)
+        text++;
+    return text->name ? text->text : "";
+}
+
 static void put_head(const struct html_report *report, const char *nonce)
 {
     struct verdict verdict = judge(report->result);
@@ -210,7 +221,7 @@ static void put_head(const struct html_report *report, const char *nonce)
              html_string(resolved, "name"), verdict_word(&verdict));
     html_put(out, "<style nonce=\"%t\">\n", nonce);
     fputs(report->assets->style ? report->assets->style : "", out);
-    fputs(html_style, out);
+    fputs(own_text("style"), out);
     html_put(out,
              "</style></head>\n<body><a class=\"skip\" href=\"#main\">Skip to the content</a>\n");
 }
@@ -240,7 +251,7 @@ static void put_scripts(const struct html_report *report, const char *nonce)
         html_put(out, "</script>\n");
     }
     html_put(out, "<script nonce=\"%t\">", nonce);
-    fputs(html_script, out);
+    fputs(own_text("script"), out);
     html_put(out, "</script>\n");
 }
 

@@ -7,7 +7,6 @@
 
 #include "sim/run/html.h"
 #include "sim/run/html_page.h"
-#include "sim/run/html_texts.h"
 #include "sim/run/units.h"
 
 #include <stdbool.h>

@@ -361,7 +361,7 @@ static void merge_faults(const struct study *study, struct diag_list *diags,
                          const struct diag_list *found, uint32_t point)
 {
     char words[DIAG_HELP_BYTES];
-    bool taken = false;
+    bool taken = true; /* a note may stand alone */
 
     point_words(study, point, words, sizeof(words));
     for (uint32_t i = 0; i < found->count; i++) {

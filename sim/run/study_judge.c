@@ -317,7 +317,8 @@ static int worse(int a, int b)
     return CODE_OK;
 }
 
-static int judge_runs(const struct judging *judging)
+/* The worst code of those that count; whether all of them ended by themselves, in `complete`. */
+static int judge_runs(const struct judging *judging, bool *complete)
 {
     int code = judging->failed ? CODE_FAILED : CODE_OK;
 
@@ -325,8 +326,10 @@ static int judge_runs(const struct judging *judging)
         for (uint32_t repeat = 0; repeat < judging->study->repeat_count; repeat++) {
             uint32_t at = run_at(judging, point, repeat);
             const json_t *its = json_object_get(judging->runs[at], "code");
-            if (its && !is_excused(judging, point, judging->errors[at]))
-                code = worse(code, (int)json_integer_value(its));
+            if (!its || is_excused(judging, point, judging->errors[at]))
+                continue;
+            code = worse(code, (int)json_integer_value(its));
+            *complete &= json_is_true(json_object_get(judging->runs[at], "complete"));
         }
     }
     return code;
@@ -345,7 +348,7 @@ int study_result_judge(json_t *result, const struct study *study, bool complete)
         return worse(70, CODE_OK);
     for (uint32_t e = 0; e < study->expect_count; e++)
         judge_expect(&judging, &study->expects[e]);
-    code = judge_runs(&judging);
+    code = judge_runs(&judging, &complete);
     for (i = 0; i < (size_t)study->point_count * study->repeat_count; i++)
         json_decref(judging.errors[i]);
     free(judging.runs);

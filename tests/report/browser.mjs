@@ -63,7 +63,7 @@ async function ink(page, selector) {
 const charts = ["#metric-throughput [data-chart]", "#metric-latency [data-chart]", "[data-curves=latency]",
                 "[data-lines=time]", "[data-curves=stages]"];
 
-// The first two colours of lines, as page.css has them.
+// The first two colours of lines, as style.css has them.
 const lines = { light: ["42,111,187", "209,112,31"], dark: ["107,168,234", "240,153,77"] };
 
 async function checkCharts(browser) {
