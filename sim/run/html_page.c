@@ -3,7 +3,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/html_private.h"
-#include "sim/run/page_texts.h"
+#include "sim/run/html_texts.h"
 
 #include "ringlib/err.h"
 
@@ -191,13 +191,13 @@ static bool take_nonce(const struct html_report *report, char nonce[40])
 }
 
 /* A file of tools/report/, by its name. */
-static const char *own_text(const char *name)
+static const char *text_of(const char *name)
 {
-    const struct page_text *text = page_texts;
+    const struct html_text *text = html_texts;
 
-    while (text->name && strcmp(text->name, name) != 0)
+    while (strcmp(text->name, name) != 0)
         text++;
-    return text->name ? text->text : "";
+    return text->text;
 }
 
 static void put_head(const struct html_report *report, const char *nonce)
@@ -221,7 +221,7 @@ static void put_head(const struct html_report *report, const char *nonce)
              html_string(resolved, "name"), verdict_word(&verdict));
     html_put(out, "<style nonce=\"%t\">\n", nonce);
     fputs(report->assets->style ? report->assets->style : "", out);
-    fputs(own_text("style"), out);
+    fputs(text_of("style"), out);
     html_put(out,
              "</style></head>\n<body><a class=\"skip\" href=\"#main\">Skip to the content</a>\n");
 }
@@ -251,7 +251,7 @@ static void put_scripts(const struct html_report *report, const char *nonce)
         html_put(out, "</script>\n");
     }
     html_put(out, "<script nonce=\"%t\">", nonce);
-    fputs(own_text("script"), out);
+    fputs(text_of("script"), out);
     html_put(out, "</script>\n");
 }
 

@@ -21,6 +21,7 @@ static const struct scenario_nested nested[] = {
      SCENARIO_PEERS_MAX},
     {&scenario_keys_topology, "links", SCENARIO_ITEMS, &scenario_keys_link, 0, SCENARIO_LINKS_MAX},
     {&scenario_keys_host, "protocol", SCENARIO_KEYS, &scenario_keys_protocol, 0, 0},
+    {&scenario_keys_host, "limits", SCENARIO_KEYS, &scenario_keys_limits, 0, 0},
     {&scenario_keys_workload, "arrivals", SCENARIO_KEYS, &scenario_keys_arrivals, 0, 0},
     {&scenario_keys_axis, "values", SCENARIO_SCALARS, NULL, 1, STUDY_VALUES_MAX},
 };
