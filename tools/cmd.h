@@ -27,6 +27,7 @@ int cmd_baseline(int argc, char **argv);
 int cmd_capture(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_forward(int argc, char **argv);
 int cmd_frontend(int argc, char **argv);

@@ -10,8 +10,10 @@
 #include "sim/run/record.h"
 #include "sim/run/study_result.h"
 #include "tools/cmd.h"
+#include "tools/studying.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -192,8 +194,7 @@ static int load(struct study *study, struct diag_list *diags)
 }
 
 /* The whole, and its exit code. */
-static int merge(const struct study *study, const struct diag_list *diags, const char *out,
-                 bool quiet)
+static int merge(const struct study *study, const struct diag_list *diags, char *out, bool quiet)
 {
     const json_t *plan = json_object_get(parts[0].result, "plan");
     const char *list[CMD_SETS_MAX];
@@ -212,7 +213,7 @@ static int merge(const struct study *study, const struct diag_list *diags, const
     code = code == CMD_OK ? check_missing(result, study) : code;
     if (code == CMD_OK) {
         code = study_result_judge(result, study, true);
-        ret = record_write(result, out);
+        ret = studying_make_directories(out) < 0 ? -errno : record_write(result, out);
         if (ret < 0)
             code = fail("E0701", out, strerror(-ret));
         else if (!quiet)

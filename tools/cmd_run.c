@@ -32,6 +32,9 @@ static const char help[] =
     "  --allow IP[/BITS]  where the guest may connect and bind beside loopback\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --trace FILE       in virtual time: write every event there, for `xensock trace`\n"
+    "                     FILE.json: in both modes, for ui.perfetto.dev\n"
+    "  --trace-on WHEN    write FILE.json always (default), or only on failure\n"
+    "  --stages           say where the time went: stages, and a time line, in the result\n"
     "  --capture FILE     write what crosses the rings there, as pcapng\n"
     "  --capture-limit N  how much of it, in bytes a process (default 256MiB)\n"
     "  --runtime DIR      put the sockets of the run there instead of in a directory of its own\n"
@@ -109,6 +112,12 @@ static bool take_profile(struct studying_options *options, const char *text)
     return options->profile;
 }
 
+static bool take_trace(struct studying_options *options, const char *file)
+{
+    *(trace_export_is(file) ? &options->traced.trace : &options->launch.trace) = file;
+    return true;
+}
+
 static bool take(struct studying_options *options, int option, const char *text)
 {
     uint64_t number;
@@ -119,7 +128,9 @@ static bool take(struct studying_options *options, int option, const char *text)
     case 'q': options->quiet = true; return true;
     case 'r': options->launch.runtime = text; return true;
     case 'n': options->launch.notify = text; return cmd_notify(text, &options->launch.immediate);
-    case 't': options->launch.trace = text; return true;
+    case 't': return take_trace(options, text);
+    case 'T': return tracing_on(text, &options->traced);
+    case 'g': options->traced.stages = true; return true;
     case 'C': options->capture.file = text; return true;
     case 'L': return capturing_limit(text, &options->capture.limit_bytes);
     case 'f': return take_format(options, text);
@@ -151,6 +162,8 @@ int cmd_run(int argc, char **argv)
                                                  {"notify", required_argument, NULL, 'n'},
                                                  {"runtime", required_argument, NULL, 'r'},
                                                  {"trace", required_argument, NULL, 't'},
+                                                 {"trace-on", required_argument, NULL, 'T'},
+                                                 {"stages", no_argument, NULL, 'g'},
                                                  {"capture", required_argument, NULL, 'C'},
                                                  {"capture-limit", required_argument, NULL, 'L'},
                                                  {"point", required_argument, NULL, 'P'},

@@ -47,6 +47,7 @@ struct launch_outcome {
     json_t *errors;     /* [{"code", "message"}], of the run itself */
     json_t *faults; /* that happened, as run_virtual_faults has them; NULL: none were asked for */
     uint64_t wall_ns;
+    uint64_t from_ns, to_ns; /* the measured phase, in the time of the processes; the same: none */
     bool complete; /* it went to its end by itself */
     int code;      /* CMD_OK, or why the run itself failed */
     /* in virtual time: */

@@ -21,6 +21,7 @@ static const char help[] =
     "  merge DIR         the results of shards as one\n"
     "  compare A B       two results: what is different, better or worse; or run both in turns\n"
     "  baseline          keep a result on purpose, and hold later ones against it\n"
+    "  convert RESULT    a result as JUnit XML, CSV or Markdown\n"
     "  hypervisor        one part of a run by hand, each in its own terminal:\n"
     "  backend             the backend's process\n"
     "  frontend FILE       the guest's process with the workloads of a scenario\n"
@@ -45,29 +46,14 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"plan", cmd_plan},
-    {"merge", cmd_merge},
-    {"run", cmd_run},
-    {"check", cmd_check},
-    {"hypervisor", cmd_hypervisor},
-    {"backend", cmd_backend},
-    {"frontend", cmd_frontend},
-    {"forward", cmd_forward},
-    {"socks", cmd_socks},
-    {"peer", cmd_peer},
-    {"trace", cmd_trace},
-    {"decode", cmd_decode},
-    {"capture", cmd_capture},
-    {"payload", cmd_payload},
-    {"swarm", cmd_swarm},
-    {"shrink", cmd_shrink},
-    {"ps", cmd_ps},
-    {"quirks", cmd_quirks},
-    {"grants", cmd_grants},
-    {"ports", cmd_ports},
-    {"xenstore", cmd_xenstore},
-    {"compare", cmd_compare},
-    {"baseline", cmd_baseline},
+    {"plan", cmd_plan},         {"merge", cmd_merge},       {"run", cmd_run},
+    {"check", cmd_check},       {"convert", cmd_convert},   {"hypervisor", cmd_hypervisor},
+    {"backend", cmd_backend},   {"frontend", cmd_frontend}, {"forward", cmd_forward},
+    {"socks", cmd_socks},       {"peer", cmd_peer},         {"trace", cmd_trace},
+    {"decode", cmd_decode},     {"capture", cmd_capture},   {"payload", cmd_payload},
+    {"swarm", cmd_swarm},       {"shrink", cmd_shrink},     {"ps", cmd_ps},
+    {"quirks", cmd_quirks},     {"grants", cmd_grants},     {"ports", cmd_ports},
+    {"xenstore", cmd_xenstore}, {"compare", cmd_compare},   {"baseline", cmd_baseline},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.

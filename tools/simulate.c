@@ -216,6 +216,7 @@ static void simulate(struct simulation *sim, const struct model *model, const st
     json_decref(faults);
     if (sim->scenario->fault_count > 0)
         sim->outcome->faults = run_virtual_faults(sim->run);
+    run_virtual_measured(sim->run, &sim->outcome->from_ns, &sim->outcome->to_ns);
     sim->outcome->virtual_ns = run_virtual_now_ns(sim->run);
     sim->outcome->virtual_events = run_virtual_events(sim->run);
     sim->outcome->protocol_events = run_virtual_protocol_events(sim->run);

@@ -203,7 +203,9 @@ static bool suits(const struct studying *studying)
     if (option)
         fprintf(stderr, "xensock: error: %s does not go with mode '%s'\n", option,
                 virtual ? "virtual" : "emulated");
-    one = options->launch.trace ? "--trace" : options->capture.file ? "--capture" : NULL;
+    one = options->launch.trace || options->traced.trace ? "--trace"
+          : options->capture.file                        ? "--capture"
+                                                         : NULL;
     if (!option && one && studying->run_count > 1)
         fprintf(stderr,
                 "xensock: error: %s is of one run, and these are %" PRIu32

@@ -11,6 +11,7 @@
 #include "sim/run/study_result.h"
 #include "tools/capturing.h"
 #include "tools/launch.h"
+#include "tools/tracing.h"
 
 enum { STUDYING_ALLOW_MAX = 30, STUDYING_ONLY_MAX = 64, STUDYING_JOBS_MAX = 64 };
 
@@ -27,6 +28,7 @@ struct studying_options {
     struct launch_options launch;
     const char *allow[STUDYING_ALLOW_MAX];
     struct capturing_options capture;
+    struct tracing_options traced;
     bool json, quiet, profile, fail_fast, resume;
     uint32_t jobs;          /* at a time, in virtual time; at least 1 */
     uint32_t shard, shards; /* from 1; 0: no shard */

@@ -20,8 +20,10 @@ struct one {
     struct launch_options launch;
     struct cmd_sets sets; /* those asked for, and the point's */
     char texts[STUDY_AXES_MAX + 1][STUDY_SET_BYTES];
+    struct capturing_options capture; /* as asked for, or for its stages alone */
     struct capturing capturing;
     struct capture_summary captured;
+    struct tracing tracing;
     char directory[560], profile_prefix[600]; /* of its own files */
 };
 
@@ -76,7 +78,7 @@ static bool make_directory(struct one *one, uint32_t point, uint32_t repeat)
 /* Begin the capture, if one is wanted: in virtual time this process's own. */
 static bool begin_capture(struct one *one, char why[CAPTURING_WORDS_BYTES])
 {
-    const struct capturing_options *wanted = &one->studying->options->capture;
+    const struct capturing_options *wanted = &one->capture;
 
     if (!wanted->file)
         return true;
@@ -86,35 +88,53 @@ static bool begin_capture(struct one *one, char why[CAPTURING_WORDS_BYTES])
                : capturing_open(&one->capturing, wanted, true, why);
 }
 
+/* The capture and what is to be made of it; false after saying why that cannot be. */
+static bool begin_traces(struct one *one)
+{
+    char why[CAPTURING_WORDS_BYTES];
+    bool good = tracing_begin(&one->tracing, &one->studying->options->traced, one->studying->out,
+                              &one->capture, why);
+
+    if (!good)
+        cannot_begin(one, TRACE_EXPORT_CODE, why);
+    else if (!begin_capture(one, why)) {
+        cannot_begin(one, CAPTURING_CODE, why);
+        good = false;
+    }
+    return good;
+}
+
 /* Whatever became of the run, there is what was captured of it. */
 static void end_capture(struct one *one, struct launch_outcome *outcome)
 {
     char words[CAPTURING_WORDS_BYTES];
     uint64_t limit_bytes = one->capturing.limit_bytes;
 
+    one->tracing.offset_ns = one->capturing.offset_ns;
     if (!capturing_end(&one->capturing, &one->captured, words))
         json_array_append_new(outcome->errors,
                               json_pack("{s:s, s:s}", "code", CAPTURING_CODE, "message", words));
     capturing_lost(&one->captured, limit_bytes, words);
     if (words[0])
-        fprintf(stderr, "xensock run: note: of the capture %s %s\n",
-                one->studying->options->capture.file, words);
+        fprintf(stderr, "xensock run: note: of the capture %s %s\n", one->capture.file, words);
     one->studying->captured = one->captured.packets;
 }
 
 /* The result of what came out. */
 static json_t *judge(struct one *one, struct launch_outcome *outcome, int *code)
 {
+    const struct tracing_run run = {&one->scenario, outcome};
     json_t *result = verdict_result(&one->scenario, one->studying->diags, outcome, code);
 
     json_decref(outcome->reports);
     json_decref(outcome->errors);
     json_decref(outcome->hypervisor);
     json_decref(outcome->faults);
-    if (result && one->studying->options->capture.file) {
+    if (result && one->capture.file) {
         record_add_counter(result, "capture.packets", one->captured.packets);
         record_add_counter(result, "capture.lost", one->captured.lost);
     }
+    *code = tracing_end(&one->tracing, &run, &one->capture, result, *code);
     return result;
 }
 
@@ -139,22 +159,20 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
 {
     const struct studying_options *options = studying->options;
     static struct one one;
-    char why[CAPTURING_WORDS_BYTES];
     struct launch_outcome outcome;
     json_t *result;
 
     memset(&one, 0, sizeof(one));
     one.studying = studying;
     one.launch = options->launch;
+    one.capture = options->capture;
     study_scenario(studying->study, point, repeat, &one.scenario);
     add_sets(&one, point, repeat);
     *code = CMD_USAGE;
     if (!load_model(&one) || !make_directory(&one, point, repeat))
         return NULL;
-    if (!begin_capture(&one, why)) {
-        cannot_begin(&one, CAPTURING_CODE, why);
+    if (!begin_traces(&one))
         return NULL;
-    }
     if (one.scenario.mode == SCENARIO_VIRTUAL)
         simulate_run(&one.scenario, &one.model, &one.launch, &outcome);
     else

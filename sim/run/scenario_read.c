@@ -83,7 +83,12 @@ static struct diag_list *fail(const struct reading *reading, enum diag_code code
     return reading->yaml->diags;
 }
 
-static struct units_text format(enum scenario_type type, uint64_t number)
+const char *scenario_keys_noun(enum scenario_type type)
+{
+    return type_names[type];
+}
+
+struct units_text scenario_keys_format(enum scenario_type type, uint64_t number)
 {
     struct units_text out;
 
@@ -104,8 +109,7 @@ static struct units_text format(enum scenario_type type, uint64_t number)
     return out;
 }
 
-/* The units a number of the type may have, for messages. */
-static const char *units_of(enum scenario_type type)
+const char *scenario_keys_units(enum scenario_type type)
 {
     if (type == SCENARIO_SIZE || type == SCENARIO_SIZES)
         return UNITS_OF_SIZE;
@@ -123,12 +127,13 @@ static void fail_range(const struct reading *reading)
     const struct scenario_key *key = reading->key;
 
     diag_hint(fail(reading, DIAG_OUT_OF_RANGE), "allowed: %s to %s",
-              format(key->type, key->min).text, format(key->type, key->max).text);
+              scenario_keys_format(key->type, key->min).text,
+              scenario_keys_format(key->type, key->max).text);
 }
 
 static void fail_units(const struct reading *reading, enum units_fault fault)
 {
-    const char *units = units_of(reading->key->type);
+    const char *units = scenario_keys_units(reading->key->type);
 
     switch (fault) {
     case UNITS_OK: break;
@@ -142,7 +147,7 @@ static void fail_units(const struct reading *reading, enum units_fault fault)
     case UNITS_OVERFLOW: fail_range(reading); break;
     case UNITS_TOO_FINE:
         diag_hint(fail(reading, DIAG_MALFORMED), "too fine: the least step is %s",
-                  format(reading->key->type, 1).text);
+                  scenario_keys_format(reading->key->type, 1).text);
         break;
     }
 }
@@ -403,7 +408,7 @@ static void suggest_keys(const struct scenario_table *table, const struct scenar
     diag_suggest(map->yaml->diags, got, "keys", names, count);
 }
 
-static const struct scenario_key *key_find(const struct scenario_table *table, const char *name)
+const struct scenario_key *scenario_keys_find(const struct scenario_table *table, const char *name)
 {
     for (uint32_t i = 0; i < table->count; i++)
         if (strcmp(table->keys[i].name, name) == 0)
@@ -416,7 +421,7 @@ static void read_pair(const struct scenario_table *table, const struct scenario_
                       int value, void *out)
 {
     const char *text = scenario_yaml_text(map->yaml, name);
-    const struct scenario_key *key = key_find(table, text);
+    const struct scenario_key *key = scenario_keys_find(table, text);
     struct reading reading = {map->yaml, key, value, scenario_yaml_text(map->yaml, value)};
     struct diag_place place = scenario_yaml_place(map->yaml, name);
 
@@ -429,7 +434,7 @@ static void read_pair(const struct scenario_table *table, const struct scenario_
         suggest_keys(table, map, text);
     } else if (!scenario_keys_applies(key, map->kind)) {
         diag_error(map->yaml->diags, DIAG_NOT_FOR_KIND, place, "'%s' does not go with kind '%s'",
-                   text, key_find(table, "kind")->words[map->kind]);
+                   text, scenario_keys_find(table, "kind")->words[map->kind]);
         suggest_keys(table, map, "");
     } else {
         read_value(&reading, out);
