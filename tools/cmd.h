@@ -29,6 +29,7 @@ int cmd_check(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_forward(int argc, char **argv);
 int cmd_frontend(int argc, char **argv);
 int cmd_grants(int argc, char **argv);
@@ -79,8 +80,9 @@ struct policy_rule;
 /* Read "10.0.0.0/8" or an address alone; false after saying that it is neither. */
 bool cmd_allow(const char *text, struct policy_rule *rule);
 
-/* Have the measured phase profiled into a file; false after saying that this build cannot. */
-bool cmd_profile(const char *path);
+/* Have the measured phase profiled: "[cpu:|heap:|perf:]FILE", cpu if it says nothing. False after
+ * saying why that cannot be; does not return where the program must be executed anew for it. */
+bool cmd_profile(const char *text);
 
 /* The overrides of --set, in order. */
 enum { CMD_SETS_MAX = 64, CMD_SETS_ROOM = CMD_SETS_MAX + 16 };

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE 1
 #endif
 #include "backend/policy.h"
-#include "tools/profile.h"
 #include "tools/studying.h"
 
 #include <getopt.h>
@@ -28,7 +27,8 @@ static const char help[] =
     "  --fail-fast        end with the first run that fails\n"
     "  --format FORMAT    text (default): a table; json: the result, also on errors\n"
     "  --quiet            print nothing but errors\n"
-    "  --profile cpu      a CPU profile of the measured phase of each process, and a summary\n"
+    "  --profile cpu|heap a profile of the measured phase of each process, table and flame graph\n"
+    "  --perf             the same by perf, which sees the kernel, too\n"
     "  --allow IP[/BITS]  where the guest may connect and bind beside loopback\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --trace FILE       in virtual time: write every event there, for `xensock trace`\n"
@@ -104,14 +104,6 @@ static bool take_format(struct studying_options *options, const char *text)
     return false;
 }
 
-static bool take_profile(struct studying_options *options, const char *text)
-{
-    options->profile = strcmp(text, "cpu") == 0 && profile_configure("probe") == 0;
-    if (!options->profile)
-        fprintf(stderr, "xensock: error: --profile takes cpu, in a build with gperftools\n");
-    return options->profile;
-}
-
 static bool take_trace(struct studying_options *options, const char *file)
 {
     *(trace_export_is(file) ? &options->traced.trace : &options->launch.trace) = file;
@@ -134,7 +126,7 @@ static bool take(struct studying_options *options, int option, const char *text)
     case 'C': options->capture.file = text; return true;
     case 'L': return capturing_limit(text, &options->capture.limit_bytes);
     case 'f': return take_format(options, text);
-    case 'p': return take_profile(options, text);
+    case 'p': return profiling_want(&options->profiling, text ? text : "perf");
     case 'a': return take_allow(options, text);
     case 'P': return take_index("--point", text, &options->point);
     case 'R': return take_index("--repeat", text, &options->repeat);
@@ -158,6 +150,7 @@ int cmd_run(int argc, char **argv)
                                                  {"format", required_argument, NULL, 'f'},
                                                  {"quiet", no_argument, NULL, 'q'},
                                                  {"profile", required_argument, NULL, 'p'},
+                                                 {"perf", no_argument, NULL, 'p'},
                                                  {"allow", required_argument, NULL, 'a'},
                                                  {"notify", required_argument, NULL, 'n'},
                                                  {"runtime", required_argument, NULL, 'r'},
@@ -186,7 +179,6 @@ int cmd_run(int argc, char **argv)
     }
     if (optind != argc - 1)
         return cmd_usage(help);
-    profile_configure(NULL);
     options.launch.allow = options.allow;
     options.file = options.launch.file = argv[optind];
     return studying_run(&options);

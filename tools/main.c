@@ -37,6 +37,7 @@ static const char help[] =
     "  capture DIR FILE  that capture, of a run that was killed before it made it\n"
     "  swarm FILE        random calls and disturbances in virtual time, everything checked\n"
     "  shrink FILE       reduce a seed of the swarm that fails to the fewest events\n"
+    "  doctor            what this machine supports, and how it distorts measurements\n"
     "  quirks            the drivers as which a host may behave, and what they do\n"
     "  payload           write the bytes a stream carries, to compare them elsewhere\n"
     "\n"
@@ -54,6 +55,7 @@ static const struct {
     {"swarm", cmd_swarm},       {"shrink", cmd_shrink},     {"ps", cmd_ps},
     {"quirks", cmd_quirks},     {"grants", cmd_grants},     {"ports", cmd_ports},
     {"xenstore", cmd_xenstore}, {"compare", cmd_compare},   {"baseline", cmd_baseline},
+    {"doctor", cmd_doctor},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.

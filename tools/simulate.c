@@ -8,6 +8,7 @@
 #include "sim/run/trace_log.h"
 #include "sim/run/units.h"
 #include "tools/capturing.h"
+#include "tools/profile.h"
 #include "tools/signals.h"
 
 #include <assert.h>
@@ -208,7 +209,9 @@ static void simulate(struct simulation *sim, const struct model *model, const st
         sim->outcome->code = error ? CMD_SCENARIO : CMD_UNSUPPORTED;
         return;
     }
+    profile_start();
     go(sim);
+    profile_stop();
     json_decref(sim->outcome->reports);
     sim->outcome->reports = run_virtual_reports(sim->run);
     json_t *faults = run_virtual_errors(sim->run);

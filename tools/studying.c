@@ -197,7 +197,7 @@ static bool suits(const struct studying *studying)
     const char *option = NULL, *one;
 
     if (virtual)
-        option = options->profile ? "--profile" : options->launch.runtime ? "--runtime" : NULL;
+        option = options->launch.runtime ? "--runtime" : NULL;
     else
         option = options->launch.trace ? "--trace" : options->jobs > 1 ? "--jobs" : NULL;
     if (option)
@@ -355,7 +355,8 @@ static void print_diags(const struct studying *studying)
 static void print_reproduce(FILE *out, const struct studying *studying)
 {
     const struct studying_options *options = studying->options;
-    const json_t *errors = json_object_get(studying->result, "errors"), *point = NULL, *repeat;
+    const json_t *errors = json_object_get(studying->result, "errors"), *point = NULL,
+                 *repeat = NULL;
     size_t i, j;
     json_t *one, *a_case;
 

@@ -11,6 +11,7 @@
 #include "sim/run/study_result.h"
 #include "tools/capturing.h"
 #include "tools/launch.h"
+#include "tools/profiling.h"
 #include "tools/tracing.h"
 
 enum { STUDYING_ALLOW_MAX = 30, STUDYING_ONLY_MAX = 64, STUDYING_JOBS_MAX = 64 };
@@ -28,8 +29,9 @@ struct studying_options {
     struct launch_options launch;
     const char *allow[STUDYING_ALLOW_MAX];
     struct capturing_options capture;
+    struct profiling profiling;
     struct tracing_options traced;
-    bool json, quiet, profile, fail_fast, resume;
+    bool json, quiet, fail_fast, resume;
     uint32_t jobs;          /* at a time, in virtual time; at least 1 */
     uint32_t shard, shards; /* from 1; 0: no shard */
     int64_t point, repeat;  /* the only ones, or -1 */
@@ -44,7 +46,8 @@ struct studying {
     struct diag_list *diags;
     struct study_part part;
     json_t *result;
-    char out[512]; /* where result.json goes */
+    char out[512];     /* where result.json goes; of a worker a directory of its own */
+    const char *files; /* where files of single runs go, if not there */
     uint8_t
         *wanted; /* of each run, by point * repeat_count + repeat: whether it is still to be made */
     uint32_t run_count, done; /* of those: all, and made */

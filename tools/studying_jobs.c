@@ -1,9 +1,9 @@
 /*
  * Runs of a study by several workers at a time, for virtual time alone. See studying.h.
  *
- * A worker is this process, forked while its loop is idle: it makes every k-th run that is wanted and
- * leaves a result of its own in a directory beside the whole one, which takes it over. A pipe tells
- * which runs are done. Signals are passed on: a worker ends its run, and leaves what it has.
+ * A worker is this process, forked while its loop is idle: it makes every k-th run that is wanted
+ * and leaves a result of its own in a directory beside the whole one, which takes it over. A pipe
+ * tells which runs are done. Signals are passed on: a worker ends its run, and leaves what it has.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -50,13 +50,15 @@ static void directory_of(const struct studying *studying, uint32_t worker, char 
 static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
 {
     size_t all = (size_t)studying->study->point_count * studying->study->repeat_count;
-    static char out[512 + 32];
+    static char out[512 + 32], files[512];
     uint32_t i = 0;
 
     for (size_t run = 0; run < all; run++)
         if (studying->wanted[run] && i++ % jobs != worker)
             studying->wanted[run] = 0;
     directory_of(studying, worker, out, sizeof(out));
+    memcpy(files, studying->out, sizeof(files));
+    studying->files = files;
     snprintf(studying->out, sizeof(studying->out), "%.500s", out);
     json_decref(studying->result);
     studying->result = study_result_begin(studying->study, &studying->part, studying->diags);

@@ -5,7 +5,6 @@
 #include "sim/run/record.h"
 #include "tools/simulate.h"
 #include "tools/studying.h"
-#include "tools/summary.h"
 #include "tools/verdict.h"
 
 #include <errno.h>
@@ -24,7 +23,8 @@ struct one {
     struct capturing capturing;
     struct capture_summary captured;
     struct tracing tracing;
-    char directory[560], profile_prefix[600]; /* of its own files */
+    struct profiling profiling;
+    char directory[560]; /* of its own files */
 };
 
 static int cannot_begin(const struct one *one, const char *code, const char *why)
@@ -58,15 +58,14 @@ static void add_sets(struct one *one, uint32_t point, uint32_t repeat)
 static bool make_directory(struct one *one, uint32_t point, uint32_t repeat)
 {
     const struct studying *studying = one->studying;
+    const char *out = studying->files ? studying->files : studying->out;
 
     if (one->launch.of_several)
-        snprintf(one->directory, sizeof(one->directory), "%s/p%ur%u", studying->out, point, repeat);
+        snprintf(one->directory, sizeof(one->directory), "%s/p%ur%u", out, point, repeat);
     else
-        snprintf(one->directory, sizeof(one->directory), "%s", studying->out);
-    if (!studying->options->profile)
+        snprintf(one->directory, sizeof(one->directory), "%s", out);
+    if (studying->options->profiling.kind == PROFILE_NONE)
         return true;
-    snprintf(one->profile_prefix, sizeof(one->profile_prefix), "%s/profile.", one->directory);
-    one->launch.profile_prefix = one->profile_prefix;
     if (studying_make_directories(one->directory) == 0)
         return true;
     char why[640];
@@ -173,6 +172,9 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
         return NULL;
     if (!begin_traces(&one))
         return NULL;
+    one.profiling = options->profiling;
+    one.launch.profiling = &one.profiling;
+    profiling_begin(&one.profiling, one.directory, one.scenario.mode == SCENARIO_VIRTUAL);
     if (one.scenario.mode == SCENARIO_VIRTUAL)
         simulate_run(&one.scenario, &one.model, &one.launch, &outcome);
     else
@@ -181,7 +183,6 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
     result = judge(&one, &outcome, code);
     if (!result)
         *code = CMD_BUG;
-    if (options->profile)
-        summary_profiles(one.directory, !options->quiet && !options->json);
+    profiling_end(&one.profiling, one.directory, !options->quiet && !options->json);
     return result;
 }
