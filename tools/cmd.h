@@ -41,6 +41,7 @@ int cmd_plan(int argc, char **argv);
 int cmd_ports(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_quirks(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_shrink(int argc, char **argv);
 int cmd_socks(int argc, char **argv);

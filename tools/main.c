@@ -16,6 +16,7 @@ static const char help[] =
     "usage: xensock COMMAND [OPTION]...\n"
     "\n"
     "  run FILE          run a scenario: hypervisor, backend, guest, peers, result\n"
+    "  report DIR        the result of a run as one HTML page\n"
     "  check FILE        check a scenario and print it with every default filled in\n"
     "  plan FILE         the points and runs of a scenario's sweep, and which shard makes which\n"
     "  merge DIR         the results of shards as one\n"
@@ -55,7 +56,7 @@ static const struct {
     {"swarm", cmd_swarm},       {"shrink", cmd_shrink},     {"ps", cmd_ps},
     {"quirks", cmd_quirks},     {"grants", cmd_grants},     {"ports", cmd_ports},
     {"xenstore", cmd_xenstore}, {"compare", cmd_compare},   {"baseline", cmd_baseline},
-    {"doctor", cmd_doctor},
+    {"doctor", cmd_doctor},     {"report", cmd_report},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.

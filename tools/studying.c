@@ -237,7 +237,7 @@ static int resume(struct studying *studying)
         strcmp(json_string_value(json_object_get(json_object_get(old, "tool"), "version")),
                XENSOCK_VERSION) != 0) {
         json_decref(old);
-        return cannot(studying->options, "E0801", "%s is of another %s: it cannot be gone on with",
+        return cannot(studying->options, "E0856", "%s is of another %s: it cannot be gone on with",
                       path, "scenario, version, or other --set");
     }
     study_result_take(studying->result, study, old, true);

@@ -131,7 +131,7 @@ static void note_end(struct studying *studying, int status)
         return;
     }
     snprintf(words, sizeof(words), "a worker died of signal %d", WTERMSIG(status));
-    record_add_error(studying->result, "E0803", words);
+    record_add_error(studying->result, "E0857", words);
     studying->code = CMD_BUG;
 }
 

@@ -62,6 +62,8 @@ enum diag_code {
     DIAG_DRAW_UNUSED = 153,
     DIAG_BAD_PHASE = 154,
     DIAG_NOT_VIRTUAL = 190,
+    DIAG_NO_JSON = 830, /* of a result; xensock(1) */
+    DIAG_NO_RESULT = 831,
 };
 
 enum diag_severity { DIAG_ERROR, DIAG_NOTE };

@@ -113,6 +113,9 @@ static void take_map(struct reading *reading, const struct scenario_table *table
         reading->key = row;
         if (scenario_yaml_type(reading->yaml, value) != YAML_SCALAR_NODE)
             take_nested(reading, scenario_nested_find(table, row), value);
+        else if (row->type == SCENARIO_SIZES &&
+                 scenario_yaml_type(reading->yaml, value) == YAML_MAPPING_NODE)
+            take_map(reading, &scenario_keys_sizes, value);
     }
 }
 
