@@ -371,7 +371,7 @@ static void merge_faults(const struct study *study, struct diag_list *diags,
         if (!taken || (diag->severity == DIAG_NOTE && is_known(diags, diag)))
             continue;
         diag_add(diags, diag);
-        if (diag->severity == DIAG_ERROR && diag->help[0] == '\0')
+        if (words[0] && diag->severity == DIAG_ERROR && diag->help[0] == '\0')
             diag_help(diags, "at point %" PRIu32 ": %s", point, words);
     }
 }
