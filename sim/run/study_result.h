@@ -47,6 +47,10 @@ void study_result_take(json_t *result, const struct study *study, const json_t *
 /* Whether a run is in. */
 bool study_result_has(const json_t *result, uint32_t point, uint32_t repeat);
 
+/* Whether a run by itself, whose result this is, failed: by its exit code, unless its errors are
+ * expected, or by an expectation of each repeat. */
+bool study_result_failed(const struct study *study, const struct study_run *which, json_t *run);
+
 /* Sum up and judge what is in. `complete`: all runs that were to be made were; the result is so if
  * also each ended by itself, or as expected. Returns the exit code: 0; 1 if an expectation failed
  * or has no value; or the worst of the runs' whose errors were not expected. */
