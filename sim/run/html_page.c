@@ -190,6 +190,9 @@ static bool take_nonce(const struct html_report *report, char nonce[40])
     return true;
 }
 
+/* With more points than that, what is not on the screen is not laid out. */
+enum { LARGE = 50 };
+
 /* A file of tools/report/, by its name. */
 static const char *text_of(const char *name)
 {
@@ -223,7 +226,8 @@ static void put_head(const struct html_report *report, const char *nonce)
     fputs(report->assets->style ? report->assets->style : "", out);
     fputs(text_of("style"), out);
     html_put(out,
-             "</style></head>\n<body><a class=\"skip\" href=\"#main\">Skip to the content</a>\n");
+             "</style></head>\n<body%t><a class=\"skip\" href=\"#main\">Skip to the content</a>\n",
+             report->point_count > LARGE ? " class=large" : "");
 }
 
 static void put_missing(const struct html_report *report)

@@ -23,9 +23,6 @@ static const struct scenario_nested nested[] = {
     {&scenario_keys_host, "protocol", SCENARIO_KEYS, &scenario_keys_protocol, 0, 0},
     {&scenario_keys_host, "limits", SCENARIO_KEYS, &scenario_keys_limits, 0, 0},
     {&scenario_keys_workload, "arrivals", SCENARIO_KEYS, &scenario_keys_arrivals, 0, 0},
-    {&scenario_keys_workload, "write_size", SCENARIO_KEYS, &scenario_keys_sizes, 0, 0},
-    {&scenario_keys_workload, "request", SCENARIO_KEYS, &scenario_keys_sizes, 0, 0},
-    {&scenario_keys_workload, "response", SCENARIO_KEYS, &scenario_keys_sizes, 0, 0},
     {&scenario_keys_axis, "values", SCENARIO_SCALARS, NULL, 1, STUDY_VALUES_MAX},
 };
 
@@ -111,7 +108,7 @@ static void take_map(struct reading *reading, const struct scenario_table *table
             take_comment(reading);
         reading->line = line;
         reading->key = row;
-        if (scenario_yaml_type(reading->yaml, value) != YAML_SCALAR_NODE)
+        if (row->type == SCENARIO_MAP || row->type == SCENARIO_LIST)
             take_nested(reading, scenario_nested_find(table, row), value);
         else if (row->type == SCENARIO_SIZES &&
                  scenario_yaml_type(reading->yaml, value) == YAML_MAPPING_NODE)

@@ -22,7 +22,7 @@ struct scenario_nested {
     uint32_t least, most;            /* names or items */
 };
 
-/* What is in the mapping or list of a key of a table, or may be; asserts that it is known. */
+/* What is in the mapping or list of a key of a table; asserts that it is known. */
 const struct scenario_nested *scenario_nested_find(const struct scenario_table *in,
                                                    const struct scenario_key *key);
 

@@ -97,7 +97,7 @@ static json_t *quantity_schema(const struct scenario_key *key)
 {
     json_t *schema = string_schema();
 
-    if (key->type == SCENARIO_SIZE || key->type == SCENARIO_SIZES) {
+    if (key->type == SCENARIO_SIZE) {
         put(schema, "type", json_pack("[s,s]", "integer", "string"));
         put_range(schema, key);
         put_pattern(schema, key, WHOLE, "?");
@@ -111,6 +111,16 @@ static json_t *quantity_schema(const struct scenario_key *key)
         put_pattern(schema, key, POINT, "");
     }
     return schema;
+}
+
+/* A size, or how sizes are drawn. */
+static json_t *sizes_schema(const struct scenario_key *key)
+{
+    struct scenario_key one = *key;
+
+    one.type = SCENARIO_SIZE;
+    return json_pack("{s:[o, o]}", "anyOf", quantity_schema(&one),
+                     table_schema(&scenario_keys_sizes));
 }
 
 /* What a scalar may be. A switch without default: a new type must say. */
@@ -134,9 +144,7 @@ static json_t *scalar_schema(const struct scenario_key *key)
     case SCENARIO_RATE:
     case SCENARIO_BANDWIDTH:
     case SCENARIO_SHARE: return quantity_schema(key);
-    case SCENARIO_SIZES:
-        return json_pack("{s:[o,o]}", "anyOf", quantity_schema(key),
-                         table_schema(&scenario_keys_sizes));
+    case SCENARIO_SIZES: return sizes_schema(key);
     case SCENARIO_ADDR: return address_schema("[1-9][0-9]{0,4}");
     case SCENARIO_ADDR_ANY_PORT: return address_schema("(0|[1-9][0-9]{0,4})");
     }

@@ -158,15 +158,10 @@ def schema_keys(node, path=()):
         kind = one["if"]["properties"]["kind"]["const"]
         for found in schema_keys(one["then"], path + (f"({kind})",)):
             yield found
-    for one in node.get("anyOf", []):  # a distribution, which is the same wherever it stands
-        yield from schema_keys(one, ("sizes",))
 
 
 def used_keys(node, schema, path=()):
     """The same of a document."""
-    if isinstance(node, dict) and "anyOf" in schema:
-        schema = next(one for one in schema["anyOf"] if one.get("type") == "object")
-        path = ("sizes",)
     if isinstance(node, list):
         for one in node:
             yield from used_keys(one, schema.get("items", {}), path)
