@@ -92,6 +92,23 @@ static struct diag_list *axis_error(struct study *study, int node, const char *p
     return study->yaml.diags;
 }
 
+/* It is to be the value of an override too. */
+static void check_value(struct study *study, int item)
+{
+    const char *text = scenario_yaml_text(&study->yaml, item);
+
+    for (const char *at = text; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f) {
+            axis_error(study, item, "a character that no value has");
+            break;
+        }
+    if (strlen(text) >= STUDY_VALUE_BYTES) {
+        diag_error(study->yaml.diags, DIAG_OUT_OF_RANGE, scenario_yaml_place(&study->yaml, item),
+                   "this value is too long");
+        diag_hint(study->yaml.diags, "allowed: 0 to %d bytes", STUDY_VALUE_BYTES - 1);
+    }
+}
+
 static void read_values(struct study *study, struct study_axis *axis)
 {
     struct scenario_yaml *yaml = &study->yaml;
@@ -108,13 +125,14 @@ static void read_values(struct study *study, struct study_axis *axis)
                       "axes that go along with each other: zip");
             continue;
         }
+        check_value(study, item);
         for (uint32_t j = 0; j < axis->count; j++)
             if (strcmp(scenario_yaml_text(yaml, axis->nodes[j]), scenario_yaml_text(yaml, item)) ==
                 0)
                 axis_error(study, item, "this value stands here twice");
         axis->nodes[axis->count++] = item;
     }
-    if (axis->count == 0)
+    if (!scenario_yaml_item(yaml, axis->values_node, 0))
         axis_error(study, axis->values_node, "an axis has at least one value");
     find_unit(study, axis);
 }
@@ -156,8 +174,10 @@ static void read_axis(struct study *study, int key, int node)
     if (axis->values_node &&
         scenario_yaml_type(&study->yaml, axis->values_node) == YAML_SEQUENCE_NODE)
         read_values(study, axis);
-    if (axis->path[0] && !is_swept(axis->path))
+    if (axis->path[0] && !is_swept(axis->path)) {
         axis_error(study, axis->path_node, "this is the same at every point");
+        axis->path[0] = '\0'; /* nothing is to be put there */
+    }
     axis->along = study->axis_count++;
 }
 
@@ -229,16 +249,50 @@ static void check_sets(struct study *study, const char *const *sets, uint32_t se
     }
 }
 
-/* Where a text begins: behind its quotes. A text of several lines is its first one. */
+/* Whether every axis has something to put somewhere, whatever else is wrong with it. */
+static bool has_paths(const struct study *study)
+{
+    bool all = true;
+
+    for (uint32_t i = 0; i < study->axis_count; i++)
+        all &= study->axes[i].path[0] && study->axes[i].count > 0;
+    return all;
+}
+
+/* Where a text begins: behind its quotes. Of one that stands there otherwise than as it is (folded,
+ * or with escapes) only the node's place is known, which length 0 says. */
 static struct diag_place text_place(const struct study *study, int node, const char *text)
 {
     struct diag_place place = scenario_yaml_place(&study->yaml, node);
+    bool quoted = scenario_yaml_is_quoted(&study->yaml, node);
+    size_t bytes = strlen(text);
 
-    if (place.length == strlen(text) + 2) {
-        place.column++;
-        place.length -= 2;
+    if (place.length != bytes + 2 * quoted || strchr(text, '\n')) {
+        place.length = 0;
+        return place;
     }
+    place.column += quoted;
+    place.length = (uint32_t)bytes;
     return place;
+}
+
+/* It chooses points, and at least one: what is never looked at would pass. */
+static void check_when(const struct study *study, const struct study_expect *expect,
+                       struct diag_place place)
+{
+    const struct expect_runs none = {.study = study};
+    struct diag_list *diags = study->yaml.diags;
+
+    if (expect->where.nodes[expect->where.root].of & EXPECT_OF_METRICS) {
+        diag_error(diags, DIAG_EXPECT_TYPE, place, "'when' depends on metrics");
+        diag_hint(diags, "it chooses points: name axes only");
+        return;
+    }
+    for (uint32_t i = 0; i < study->point_count; i++)
+        if (!has_paths(study) || expect_look(&expect->where, &none, i, 0).result == EXPECT_HOLDS)
+            return;
+    diag_error(diags, DIAG_EXPECT_TYPE, place, "'when' holds at no point");
+    diag_hint(diags, "nothing would ever be expected");
 }
 
 /* Looked at once there is a first scenario, whose names it may use. */
@@ -251,14 +305,9 @@ static void parse_expect(struct study *study, struct study_expect *expect, int n
     if (expect->that[0])
         expect_parse(&expect->holds, expect->that, study, diags,
                      text_place(study, that, expect->that));
-    if (expect->when[0] &&
-        expect_parse(&expect->where, expect->when, study, diags,
-                     text_place(study, when, expect->when)) == 0 &&
-        expect->where.nodes[expect->where.root].of & EXPECT_OF_METRICS) {
-        diag_error(diags, DIAG_EXPECT_TYPE, text_place(study, when, expect->when),
-                   "'when' depends on metrics");
-        diag_hint(diags, "it chooses points: name axes only");
-    }
+    if (expect->when[0] && expect_parse(&expect->where, expect->when, study, diags,
+                                        text_place(study, when, expect->when)) == 0)
+        check_when(study, expect, scenario_yaml_place(&study->yaml, when));
 }
 
 /* "E0501": an error of a result. */
@@ -281,8 +330,8 @@ static void read_expect(struct study *study, int node)
         diag_hint(diags, "expected {name: tail, that: p99(latency.NAME) <= 250us}");
         return;
     }
-    snprintf(what, sizeof(what), "expectation '%.32s'",
-             scenario_yaml_item_name(&study->yaml, node));
+    const char *name = scenario_yaml_item_name(&study->yaml, node);
+    snprintf(what, sizeof(what), name[0] ? "expectation '%.32s'" : "this expectation", name);
     scenario_keys_read(&scenario_keys_expect, &map, expect);
     error = scenario_yaml_find(&study->yaml, node, "error");
     expect->place = scenario_yaml_place(&study->yaml, error ? error : node);
@@ -361,7 +410,7 @@ static void merge_faults(const struct study *study, struct diag_list *diags,
                          const struct diag_list *found, uint32_t point)
 {
     char words[DIAG_HELP_BYTES];
-    bool taken = false;
+    bool taken = true; /* a note before any error stands for itself */
 
     point_words(study, point, words, sizeof(words));
     for (uint32_t i = 0; i < found->count; i++) {
@@ -387,19 +436,24 @@ static void check_point(struct study *study, uint32_t point, struct diag_list *d
     put_point(study, point);
     if (found.errors == 0)
         scenario_tree_read(point == 0 ? &study->first : &scratch, &study->yaml);
+    if (point == 0)
+        study->sound = found.errors == 0;
     study->yaml.diags = diags;
     merge_faults(study, diags, &found, point);
     diag_fini(&found);
 }
 
-/* Whether every axis has something to put somewhere, whatever else is wrong with it. */
-static bool has_paths(const struct study *study)
+static void check_points(struct study *study, struct diag_list *diags)
 {
-    bool all = true;
+    uint32_t before = diags->errors;
 
-    for (uint32_t i = 0; i < study->axis_count; i++)
-        all &= study->axes[i].path[0] && study->axes[i].count > 0;
-    return all;
+    if (has_paths(study)) {
+        for (uint32_t i = 0; i < study->point_count; i++)
+            check_point(study, i, diags);
+        return;
+    }
+    scenario_tree_read(&study->first, &study->yaml);
+    study->sound = diags->errors == before;
 }
 
 /* All behind the tree. */
@@ -415,13 +469,7 @@ static int load(struct study *study, const char *const *sets, uint32_t set_count
         scenario_keys_read(&scenario_keys_repeat, &repeat, study);
     read_sweep(study, &root);
     check_sets(study, sets, set_count);
-    bool paths = has_paths(study);
-    for (uint32_t i = 0; i < (paths ? study->point_count : 1); i++) {
-        if (paths)
-            check_point(study, i, diags);
-        else
-            scenario_tree_read(&study->first, &study->yaml);
-    }
+    check_points(study, diags);
     read_expects(study);
     diag_sort(diags);
     if (diags->errors == 0)
