@@ -38,8 +38,14 @@ void study_result_add(json_t *result, const struct study *study, uint32_t point,
 void study_result_take(json_t *result, const struct study *study, const json_t *from,
                        bool complete_only);
 
+/* Whether another result has only runs that the study has, as objects that can be put in. */
+bool study_result_fits(const struct study *study, const json_t *from);
+
 /* Whether a run is in. */
 bool study_result_has(const json_t *result, uint32_t point, uint32_t repeat);
+
+/* Whether a run of a point has errors, and each of them is one that is expected there. */
+bool study_result_excuses(const struct study *study, uint32_t point, const json_t *errors);
 
 /* Sum up and judge what is in. `complete`: all runs that were to be made were, and each ended by
  * itself. Returns the exit code: 0; 1 if an expectation failed or has no value; or the worst of the
