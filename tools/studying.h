@@ -12,7 +12,12 @@
 #include "tools/capturing.h"
 #include "tools/launch.h"
 
+#include <signal.h>
+
 enum { STUDYING_ALLOW_MAX = 30, STUDYING_ONLY_MAX = 64, STUDYING_JOBS_MAX = 64 };
+
+/* Ends a worker behind its run, where it does not end the run as others do. */
+#define STUDYING_STOP SIGUSR1
 
 /* AXIS=VALUE of --only. */
 struct studying_only {
@@ -46,7 +51,9 @@ struct studying {
     uint8_t
         *wanted; /* of each run, by point * repeat_count + repeat: whether it is still to be made */
     uint32_t run_count, done; /* of those: all, and made */
-    uint64_t start_ns, written_ns, said_ns;
+    uint32_t kept;            /* of those made: by an earlier run */
+    uint64_t start_ns, said_ns;
+    uint64_t write_ns; /* not before this is what there is written again */
     int told_fd;       /* of a worker: where it tells the indexes of runs that are done; or 0 */
     int code;          /* why it ended early; CMD_OK: it did not */
     uint64_t captured; /* packets, of the last run */
@@ -63,6 +70,9 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
  * that cannot begin ends it. */
 void studying_make(struct studying *studying);
 void studying_jobs(struct studying *studying);
+
+/* From now on a signal ends it behind the run that is being made. */
+void studying_heed_signals(void);
 
 /* Write the result as it is: false after it was said why it cannot be. */
 bool studying_write(struct studying *studying);

@@ -24,12 +24,27 @@
 static volatile sig_atomic_t workers_ended;
 static pid_t pids[STUDYING_JOBS_MAX];
 static volatile sig_atomic_t pid_count;
+static bool stopped; /* by this process, and not by a signal to it */
+
+#define FAILED UINT32_MAX /* told in place of a run: one failed, and is to be the last */
 
 static void pass_on(int number)
 {
     workers_ended = 1;
     for (int i = 0; i < pid_count; i++)
         kill(pids[i], number);
+}
+
+static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
+
+static void note_error(struct studying *studying, const char *format, const char *what)
+{
+    char words[160];
+
+    snprintf(words, sizeof(words), format, what);
+    record_add_error(studying->result, "E0857", words);
+    studying->code = CMD_BUG;
 }
 
 static void directory_of(const struct studying *studying, uint32_t worker, char *path, size_t bytes)
@@ -41,6 +56,7 @@ static void directory_of(const struct studying *studying, uint32_t worker, char 
 static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
 {
     size_t all = (size_t)studying->study->point_count * studying->study->repeat_count;
+    const uint32_t failed = FAILED;
     static char out[512 + 32];
     uint32_t i = 0;
 
@@ -56,11 +72,22 @@ static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
     studying->options->quiet = true;
     studying->options->launch.progress = false;
     studying_make(studying);
+    if (studying->options->fail_fast && studying->code != CMD_OK && studying->told_fd > 0 &&
+        write(studying->told_fd, &failed, sizeof(failed)) < 0)
+        studying->told_fd = 0;
     return studying_write(studying) ? studying->code : CMD_FAILED;
 }
 
+/* Signals wait while workers begin, so that none reaches some of them only, or one that does not
+ * heed it yet. */
 static void begin(struct studying *studying, uint32_t jobs, int told[2])
 {
+    sigset_t ours, before;
+
+    sigemptyset(&ours);
+    for (size_t i = 0; i < NUMBERS; i++)
+        sigaddset(&ours, numbers[i]);
+    sigprocmask(SIG_BLOCK, &ours, &before);
     for (uint32_t i = 0; i < jobs; i++) {
         fflush(NULL);
         pid_t pid = fork();
@@ -68,12 +95,25 @@ static void begin(struct studying *studying, uint32_t jobs, int told[2])
             close(told[0]);
             studying->told_fd = told[1];
             pid_count = 0;
+            studying_heed_signals();
+            sigprocmask(SIG_SETMASK, &before, NULL);
             _exit(work(studying, i, jobs));
         }
         if (pid > 0)
             pids[pid_count++] = pid;
+        else
+            note_error(studying, "cannot begin a worker: %s", strerror(errno));
     }
+    sigprocmask(SIG_SETMASK, &before, NULL);
     close(told[1]);
+}
+
+/* One has failed, and is to be the last. */
+static void stop(void)
+{
+    stopped = true;
+    for (int i = 0; i < pid_count; i++)
+        kill(pids[i], STUDYING_STOP);
 }
 
 /* Numbers of runs that are done, until no worker is left to tell. */
@@ -84,7 +124,9 @@ static void listen_to(struct studying *studying, int fd)
 
     for (;;) {
         got = read(fd, &run, sizeof(run)); /* so few bytes come whole */
-        if (got == (ssize_t)sizeof(run))
+        if (got == (ssize_t)sizeof(run) && run == FAILED)
+            stop();
+        else if (got == (ssize_t)sizeof(run))
             studying_say_done(studying, run);
         else if (got >= 0 || errno != EINTR)
             break;
@@ -95,18 +137,29 @@ static void listen_to(struct studying *studying, int fd)
 /* A worker ended: why, if not because it was through. */
 static void note_end(struct studying *studying, int status)
 {
-    char words[80];
+    char number[16];
 
-    if (WIFEXITED(status) && WEXITSTATUS(status) == CMD_OK)
+    if (WIFEXITED(status) &&
+        (WEXITSTATUS(status) == CMD_OK || (stopped && WEXITSTATUS(status) == CMD_INTERRUPTED)))
         return;
     if (WIFEXITED(status)) {
         if (studying->code == CMD_OK)
             studying->code = WEXITSTATUS(status);
         return;
     }
-    snprintf(words, sizeof(words), "a worker died of signal %d", WTERMSIG(status));
-    record_add_error(studying->result, "E0803", words);
-    studying->code = CMD_BUG;
+    snprintf(number, sizeof(number), "%d", WTERMSIG(status));
+    note_error(studying, "a worker died of signal %s", number);
+}
+
+/* What a worker leaves. */
+static void drop(const struct studying *studying, uint32_t worker)
+{
+    char directory[560], path[600];
+
+    directory_of(studying, worker, directory, sizeof(directory));
+    snprintf(path, sizeof(path), "%s/result.json", directory);
+    unlink(path);
+    rmdir(directory);
 }
 
 static void take_over(struct studying *studying, uint32_t worker)
@@ -116,17 +169,15 @@ static void take_over(struct studying *studying, uint32_t worker)
     directory_of(studying, worker, directory, sizeof(directory));
     snprintf(path, sizeof(path), "%s/result.json", directory);
     json_t *result = json_load_file(path, 0, NULL);
-    if (result)
+    if (result && study_result_fits(studying->study, result))
         study_result_take(studying->result, studying->study, result, false);
     json_decref(result);
-    unlink(path);
-    rmdir(directory);
+    drop(studying, worker);
 }
 
 void studying_jobs(struct studying *studying)
 {
-    struct sigaction action = {.sa_handler = pass_on}, old[3];
-    const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = pass_on}, old[NUMBERS];
     uint32_t runs = studying->run_count - studying->done;
     uint32_t jobs = studying->options->jobs < runs ? studying->options->jobs : runs;
     int told[2], status;
@@ -135,7 +186,9 @@ void studying_jobs(struct studying *studying)
         studying->code = CMD_BUG;
         return;
     }
-    for (int i = 0; i < 3; i++)
+    for (uint32_t i = 0; i < jobs; i++)
+        drop(studying, i); /* of one that was killed with all its workers */
+    for (size_t i = 0; i < NUMBERS; i++)
         if (sigaction(numbers[i], NULL, &old[i]) == 0 && old[i].sa_handler != SIG_IGN)
             sigaction(numbers[i], &action, NULL);
     begin(studying, jobs, told);
@@ -150,6 +203,6 @@ void studying_jobs(struct studying *studying)
         take_over(studying, i);
     if (workers_ended)
         studying->code = CMD_INTERRUPTED;
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < NUMBERS; i++)
         sigaction(numbers[i], &old[i], NULL);
 }
