@@ -9,9 +9,10 @@
 #endif
 #include "sim/run/record.h"
 #include "sim/run/study_result.h"
-#include "tools/cmd.h"
+#include "tools/studying.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -128,15 +129,14 @@ static int take(json_t *result, const struct study *study, const struct part *pa
     json_t *point, *repeat;
     char what[96];
 
+    if (!study_result_fits(study, part->result))
+        return fail("E0851", part->path, "it has a run that its scenario has not");
     json_array_foreach(json_object_get(part->result, "points"), i, point)
     {
         json_int_t id = json_integer_value(json_object_get(point, "id"));
         json_array_foreach(json_object_get(point, "repeats"), j, repeat)
         {
             json_int_t its = json_integer_value(json_object_get(repeat, "i"));
-            if (id < 0 || id >= study->point_count || its < 0 || its >= study->repeat_count) {
-                return fail("E0851", part->path, "a run that its scenario does not have");
-            }
             if (!study_result_has(result, (uint32_t)id, (uint32_t)its))
                 continue;
             snprintf(what, sizeof(what),
@@ -191,8 +191,14 @@ static int load(struct study *study, struct diag_list *diags)
     size_t i;
     json_t *set;
 
-    json_array_foreach(sets, i, set) if (count < CMD_SETS_MAX) list[count++] =
-        json_string_value(set);
+    if (json_array_size(sets) > CMD_SETS_MAX)
+        return fail("E0851", parts[0].path, "it has more overrides than there can be");
+    json_array_foreach(sets, i, set)
+    {
+        if (!json_is_string(set))
+            return fail("E0851", parts[0].path, "an override that is no text");
+        list[count++] = json_string_value(set);
+    }
     diag_add_source(diags, file ? file : "scenario", text);
     if (study_load_text(study, text, list, count, diags) == 0)
         return CMD_OK;
@@ -201,8 +207,7 @@ static int load(struct study *study, struct diag_list *diags)
 }
 
 /* The whole, and its exit code. */
-static int merge(const struct study *study, const struct diag_list *diags, const char *out,
-                 bool quiet)
+static int merge(const struct study *study, const struct diag_list *diags, char *out, bool quiet)
 {
     const json_t *plan = json_object_get(parts[0].result, "plan");
     const char *list[CMD_SETS_MAX];
@@ -221,7 +226,7 @@ static int merge(const struct study *study, const struct diag_list *diags, const
     code = code == CMD_OK ? check_missing(result, study) : code;
     if (code == CMD_OK) {
         code = study_result_judge(result, study, all_complete());
-        ret = record_write(result, out);
+        ret = studying_make_directories(out) < 0 ? -errno : record_write(result, out);
         if (ret < 0)
             code = fail("E0701", out, strerror(-ret));
         else if (!quiet)
