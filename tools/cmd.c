@@ -120,11 +120,25 @@ bool cmd_allow(const char *text, struct policy_rule *rule)
     return false;
 }
 
-bool cmd_profile(const char *path)
+bool cmd_profile(const char *text)
 {
-    if (profile_configure(path) == 0)
+    enum profile_kind kind = PROFILE_CPU;
+    const char *colon = strchr(text, ':'), *path = text;
+    struct profile_why why;
+
+    for (int i = PROFILE_CPU; colon && i < PROFILE_KINDS; i++) {
+        const char *name = profile_name((enum profile_kind)i);
+        if (strlen(name) == (size_t)(colon - text) && strncmp(text, name, strlen(name)) == 0) {
+            kind = (enum profile_kind)i;
+            path = colon + 1;
+        }
+    }
+    if (kind == PROFILE_HEAP)
+        profile_preload();
+    if (profile_configure(kind, path, &why))
         return true;
-    fprintf(stderr, "xensock: error: this build has no profiler (gperftools)\n");
+    fprintf(stderr, "xensock: error[%s]: no %s profile: %s\n", why.code, profile_name(kind),
+            why.text);
     return false;
 }
 

@@ -12,6 +12,7 @@ enum cmd_exit {
     CMD_FAILED = 1,       /* an expectation failed: a finding */
     CMD_USAGE = 2,        /* wrong command line */
     CMD_SCENARIO = 3,     /* the scenario is invalid, or cannot be run as it is written */
+    CMD_WORSE = 4,        /* compare: something got worse, or is not as it was */
     CMD_BROKEN = 5,       /* stalled, or a core broke an invariant */
     CMD_ABSENT = 6,       /* no hypervisor serves where it was looked for */
     CMD_LATE = 7,         /* it did not answer in time */
@@ -22,9 +23,13 @@ enum cmd_exit {
 
 /* Each takes its own arguments, argv[0] being the subcommand's name, and returns an exit code. */
 int cmd_backend(int argc, char **argv);
+int cmd_baseline(int argc, char **argv);
 int cmd_capture(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_forward(int argc, char **argv);
 int cmd_frontend(int argc, char **argv);
 int cmd_grants(int argc, char **argv);
@@ -36,6 +41,7 @@ int cmd_plan(int argc, char **argv);
 int cmd_ports(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_quirks(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_shrink(int argc, char **argv);
 int cmd_socks(int argc, char **argv);
@@ -75,8 +81,9 @@ struct policy_rule;
 /* Read "10.0.0.0/8" or an address alone; false after saying that it is neither. */
 bool cmd_allow(const char *text, struct policy_rule *rule);
 
-/* Have the measured phase profiled into a file; false after saying that this build cannot. */
-bool cmd_profile(const char *path);
+/* Have the measured phase profiled: "[cpu:|heap:|perf:]FILE", cpu if it says nothing. False after
+ * saying why that cannot be; does not return where the program must be executed anew for it. */
+bool cmd_profile(const char *text);
 
 /* The overrides of --set, in order. */
 enum { CMD_SETS_MAX = 64, CMD_SETS_ROOM = CMD_SETS_MAX + 16 };

@@ -72,8 +72,8 @@ static const char socks_help[] =
 static bool has_room(struct forwarding_options *options)
 {
     /* an accept that waits has the place of one */
-    uint32_t room =
-        guest_room(options->dialect, (uint32_t)options->order, HYPERVISOR_PORTS).sockets;
+    const struct hypervisor_limits tables = {HYPERVISOR_GRANTS, HYPERVISOR_PORTS};
+    uint32_t room = guest_room(options->dialect, (uint32_t)options->order, tables).sockets;
 
     if (options->connections == 0)
         options->connections = room < CONNECTIONS ? room : CONNECTIONS;

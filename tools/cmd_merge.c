@@ -9,6 +9,7 @@
 #endif
 #include "sim/run/record.h"
 #include "sim/run/study_result.h"
+#include "tools/cmd.h"
 #include "tools/studying.h"
 
 #include <dirent.h>
@@ -171,15 +172,6 @@ static int check_missing(const json_t *result, const struct study *study)
     return missing ? CMD_USAGE : CMD_OK;
 }
 
-static bool all_complete(void)
-{
-    bool all = true;
-
-    for (uint32_t i = 0; i < part_count; i++)
-        all &= json_is_true(json_object_get(parts[i].result, "complete"));
-    return all;
-}
-
 /* The study of the first part, by the text that it holds. */
 static int load(struct study *study, struct diag_list *diags)
 {
@@ -225,7 +217,7 @@ static int merge(const struct study *study, const struct diag_list *diags, char 
     }
     code = code == CMD_OK ? check_missing(result, study) : code;
     if (code == CMD_OK) {
-        code = study_result_judge(result, study, all_complete());
+        code = study_result_judge(result, study, true);
         ret = studying_make_directories(out) < 0 ? -errno : record_write(result, out);
         if (ret < 0)
             code = fail("E0701", out, strerror(-ret));

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE 1
 #endif
 #include "backend/policy.h"
-#include "tools/profile.h"
 #include "tools/studying.h"
 
 #include <getopt.h>
@@ -28,10 +27,14 @@ static const char help[] =
     "  --fail-fast        end with the first run that fails\n"
     "  --format FORMAT    text (default): a table; json: the result, also on errors\n"
     "  --quiet            print nothing but errors\n"
-    "  --profile cpu      a CPU profile of the measured phase of each process, and a summary\n"
+    "  --profile cpu|heap a profile of the measured phase of each process, table and flame graph\n"
+    "  --perf             the same by perf, which sees the kernel, too\n"
     "  --allow IP[/BITS]  where the guest may connect and bind beside loopback\n"
     "  --notify WHEN      coalesced (default): each port once a turn; immediate: at once\n"
     "  --trace FILE       in virtual time: write every event there, for `xensock trace`\n"
+    "                     FILE.json: in both modes, for ui.perfetto.dev\n"
+    "  --trace-on WHEN    write FILE.json always (default), or only on failure\n"
+    "  --stages           say where the time went: stages, and a time line, in the result\n"
     "  --capture FILE     write what crosses the rings there, as pcapng\n"
     "  --capture-limit N  how much of it, in bytes a process (default 256MiB)\n"
     "  --runtime DIR      put the sockets of the run there instead of in a directory of its own\n"
@@ -101,12 +104,10 @@ static bool take_format(struct studying_options *options, const char *text)
     return false;
 }
 
-static bool take_profile(struct studying_options *options, const char *text)
+static bool take_trace(struct studying_options *options, const char *file)
 {
-    options->profile = strcmp(text, "cpu") == 0 && profile_configure("probe") == 0;
-    if (!options->profile)
-        fprintf(stderr, "xensock: error: --profile takes cpu, in a build with gperftools\n");
-    return options->profile;
+    *(trace_export_is(file) ? &options->traced.trace : &options->launch.trace) = file;
+    return true;
 }
 
 static bool take(struct studying_options *options, int option, const char *text)
@@ -119,11 +120,13 @@ static bool take(struct studying_options *options, int option, const char *text)
     case 'q': options->quiet = true; return true;
     case 'r': options->launch.runtime = text; return true;
     case 'n': options->launch.notify = text; return cmd_notify(text, &options->launch.immediate);
-    case 't': options->launch.trace = text; return true;
+    case 't': return take_trace(options, text);
+    case 'T': return tracing_on(text, &options->traced);
+    case 'g': options->traced.stages = true; return true;
     case 'C': options->capture.file = text; return true;
     case 'L': return capturing_limit(text, &options->capture.limit_bytes);
     case 'f': return take_format(options, text);
-    case 'p': return take_profile(options, text);
+    case 'p': return profiling_want(&options->profiling, text ? text : "perf");
     case 'a': return take_allow(options, text);
     case 'P': return take_index("--point", text, &options->point);
     case 'R': return take_index("--repeat", text, &options->repeat);
@@ -147,10 +150,13 @@ int cmd_run(int argc, char **argv)
                                                  {"format", required_argument, NULL, 'f'},
                                                  {"quiet", no_argument, NULL, 'q'},
                                                  {"profile", required_argument, NULL, 'p'},
+                                                 {"perf", no_argument, NULL, 'p'},
                                                  {"allow", required_argument, NULL, 'a'},
                                                  {"notify", required_argument, NULL, 'n'},
                                                  {"runtime", required_argument, NULL, 'r'},
                                                  {"trace", required_argument, NULL, 't'},
+                                                 {"trace-on", required_argument, NULL, 'T'},
+                                                 {"stages", no_argument, NULL, 'g'},
                                                  {"capture", required_argument, NULL, 'C'},
                                                  {"capture-limit", required_argument, NULL, 'L'},
                                                  {"point", required_argument, NULL, 'P'},
@@ -173,7 +179,6 @@ int cmd_run(int argc, char **argv)
     }
     if (optind != argc - 1)
         return cmd_usage(help);
-    profile_configure(NULL);
     options.launch.allow = options.allow;
     options.file = options.launch.file = argv[optind];
     return studying_run(&options);

@@ -4,6 +4,7 @@
 #include "sim/run/units.h"
 #include "tools/cmd.h"
 #include "tools/trace_diff.h"
+#include "tools/trace_export.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 static const char help[] =
     "usage: xensock trace show FILE [OPTION]...\n"
     "       xensock trace diff A B\n"
+    "       xensock trace export CAPTURE [OPTION]...\n"
     "\n"
     "show prints the records of a trace, one a line:\n"
     "\n"
@@ -22,6 +24,8 @@ static const char help[] =
     "  --to DURATION         only those at this virtual time or earlier\n"
     "  --limit N             the first N of them\n"
     "  --format text|json    for people (default), or an object a line\n"
+    "\n"
+    "export makes of a capture a trace for Perfetto; see xensock trace export --help.\n"
     "\n"
     "diff says where two traces part, and who differs first. Exits with 1 if they do.\n"
     "\n"
@@ -176,6 +180,10 @@ int cmd_trace(int argc, char **argv)
     if (strcmp(what, "diff") == 0) {
         argv[1] = "xensock trace diff";
         return diff(argc - 1, argv + 1);
+    }
+    if (strcmp(what, "export") == 0) {
+        argv[1] = "xensock trace export";
+        return trace_export(argc - 1, argv + 1);
     }
     return strcmp(what, "--help") == 0 ? cmd_help(help) : cmd_usage(help);
 }

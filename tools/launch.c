@@ -140,6 +140,8 @@ static void measure(struct launch *launch)
 {
     launch->measuring = true;
     launch_plan_faults(launch);
+    launch->outcome->from_ns =
+        launch->scenario->warmup_ns > 0 ? launch->measure_ns : launch->start_ns;
     record_usage_now(&launch->from);
     /* without a warm-up everything counts, also what came before this word arrives */
     say_all(launch, LAUNCH_PEER | LAUNCH_BACKEND,
@@ -151,6 +153,7 @@ static void measured(struct launch *launch)
     struct record_usage now, usage;
 
     launch->measured = true;
+    launch->outcome->to_ns = uv_hrtime();
     record_usage_now(&now);
     usage = record_usage_between(&launch->from, &now);
     launch->outcome->hypervisor = record_usage_json(&usage);
@@ -457,6 +460,8 @@ void launch_run(const struct scenario *scenario, const struct launch_options *op
     uv_run(launch->loop, UV_RUN_DEFAULT);
     uv_loop_close(launch->loop);
     outcome->wall_ns = uv_hrtime() - launch->start_ns;
+    if (launch->measuring && !launch->measured)
+        outcome->to_ns = uv_hrtime();
     if (options->progress)
         fputs("\r\033[K", stderr);
     free(launch);

@@ -20,17 +20,18 @@
 
 struct capturing;
 struct model;
+struct profiling;
 
 struct launch_options {
     const char *file;            /* of the scenario */
     const struct cmd_sets *sets; /* that make the file be this run */
     /* how this run is called again: */
-    const struct cmd_sets *asked; /* overrides of the command line */
-    bool of_several;              /* it is one of a study's */
-    uint32_t point, repeat;       /* then these */
-    const char *runtime;          /* NULL: a directory of its own */
-    const char *profile_prefix;   /* path; NULL: no profile */
-    const char *const *allow;     /* of --allow, for the backend */
+    const struct cmd_sets *asked;      /* overrides of the command line */
+    bool of_several;                   /* it is one of a study's */
+    uint32_t point, repeat;            /* then these */
+    const char *runtime;               /* NULL: a directory of its own */
+    const struct profiling *profiling; /* that the processes are to write; or NULL */
+    const char *const *allow;          /* of --allow, for the backend */
     uint32_t allow_count;
     const char *notify;          /* of --notify, for the backend; NULL: its default */
     struct capturing *capturing; /* in which processes leave what crossed their rings; or NULL */
@@ -47,6 +48,7 @@ struct launch_outcome {
     json_t *errors;     /* [{"code", "message"}], of the run itself */
     json_t *faults; /* that happened, as run_virtual_faults has them; NULL: none were asked for */
     uint64_t wall_ns;
+    uint64_t from_ns, to_ns; /* the measured phase, in the time of the processes; the same: none */
     bool complete; /* it went to its end by itself */
     int code;      /* CMD_OK, or why the run itself failed */
     /* in virtual time: */
@@ -54,6 +56,9 @@ struct launch_outcome {
     char trace[TRACE_LOG_HASH_BYTES];
     uint64_t trace_records, virtual_ns, virtual_events, protocol_events;
 };
+
+/* How many descriptors the process of a run needs that needs most, for so many of each. */
+uint64_t launch_needs(uint32_t guests, uint32_t backends, uint32_t peers, uint64_t sockets);
 
 /* Whether this system gives each process of the run the descriptors it needs; if not, a report of
  * it in `diags`, which knows the scenario's file as its first source. */

@@ -45,17 +45,23 @@ static const struct scenario_workload *largest(const struct scenario *scenario)
     return most;
 }
 
+uint64_t launch_needs(uint32_t guests, uint32_t backends, uint32_t peers, uint64_t sockets)
+{
+    uint64_t of_ring = OF_RING + emu_channel_fds();
+
+    return OF_PROCESS + (OF_GUEST + of_ring) * guests + (uint64_t)OF_BACKEND * backends +
+           (uint64_t)OF_PEER * peers + of_ring * sockets;
+}
+
 bool launch_fits(const struct scenario *scenario, struct diag_list *diags)
 {
-    uint64_t sockets = 0, of_ring = OF_RING + emu_channel_fds();
-    uint64_t needs = OF_PROCESS + (OF_GUEST + of_ring) * scenario_guest_count(scenario) +
-                     (uint64_t)OF_BACKEND * scenario_backend_count(scenario) +
-                     (uint64_t)OF_PEER * scenario->peer_count;
+    uint64_t sockets = 0;
     struct rlimit limit;
 
     for (uint32_t i = 0; i < scenario->host_count; i++)
         sockets += sockets_of(scenario, i);
-    needs += of_ring * sockets;
+    uint64_t needs = launch_needs(scenario_guest_count(scenario), scenario_backend_count(scenario),
+                                  scenario->peer_count, sockets);
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || needs <= limit.rlim_cur)
         return true;
     diag_error(diags, DIAG_DESCRIPTORS, largest(scenario)->place,

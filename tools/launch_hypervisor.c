@@ -12,6 +12,7 @@
 #include "tools/launch_private.h"
 
 #include "ringlib/dialect.h"
+#include "sim/run/guest_room.h"
 #include "sim/run/hypervisor_uv.h"
 
 #include <assert.h>
@@ -39,9 +40,11 @@ static struct hypervisor_uv *start_machine(struct launch *launch, uv_loop_t *loo
                                            char error[ERROR_BYTES])
 {
     uint16_t domains[LAUNCH_DOMAINS_MAX];
+    struct hypervisor_limits limits[LAUNCH_DOMAINS_MAX];
     struct hypervisor_uv_device devices[LAUNCH_DOMAINS_MAX];
     struct hypervisor_uv_config config = {.runtime = launch->runtime,
                                           .domains = domains,
+                                          .limits = limits,
                                           .devices = devices,
                                           .self = launch,
                                           .report = loop == launch->loop ? report : report_aside};
@@ -49,6 +52,7 @@ static struct hypervisor_uv *start_machine(struct launch *launch, uv_loop_t *loo
 
     for (uint32_t i = 0; scenario_domain(launch->scenario, i, &domain); i++) {
         assert(i < LAUNCH_DOMAINS_MAX);
+        limits[config.domain_count] = guest_room_limits(launch->scenario, domain.host);
         domains[config.domain_count++] = domain.domid;
         if (domain.role == SCENARIO_FRONTEND)
             devices[config.device_count++] = (struct hypervisor_uv_device){

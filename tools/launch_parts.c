@@ -8,6 +8,7 @@
 #include "tools/capturing.h"
 #include "tools/child.h"
 #include "tools/launch_private.h"
+#include "tools/profiling.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -67,10 +68,13 @@ static void arg_allow(struct args *args, const struct launch *launch)
 
 static void arg_profile(struct args *args, const struct launch *launch, const char *name)
 {
-    if (!launch->options->profile_prefix)
+    const struct profiling *profiling = launch->options->profiling;
+
+    if (!profiling || profiling->kind == PROFILE_NONE)
         return;
     arg(args, "--profile");
-    arg_format(args, "%s%s.prof", launch->options->profile_prefix, name);
+    arg_format(args, "%s:%s%s.%s", profile_name(profiling->kind), profiling->prefix, name,
+               profile_suffix(profiling->kind));
 }
 
 static void arg_capture(struct args *args, const struct launch *launch, const char *name)

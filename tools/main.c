@@ -16,9 +16,13 @@ static const char help[] =
     "usage: xensock COMMAND [OPTION]...\n"
     "\n"
     "  run FILE          run a scenario: hypervisor, backend, guest, peers, result\n"
+    "  report DIR        the result of a run as one HTML page\n"
     "  check FILE        check a scenario and print it with every default filled in\n"
     "  plan FILE         the points and runs of a scenario's sweep, and which shard makes which\n"
     "  merge DIR         the results of shards as one\n"
+    "  compare A B       two results: what is different, better or worse; or run both in turns\n"
+    "  baseline          keep a result on purpose, and hold later ones against it\n"
+    "  convert RESULT    a result as JUnit XML, CSV or Markdown\n"
     "  hypervisor        one part of a run by hand, each in its own terminal:\n"
     "  backend             the backend's process\n"
     "  frontend FILE       the guest's process with the workloads of a scenario\n"
@@ -34,6 +38,7 @@ static const char help[] =
     "  capture DIR FILE  that capture, of a run that was killed before it made it\n"
     "  swarm FILE        random calls and disturbances in virtual time, everything checked\n"
     "  shrink FILE       reduce a seed of the swarm that fails to the fewest events\n"
+    "  doctor            what this machine supports, and how it distorts measurements\n"
     "  quirks            the drivers as which a host may behave, and what they do\n"
     "  payload           write the bytes a stream carries, to compare them elsewhere\n"
     "\n"
@@ -43,27 +48,15 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"plan", cmd_plan},
-    {"merge", cmd_merge},
-    {"run", cmd_run},
-    {"check", cmd_check},
-    {"hypervisor", cmd_hypervisor},
-    {"backend", cmd_backend},
-    {"frontend", cmd_frontend},
-    {"forward", cmd_forward},
-    {"socks", cmd_socks},
-    {"peer", cmd_peer},
-    {"trace", cmd_trace},
-    {"decode", cmd_decode},
-    {"capture", cmd_capture},
-    {"payload", cmd_payload},
-    {"swarm", cmd_swarm},
-    {"shrink", cmd_shrink},
-    {"ps", cmd_ps},
-    {"quirks", cmd_quirks},
-    {"grants", cmd_grants},
-    {"ports", cmd_ports},
-    {"xenstore", cmd_xenstore},
+    {"plan", cmd_plan},         {"merge", cmd_merge},       {"run", cmd_run},
+    {"check", cmd_check},       {"convert", cmd_convert},   {"hypervisor", cmd_hypervisor},
+    {"backend", cmd_backend},   {"frontend", cmd_frontend}, {"forward", cmd_forward},
+    {"socks", cmd_socks},       {"peer", cmd_peer},         {"trace", cmd_trace},
+    {"decode", cmd_decode},     {"capture", cmd_capture},   {"payload", cmd_payload},
+    {"swarm", cmd_swarm},       {"shrink", cmd_shrink},     {"ps", cmd_ps},
+    {"quirks", cmd_quirks},     {"grants", cmd_grants},     {"ports", cmd_ports},
+    {"xenstore", cmd_xenstore}, {"compare", cmd_compare},   {"baseline", cmd_baseline},
+    {"doctor", cmd_doctor},     {"report", cmd_report},
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.

@@ -8,6 +8,7 @@
 #include "sim/run/trace_log.h"
 #include "sim/run/units.h"
 #include "tools/capturing.h"
+#include "tools/profile.h"
 #include "tools/signals.h"
 
 #include <assert.h>
@@ -208,7 +209,9 @@ static void simulate(struct simulation *sim, const struct model *model, const st
         sim->outcome->code = error ? CMD_SCENARIO : CMD_UNSUPPORTED;
         return;
     }
+    profile_start();
     go(sim);
+    profile_stop();
     json_decref(sim->outcome->reports);
     sim->outcome->reports = run_virtual_reports(sim->run);
     json_t *faults = run_virtual_errors(sim->run);
@@ -216,6 +219,7 @@ static void simulate(struct simulation *sim, const struct model *model, const st
     json_decref(faults);
     if (sim->scenario->fault_count > 0)
         sim->outcome->faults = run_virtual_faults(sim->run);
+    run_virtual_measured(sim->run, &sim->outcome->from_ns, &sim->outcome->to_ns);
     sim->outcome->virtual_ns = run_virtual_now_ns(sim->run);
     sim->outcome->virtual_events = run_virtual_events(sim->run);
     sim->outcome->protocol_events = run_virtual_protocol_events(sim->run);

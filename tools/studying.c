@@ -7,11 +7,11 @@
 #include "sim/run/model.h"
 #include "sim/run/record.h"
 #include "sim/run/record_points.h"
+#include "tools/signals.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -209,13 +209,15 @@ static bool suits(const struct studying *studying)
     const char *option = NULL, *one;
 
     if (virtual)
-        option = options->profile ? "--profile" : options->launch.runtime ? "--runtime" : NULL;
+        option = options->launch.runtime ? "--runtime" : NULL;
     else
         option = options->launch.trace ? "--trace" : options->jobs > 1 ? "--jobs" : NULL;
     if (option)
         fprintf(stderr, "xensock: error: %s does not go with mode '%s'\n", option,
                 virtual ? "virtual" : "emulated");
-    one = options->launch.trace ? "--trace" : options->capture.file ? "--capture" : NULL;
+    one = options->launch.trace || options->traced.trace ? "--trace"
+          : options->capture.file                        ? "--capture"
+                                                         : NULL;
     if (!option && one && studying->run_count > 1)
         fprintf(stderr,
                 "xensock: error: %s is of one run, and these are %" PRIu32
@@ -278,25 +280,12 @@ static int resume(struct studying *studying)
 
 /* ---- the runs ---- */
 
-static volatile sig_atomic_t ended;
-
-static void on_signal(int number)
+/* Whether a worker is to end behind its run, since another one failed. */
+static bool is_stopped(void)
 {
-    (void)number;
-    ended = 1;
-}
+    sigset_t pending;
 
-/* Between runs; in them libuv's handlers stand in place of these. */
-void studying_heed_signals(void)
-{
-    const struct sigaction action = {.sa_handler = on_signal};
-    struct sigaction hup;
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(STUDYING_STOP, &action, NULL);
-    if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN)
-        sigaction(SIGHUP, &action, NULL);
+    return sigpending(&pending) == 0 && sigismember(&pending, STUDYING_STOP) == 1;
 }
 
 void studying_say_done(struct studying *studying, uint32_t run)
@@ -344,11 +333,11 @@ bool studying_write(struct studying *studying)
 }
 
 /* A run is done: put it in, and tell. */
-static void put(struct studying *studying, uint32_t point, uint32_t repeat, json_t *run, int code)
+static void put(struct studying *studying, const struct study_run *which, json_t *run)
 {
-    uint32_t index = point * studying->study->repeat_count + repeat;
+    uint32_t index = which->point * studying->study->repeat_count + which->repeat;
 
-    study_result_add(studying->result, studying->study, point, repeat, run, code);
+    study_result_add(studying->result, studying->study, which, run);
     studying->wanted[index] = 0;
     if (studying->told_fd > 0 && write(studying->told_fd, &index, sizeof(index)) < 0)
         studying->told_fd = 0; /* nobody listens any more */
@@ -358,7 +347,7 @@ static void put(struct studying *studying, uint32_t point, uint32_t repeat, json
 /* Whether to go on after a run that ended with this code. */
 static bool goes_on(struct studying *studying, int code, bool excused)
 {
-    if (code == CMD_INTERRUPTED || ended)
+    if (code == CMD_INTERRUPTED || signals_came() || is_stopped())
         studying->code = CMD_INTERRUPTED;
     else if (code == CMD_UNSUPPORTED || code == CMD_BUG ||
              (code != CMD_OK && !excused && studying->options->fail_fast))
@@ -370,27 +359,27 @@ void studying_make(struct studying *studying)
 {
     uint32_t repeats = studying->study->repeat_count;
     uint32_t all = studying->study->point_count * repeats;
-    int code;
 
-    studying_heed_signals();
+    signals_hold(); /* between runs */
     for (uint32_t i = 0; i < all && studying->code == CMD_OK; i++) {
+        struct study_run which = {.point = i / repeats, .repeat = i % repeats};
         if (!studying->wanted[i])
             continue;
-        json_t *run = studying_one(studying, i / repeats, i % repeats, &code);
-        studying_heed_signals();
+        json_t *run = studying_one(studying, which.point, which.repeat, &which.code);
         if (!run) {
-            studying->code = code;
-            return;
+            studying->code = which.code;
+            break;
         }
-        put(studying, i / repeats, i % repeats, run, code);
         bool excused =
-            study_result_excuses(studying->study, i / repeats, json_object_get(run, "errors"));
+            study_result_excuses(studying->study, which.point, json_object_get(run, "errors"));
+        put(studying, &which, run);
         json_decref(run);
         if (studying->run_count > 1 && uv_hrtime() > studying->write_ns)
             studying_write(studying);
-        if (!goes_on(studying, code, excused))
-            return;
+        if (!goes_on(studying, which.code, excused))
+            break;
     }
+    signals_release();
 }
 
 /* ---- the result ---- */
@@ -404,7 +393,8 @@ static void print_diags(const struct studying *studying)
 static void print_reproduce(FILE *out, const struct studying *studying)
 {
     const struct studying_options *options = studying->options;
-    const json_t *errors = json_object_get(studying->result, "errors"), *point = NULL, *repeat;
+    const json_t *errors = json_object_get(studying->result, "errors"), *point = NULL,
+                 *repeat = NULL;
     char directory[560];
     size_t i, j;
     json_t *one, *a_case;

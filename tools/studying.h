@@ -11,12 +11,14 @@
 #include "sim/run/study_result.h"
 #include "tools/capturing.h"
 #include "tools/launch.h"
+#include "tools/profiling.h"
+#include "tools/tracing.h"
 
 #include <signal.h>
 
 enum { STUDYING_ALLOW_MAX = 30, STUDYING_ONLY_MAX = 64, STUDYING_JOBS_MAX = 64 };
 
-/* Ends a worker behind its run, where it does not end the run as others do. */
+/* Held back, ends a worker behind its run, where other signals end the run too. */
 #define STUDYING_STOP SIGUSR1
 
 /* AXIS=VALUE of --only. */
@@ -32,7 +34,9 @@ struct studying_options {
     struct launch_options launch;
     const char *allow[STUDYING_ALLOW_MAX];
     struct capturing_options capture;
-    bool json, quiet, profile, fail_fast, resume;
+    struct profiling profiling;
+    struct tracing_options traced;
+    bool json, quiet, fail_fast, resume;
     uint32_t jobs;          /* at a time, in virtual time; at least 1 */
     uint32_t shard, shards; /* from 1; 0: no shard */
     int64_t point, repeat;  /* the only ones, or -1 */
@@ -47,7 +51,8 @@ struct studying {
     struct diag_list *diags;
     struct study_part part;
     json_t *result;
-    char out[512]; /* where result.json goes */
+    char out[512];     /* where result.json goes; of a worker a directory of its own */
+    const char *files; /* where files of single runs go, if not there */
     uint8_t
         *wanted; /* of each run, by point * repeat_count + repeat: whether it is still to be made */
     uint32_t run_count, done; /* of those: all, and made */
@@ -70,9 +75,6 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
  * that cannot begin ends it. */
 void studying_make(struct studying *studying);
 void studying_jobs(struct studying *studying);
-
-/* From now on a signal ends it behind the run that is being made. */
-void studying_heed_signals(void);
 
 /* Write the result as it is: false after it was said why it cannot be. */
 bool studying_write(struct studying *studying);

@@ -1,9 +1,9 @@
 /*
  * Runs of a study by several workers at a time, for virtual time alone. See studying.h.
  *
- * A worker is this process, forked before it has a loop: it makes every k-th run that is wanted and
- * leaves a result of its own in a directory beside the whole one, which takes it over. A pipe tells
- * which runs are done. Signals of a terminal reach all; one sent to this process is passed on.
+ * A worker is this process, forked while its loop is idle: it makes every k-th run that is wanted
+ * and leaves a result of its own in a directory beside the whole one, which takes it over. A pipe
+ * tells which runs are done. Signals are passed on: a worker ends its run, and leaves what it has.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -11,6 +11,7 @@
 #include "tools/studying.h"
 
 #include "sim/run/record.h"
+#include "tools/signals.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,22 +22,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t workers_ended;
-static pid_t pids[STUDYING_JOBS_MAX];
-static volatile sig_atomic_t pid_count;
-static bool stopped; /* by this process, and not by a signal to it */
-
 #define FAILED UINT32_MAX /* told in place of a run: one failed, and is to be the last */
 
-static void pass_on(int number)
-{
-    workers_ended = 1;
-    for (int i = 0; i < pid_count; i++)
-        kill(pids[i], number);
-}
+struct workers {
+    struct studying *studying;
+    pid_t pids[STUDYING_JOBS_MAX];
+    uint32_t count;
+    uv_poll_t told;
+    struct signals signals;
+    int told_fd;
+    bool ended;   /* by a signal */
+    bool stopped; /* by this process, since one failed */
+};
 
-static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
+static void on_signal(void *self, int number)
+{
+    struct workers *workers = self;
+
+    workers->ended = true;
+    for (uint32_t i = 0; i < workers->count; i++)
+        kill(workers->pids[i], number);
+}
 
 static void note_error(struct studying *studying, const char *format, const char *what)
 {
@@ -57,13 +63,15 @@ static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
 {
     size_t all = (size_t)studying->study->point_count * studying->study->repeat_count;
     const uint32_t failed = FAILED;
-    static char out[512 + 32];
+    static char out[512 + 32], files[512];
     uint32_t i = 0;
 
     for (size_t run = 0; run < all; run++)
         if (studying->wanted[run] && i++ % jobs != worker)
             studying->wanted[run] = 0;
     directory_of(studying, worker, out, sizeof(out));
+    memcpy(files, studying->out, sizeof(files));
+    studying->files = files;
     snprintf(studying->out, sizeof(studying->out), "%.500s", out);
     json_decref(studying->result);
     studying->result = study_result_begin(studying->study, &studying->part, studying->diags);
@@ -78,69 +86,80 @@ static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
     return studying_write(studying) ? studying->code : CMD_FAILED;
 }
 
-/* Signals wait while workers begin, so that none reaches some of them only, or one that does not
- * heed it yet. */
-static void begin(struct studying *studying, uint32_t jobs, int told[2])
+/* What ends them is held back, so they heed it between runs. */
+static void begin(struct workers *workers, uint32_t jobs, int told[2])
 {
-    sigset_t ours, before;
+    sigset_t stop, before;
 
-    sigemptyset(&ours);
-    for (size_t i = 0; i < NUMBERS; i++)
-        sigaddset(&ours, numbers[i]);
-    sigprocmask(SIG_BLOCK, &ours, &before);
+    sigemptyset(&stop);
+    sigaddset(&stop, STUDYING_STOP);
+    sigprocmask(SIG_BLOCK, &stop, &before);
     for (uint32_t i = 0; i < jobs; i++) {
         fflush(NULL);
         pid_t pid = fork();
         if (pid == 0) {
             close(told[0]);
-            studying->told_fd = told[1];
-            pid_count = 0;
-            studying_heed_signals();
-            sigprocmask(SIG_SETMASK, &before, NULL);
-            _exit(work(studying, i, jobs));
+            if (uv_loop_fork(uv_default_loop()) < 0) /* else it would share its parent's */
+                _exit(CMD_BUG);
+            workers->studying->told_fd = told[1];
+            _exit(work(workers->studying, i, jobs));
         }
         if (pid > 0)
-            pids[pid_count++] = pid;
+            workers->pids[workers->count++] = pid;
         else
-            note_error(studying, "cannot begin a worker: %s", strerror(errno));
+            note_error(workers->studying, "cannot begin a worker: %s", strerror(errno));
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(told[1]);
+    workers->told_fd = told[0];
 }
 
-/* One has failed, and is to be the last. */
-static void stop(void)
+static void stop(struct workers *workers)
 {
-    stopped = true;
-    for (int i = 0; i < pid_count; i++)
-        kill(pids[i], STUDYING_STOP);
+    workers->stopped = true;
+    for (uint32_t i = 0; i < workers->count; i++)
+        kill(workers->pids[i], STUDYING_STOP);
 }
 
-/* Numbers of runs that are done, until no worker is left to tell. */
-static void listen_to(struct studying *studying, int fd)
+/* Indexes of runs that are done; so few bytes come whole. At the end no worker is left to tell. */
+static void on_told(uv_poll_t *told, int status, int events)
 {
+    struct workers *workers = told->data;
     uint32_t run;
-    ssize_t got;
+    ssize_t got = read(workers->told_fd, &run, sizeof(run));
 
-    for (;;) {
-        got = read(fd, &run, sizeof(run)); /* so few bytes come whole */
-        if (got == (ssize_t)sizeof(run) && run == FAILED)
-            stop();
-        else if (got == (ssize_t)sizeof(run))
-            studying_say_done(studying, run);
-        else if (got >= 0 || errno != EINTR)
-            break;
+    (void)events;
+    if (status == 0 && got == (ssize_t)sizeof(run) && run == FAILED) {
+        stop(workers);
+    } else if (status == 0 && got == (ssize_t)sizeof(run)) {
+        studying_say_done(workers->studying, run);
+    } else if (got >= 0 || errno != EINTR) {
+        uv_close((uv_handle_t *)told, NULL);
+        signals_close(&workers->signals);
     }
-    close(fd);
+}
+
+/* Until all workers have closed the pipe. */
+static void listen_to(struct workers *workers)
+{
+    uv_loop_t *loop = uv_default_loop();
+
+    uv_poll_init(loop, &workers->told, workers->told_fd);
+    workers->told.data = workers;
+    uv_poll_start(&workers->told, UV_READABLE | UV_DISCONNECT, on_told);
+    signals_listen(&workers->signals, loop, workers, on_signal);
+    uv_run(loop, UV_RUN_DEFAULT);
+    close(workers->told_fd);
 }
 
 /* A worker ended: why, if not because it was through. */
-static void note_end(struct studying *studying, int status)
+static void note_end(struct workers *workers, int status)
 {
+    struct studying *studying = workers->studying;
     char number[16];
 
-    if (WIFEXITED(status) &&
-        (WEXITSTATUS(status) == CMD_OK || (stopped && WEXITSTATUS(status) == CMD_INTERRUPTED)))
+    if (WIFEXITED(status) && (WEXITSTATUS(status) == CMD_OK ||
+                              (workers->stopped && WEXITSTATUS(status) == CMD_INTERRUPTED)))
         return;
     if (WIFEXITED(status)) {
         if (studying->code == CMD_OK)
@@ -177,32 +196,29 @@ static void take_over(struct studying *studying, uint32_t worker)
 
 void studying_jobs(struct studying *studying)
 {
-    struct sigaction action = {.sa_handler = pass_on}, old[NUMBERS];
+    static struct workers workers;
     uint32_t runs = studying->run_count - studying->done;
     uint32_t jobs = studying->options->jobs < runs ? studying->options->jobs : runs;
     int told[2], status;
 
+    workers.studying = studying;
     if (pipe(told) < 0) {
         studying->code = CMD_BUG;
         return;
     }
     for (uint32_t i = 0; i < jobs; i++)
         drop(studying, i); /* of one that was killed with all its workers */
-    for (size_t i = 0; i < NUMBERS; i++)
-        if (sigaction(numbers[i], NULL, &old[i]) == 0 && old[i].sa_handler != SIG_IGN)
-            sigaction(numbers[i], &action, NULL);
-    begin(studying, jobs, told);
-    listen_to(studying, told[0]);
-    for (int i = 0; i < pid_count; i++) {
-        while (waitpid(pids[i], &status, 0) < 0 && errno == EINTR)
+    signals_hold();
+    begin(&workers, jobs, told);
+    listen_to(&workers);
+    for (uint32_t i = 0; i < workers.count; i++) {
+        while (waitpid(workers.pids[i], &status, 0) < 0 && errno == EINTR)
             ;
-        note_end(studying, status);
+        note_end(&workers, status);
     }
-    pid_count = 0;
     for (uint32_t i = 0; i < jobs; i++)
         take_over(studying, i);
-    if (workers_ended)
+    if (workers.ended)
         studying->code = CMD_INTERRUPTED;
-    for (size_t i = 0; i < NUMBERS; i++)
-        sigaction(numbers[i], &old[i], NULL);
+    signals_release();
 }

@@ -5,7 +5,6 @@
 #include "sim/run/record.h"
 #include "tools/simulate.h"
 #include "tools/studying.h"
-#include "tools/summary.h"
 #include "tools/verdict.h"
 
 #include <errno.h>
@@ -20,9 +19,12 @@ struct one {
     struct launch_options launch;
     struct cmd_sets sets; /* those asked for, and the point's */
     char texts[STUDY_AXES_MAX + 1][STUDY_SET_BYTES];
+    struct capturing_options capture; /* as asked for, or for its stages alone */
     struct capturing capturing;
     struct capture_summary captured;
-    char directory[560], profile_prefix[600]; /* of its own files */
+    struct tracing tracing;
+    struct profiling profiling;
+    char directory[560]; /* of its own files */
 };
 
 static int cannot_begin(const struct one *one, const char *code, const char *why)
@@ -56,15 +58,14 @@ static void add_sets(struct one *one, uint32_t point, uint32_t repeat)
 static bool make_directory(struct one *one, uint32_t point, uint32_t repeat)
 {
     const struct studying *studying = one->studying;
+    const char *out = studying->files ? studying->files : studying->out;
 
     if (one->launch.of_several)
-        snprintf(one->directory, sizeof(one->directory), "%s/p%ur%u", studying->out, point, repeat);
+        snprintf(one->directory, sizeof(one->directory), "%s/p%ur%u", out, point, repeat);
     else
-        snprintf(one->directory, sizeof(one->directory), "%s", studying->out);
-    if (!studying->options->profile)
+        snprintf(one->directory, sizeof(one->directory), "%s", out);
+    if (studying->options->profiling.kind == PROFILE_NONE)
         return true;
-    snprintf(one->profile_prefix, sizeof(one->profile_prefix), "%s/profile.", one->directory);
-    one->launch.profile_prefix = one->profile_prefix;
     if (studying_make_directories(one->directory) == 0)
         return true;
     char why[640];
@@ -76,7 +77,7 @@ static bool make_directory(struct one *one, uint32_t point, uint32_t repeat)
 /* Begin the capture, if one is wanted: in virtual time this process's own. */
 static bool begin_capture(struct one *one, char why[CAPTURING_WORDS_BYTES])
 {
-    const struct capturing_options *wanted = &one->studying->options->capture;
+    const struct capturing_options *wanted = &one->capture;
 
     if (!wanted->file)
         return true;
@@ -86,35 +87,53 @@ static bool begin_capture(struct one *one, char why[CAPTURING_WORDS_BYTES])
                : capturing_open(&one->capturing, wanted, true, why);
 }
 
+/* The capture and what is to be made of it; false after saying why that cannot be. */
+static bool begin_traces(struct one *one)
+{
+    char why[CAPTURING_WORDS_BYTES];
+    bool good = tracing_begin(&one->tracing, &one->studying->options->traced, one->studying->out,
+                              &one->capture, why);
+
+    if (!good)
+        cannot_begin(one, TRACE_EXPORT_CODE, why);
+    else if (!begin_capture(one, why)) {
+        cannot_begin(one, CAPTURING_CODE, why);
+        good = false;
+    }
+    return good;
+}
+
 /* Whatever became of the run, there is what was captured of it. */
 static void end_capture(struct one *one, struct launch_outcome *outcome)
 {
     char words[CAPTURING_WORDS_BYTES];
     uint64_t limit_bytes = one->capturing.limit_bytes;
 
+    one->tracing.offset_ns = one->capturing.offset_ns;
     if (!capturing_end(&one->capturing, &one->captured, words))
         json_array_append_new(outcome->errors,
                               json_pack("{s:s, s:s}", "code", CAPTURING_CODE, "message", words));
     capturing_lost(&one->captured, limit_bytes, words);
     if (words[0])
-        fprintf(stderr, "xensock run: note: of the capture %s %s\n",
-                one->studying->options->capture.file, words);
+        fprintf(stderr, "xensock run: note: of the capture %s %s\n", one->capture.file, words);
     one->studying->captured = one->captured.packets;
 }
 
 /* The result of what came out. */
 static json_t *judge(struct one *one, struct launch_outcome *outcome, int *code)
 {
+    const struct tracing_run run = {&one->scenario, outcome};
     json_t *result = verdict_result(&one->scenario, one->studying->diags, outcome, code);
 
     json_decref(outcome->reports);
     json_decref(outcome->errors);
     json_decref(outcome->hypervisor);
     json_decref(outcome->faults);
-    if (result && one->studying->options->capture.file) {
+    if (result && one->capture.file) {
         record_add_counter(result, "capture.packets", one->captured.packets);
         record_add_counter(result, "capture.lost", one->captured.lost);
     }
+    *code = tracing_end(&one->tracing, &run, &one->capture, result, *code);
     return result;
 }
 
@@ -139,22 +158,23 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
 {
     const struct studying_options *options = studying->options;
     static struct one one;
-    char why[CAPTURING_WORDS_BYTES];
     struct launch_outcome outcome;
     json_t *result;
 
     memset(&one, 0, sizeof(one));
     one.studying = studying;
     one.launch = options->launch;
+    one.capture = options->capture;
     study_scenario(studying->study, point, repeat, &one.scenario);
     add_sets(&one, point, repeat);
     *code = CMD_USAGE;
     if (!load_model(&one) || !make_directory(&one, point, repeat))
         return NULL;
-    if (!begin_capture(&one, why)) {
-        cannot_begin(&one, CAPTURING_CODE, why);
+    if (!begin_traces(&one))
         return NULL;
-    }
+    one.profiling = options->profiling;
+    one.launch.profiling = &one.profiling;
+    profiling_begin(&one.profiling, one.directory, one.scenario.mode == SCENARIO_VIRTUAL);
     if (one.scenario.mode == SCENARIO_VIRTUAL)
         simulate_run(&one.scenario, &one.model, &one.launch, &outcome);
     else
@@ -163,7 +183,6 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
     result = judge(&one, &outcome, code);
     if (!result)
         *code = CMD_BUG;
-    if (options->profile)
-        summary_profiles(one.directory, !options->quiet && !options->json);
+    profiling_end(&one.profiling, one.directory, !options->quiet && !options->json);
     return result;
 }

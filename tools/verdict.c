@@ -238,7 +238,7 @@ static void exchanged(const struct verdict *verdict, uint32_t peer, uint64_t *se
             continue;
         *sent += number(workload, "sent_bytes");
         *received += number(workload, "received_bytes");
-        *bounded &= spec->kind != SCENARIO_STREAM || spec->bytes != 0;
+        *bounded &= (spec->kind != SCENARIO_STREAM || spec->bytes != 0) && spec->stop_ns == 0;
     }
 }
 

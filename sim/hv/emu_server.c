@@ -324,6 +324,12 @@ int emu_server_domain(struct emu_server *server, uint16_t domid, char *error, si
     return 0;
 }
 
+void emu_server_limit(struct emu_server *server, uint16_t domid,
+                      const struct hypervisor_limits *limits)
+{
+    hypervisor_domain_limit(server->tables, domid, limits);
+}
+
 int emu_server_device(struct emu_server *server, const char *type, uint16_t front, uint16_t back,
                       uint16_t devid)
 {

@@ -38,6 +38,10 @@ void emu_server_destroy(struct emu_server *server);
  * socket; each with a text in `error`. */
 int emu_server_domain(struct emu_server *server, uint16_t domid, char *error, size_t error_bytes);
 
+/* The sizes of a domain's tables, before it connects: hypervisor_domain_limit. */
+void emu_server_limit(struct emu_server *server, uint16_t domid,
+                      const struct hypervisor_limits *limits);
+
 /* Create a device's nodes, as the toolstack does: hypervisor_device_add. They go with the first
  * of the two domains that dies, and are created anew when both are there again. */
 int emu_server_device(struct emu_server *server, const char *type, uint16_t front, uint16_t back,

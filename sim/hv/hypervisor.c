@@ -119,6 +119,14 @@ void hypervisor_domain_expect(struct hypervisor *hv, uint16_t domid)
     history_of(hv, domid)->expected = true;
 }
 
+void hypervisor_domain_limit(struct hypervisor *hv, uint16_t domid,
+                             const struct hypervisor_limits *limits)
+{
+    assert(limits->grants_max == 0 || limits->grants_max > HV_REFS_RESERVED);
+    assert(limits->ports_max != 1); /* port 0 is none */
+    history_of(hv, domid)->limits = *limits;
+}
+
 /* The nodes of a domain that is there, or whose device is there before it. */
 static void make_domain_directory(struct hypervisor *hv, uint16_t domid)
 {
@@ -167,10 +175,12 @@ int hypervisor_domain_add(struct hypervisor *hv, uint16_t domid)
     struct domain *domain = calloc(1, sizeof(*domain));
     assert(domain);
     domain->domid = domid;
-    hypervisor_grants_init(hv, domain);
-    slots_init(&domain->ports, 1, hv->config.ports_max);
+    struct history *history = history_of(hv, domid);
+    const struct hypervisor_limits *own = &history->limits;
+    hypervisor_grants_init(domain, own->grants_max ? own->grants_max : hv->config.grants_max);
+    slots_init(&domain->ports, 1, own->ports_max ? own->ports_max : hv->config.ports_max);
     hv->domains[domid] = domain;
-    history_of(hv, domid)->lives++;
+    history->lives++;
     domain->client = store_connect(hv->store, domid, NULL);
     make_domain_directory(hv, domid);
     store_introduce(hv->store, domid);

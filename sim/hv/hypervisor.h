@@ -19,9 +19,10 @@ struct hypervisor;
 
 /* Limits where nobody says others, per domain. */
 enum {
-    HYPERVISOR_GRANTS =
-        64 * 512,            /* Xen's default of 64 frames of 512 entries, the reserved 8 too */
-    HYPERVISOR_PORTS = 4096, /* of the 2-level ABI, 64-bit; the invalid port 0 too */
+    HYPERVISOR_FRAME_GRANTS = 512, /* of version 1, 8 bytes each */
+    HYPERVISOR_FRAMES = 64,        /* Xen's default of max_grant_frames */
+    HYPERVISOR_GRANTS = HYPERVISOR_FRAMES * HYPERVISOR_FRAME_GRANTS, /* the reserved 8 too */
+    HYPERVISOR_PORTS = 4096,        /* of the 2-level ABI, 64-bit; the invalid port 0 too */
     HYPERVISOR_PORTS_FIFO = 131072, /* of the FIFO ABI, likewise */
 };
 
@@ -31,6 +32,11 @@ struct hypervisor_config {
     void *self;
     void (*release_run)(void *self, void *backing);     /* the run is gone for good */
     void (*release_channel)(void *self, void *backing); /* both ends are closed; may be NULL */
+};
+
+/* Of one domain, where they are not the machine's. */
+struct hypervisor_limits {
+    uint32_t grants_max, ports_max; /* 0: the machine's */
 };
 
 /* Consecutive pages of one run within a map, in order. */
@@ -54,6 +60,11 @@ struct store *hypervisor_store(struct hypervisor *hv);
 /* A domain that was not yet there may come: who looks (hypervisor_look.h) is told so. Nothing else
  * follows from it. */
 void hypervisor_domain_expect(struct hypervisor *hv, uint16_t domid);
+
+/* The sizes of a domain's tables from its next birth on: before it is added, for this one and those
+ * to come. Each leaves room for more than the reserved numbers. */
+void hypervisor_domain_limit(struct hypervisor *hv, uint16_t domid,
+                             const struct hypervisor_limits *limits);
 
 /* Introduce a domain: it may use the other calls; its /local/domain/N exists, which it may read,
  * with `domid`, and `data`, which is its own. Of a domain that died and is back, the devices whose

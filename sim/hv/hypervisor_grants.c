@@ -166,9 +166,9 @@ int hypervisor_unmap(struct hypervisor *hv, uint16_t mapper, uint32_t handle)
     return 0;
 }
 
-void hypervisor_grants_init(struct hypervisor *hv, struct domain *domain)
+void hypervisor_grants_init(struct domain *domain, uint32_t grants_max)
 {
-    slots_init(&domain->refs, HV_REFS_RESERVED, hv->config.grants_max);
+    slots_init(&domain->refs, HV_REFS_RESERVED, grants_max);
 }
 
 void hypervisor_grants_fini(struct hypervisor *hv, struct domain *domain)

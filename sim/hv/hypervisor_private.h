@@ -76,7 +76,8 @@ struct domain {
 
 /* What is known of a domid, whether or not there is such a domain now. */
 struct history {
-    bool expected;       /* hypervisor_domain_expect */
+    bool expected; /* hypervisor_domain_expect */
+    struct hypervisor_limits limits;
     uint32_t lives;      /* how often it was added */
     uint32_t held_pages; /* of its runs that outlived it, by the peers' mappings of them */
 };
@@ -92,7 +93,7 @@ struct hypervisor {
 };
 
 /* A domain's part of the grant table: empty, and emptied at its death. */
-void hypervisor_grants_init(struct hypervisor *hv, struct domain *domain);
+void hypervisor_grants_init(struct domain *domain, uint32_t grants_max);
 void hypervisor_grants_fini(struct hypervisor *hv, struct domain *domain);
 
 #endif

@@ -56,7 +56,14 @@ enum diag_code {
     DIAG_EXPECT_NAME = 133,
     DIAG_EXPECT_TYPE = 134,
     DIAG_AXIS_SET = 135,
+    DIAG_RESPONSE_OF_ECHO = 150,
+    DIAG_DRAW_BOUNDS = 151,
+    DIAG_ASK_TOO_SHORT = 152,
+    DIAG_DRAW_UNUSED = 153,
+    DIAG_BAD_PHASE = 154,
     DIAG_NOT_VIRTUAL = 190,
+    DIAG_NO_JSON = 830, /* of a result; xensock(1) */
+    DIAG_NO_RESULT = 831,
 };
 
 enum diag_severity { DIAG_ERROR, DIAG_NOTE };

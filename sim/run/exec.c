@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "sim/run/exec_private.h"
+#include "sim/run/probe.h"
 
 /* Bounds of a turn: rounds, and events a round takes from each seam. A peer that makes work as fast
  * as it is done must not keep the loop from the rest of the world. */
@@ -298,13 +299,16 @@ static bool serve_seams(struct exec *exec)
     bool any = false;
 
     for (uint32_t i = 0; i < SEAM_EVENTS_MAX && hv_next(exec->config.hv, &ev); i++) {
-        if (ev.kind == EV_PORT)
+        if (ev.kind == EV_PORT) {
+            probe_wake(exec->config.hv->domid, ev.token, ev.port);
             exec_capture(exec, ev.token, ev.port, CAPTURE_CONSUMED);
+        }
         take(exec, &ev);
         any = true;
     }
     for (uint32_t i = 0; i < SEAM_EVENTS_MAX && exec->config.net && net_next(exec->config.net, &ev);
          i++) {
+        probe_net_done(ev.kind, ev.token, ev.ret);
         take(exec, &ev);
         any = true;
     }
@@ -355,6 +359,7 @@ bool exec_turn(struct exec *exec, uint64_t now_ns)
     exec->called = false;
     exec->now_ns = now_ns;
     exec->counters.turns++;
+    probe_turn_begin(exec->config.hv->domid, now_ns);
     exec->held_back = false;
     serve_waiting(exec);
     for (uint32_t round = 0; any && round < ROUNDS_MAX; round++) {
@@ -364,7 +369,9 @@ bool exec_turn(struct exec *exec, uint64_t now_ns)
     }
     exec_flush(exec);
     exec->in_turn = false;
-    return any || exec->held_back || exec->waiting_count > 0;
+    bool more = any || exec->held_back || exec->waiting_count > 0;
+    probe_turn_end(exec->config.hv->domid, now_ns, more);
+    return more;
 }
 
 struct step_out *exec_call(struct exec *exec, uint64_t now_ns)
@@ -382,6 +389,7 @@ void exec_call_was(struct exec *exec, const struct exec_call *call)
     bool bytes = call->call >= TRACE_CALL_SEND && call->ret > 0;
 
     exec->counters.calls++;
+    probe_request(call->call, call->sock, call->bytes, call->ret);
     if (exec->config.vcpu) {
         vcpu_charge(exec->config.vcpu, COST_STEP, 1);
         vcpu_charge(exec->config.vcpu, COST_COPY_BYTE, bytes ? (uint64_t)call->ret : 0);

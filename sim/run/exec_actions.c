@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "sim/run/exec_private.h"
+#include "sim/run/probe.h"
 
 /* Room for one more element of a list that only grows: no allocation once warm. */
 static void *grow(void *list, uint32_t count, uint32_t *room, size_t element_bytes)
@@ -36,6 +37,7 @@ void exec_capture(struct exec *exec, uint64_t token, uint32_t port, enum capture
 static void notify_now(struct exec *exec, uint64_t token, uint32_t port)
 {
     exec_capture(exec, token, port, CAPTURE_PUBLISHED);
+    probe_notify(exec->config.hv->domid, token, port);
     hv_notify(exec->config.hv, port);
 }
 
@@ -81,6 +83,8 @@ static void port_close(struct exec *exec, const struct act *act)
 
 static void upcall(struct exec *exec, const struct act *act)
 {
+    if (act->kind == ACT_DONE)
+        probe_response(act->done.call, act->done.sock, act->done.ret);
     exec->upcalls =
         grow(exec->upcalls, exec->upcall_count, &exec->upcall_room, sizeof(exec->upcalls[0]));
     exec->upcalls[exec->upcall_count++] = *act;
@@ -141,10 +145,13 @@ static void io(struct exec *exec, const struct act *act)
     uint32_t count =
         shared_spans(&exec_channel(exec, act->token)->area, act->io.spans, act->io.count, iov);
 
-    if (act->kind == ACT_NET_READ)
+    if (act->kind == ACT_NET_READ) {
+        probe_net_read(act->token, act->io.spans[0].length, act->io.count);
         net_read(exec->config.net, act->token, iov, count);
-    else
+    } else {
+        probe_net_write(act->token, act->io.spans[0].length, act->io.count);
         net_write(exec->config.net, act->token, iov, count);
+    }
 }
 
 static uint32_t last_run(struct exec_channel *channel)

@@ -10,12 +10,13 @@
  *
  * What it is looked at for follows from what it names: a metric has a value in each repeat, and
  * median() and its like make one of a point's; what is @ another point does not depend on this one.
- * Arithmetic is in double precision: whole numbers are exact up to 2^53. Verdicts alone come of it.
+ * Arithmetic is exact (ratio.h); what is too large for it has no value.
  */
 #ifndef XENSOCK_SIM_RUN_EXPECT_H
 #define XENSOCK_SIM_RUN_EXPECT_H
 
 #include "sim/run/diag.h"
+#include "sim/run/ratio.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -85,7 +86,7 @@ struct expect_node {
     uint8_t of;           /* EXPECT_OF_* */
     uint16_t left, right; /* nodes */
     uint32_t axis;        /* EXPECT_AXIS */
-    double number;        /* EXPECT_NUMBER; EXPECT_PERCENTILE: in ppm */
+    struct ratio number;  /* EXPECT_NUMBER; EXPECT_PERCENTILE: in ppm */
     char name[EXPECT_NAME_BYTES];
     /* EXPECT_AT: the value of each axis that it fixes, by index of the study's; else UINT32_MAX */
     uint32_t selected[EXPECT_SELECTED_MAX];
@@ -117,7 +118,7 @@ struct expect_outcome {
     /* of the comparison that decided, in words; empty if none did */
     char measured[EXPECT_WORDS_BYTES], limit[EXPECT_WORDS_BYTES];
     const char *sign;                /* "<=": how they compare, or were to, for it to hold */
-    double gap;                      /* between measured and limit */
+    struct ratio gap;                /* between measured and limit */
     char unknown[EXPECT_NAME_BYTES]; /* what had no value */
 };
 

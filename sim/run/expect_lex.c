@@ -120,15 +120,19 @@ static enum units_fault parse_size(const char *text, uint64_t *number)
 static const struct reader {
     enum units_fault (*read)(const char *, uint64_t *);
     struct expect_dim dim;
-    double per; /* one in the base unit: ns, bytes, and what is made of them */
+    int64_t per; /* one in the base unit: ns, bytes, and what is made of them */
 } readers[] = {
-    {units_parse_count, {0, 0}, 1},    {units_parse_decimal, {0, 0}, 1e6},
-    {units_parse_duration, {1, 0}, 1}, {units_parse_fine_duration, {1, 0}, 1e3},
-    {parse_size, {0, 1}, 1},           {units_parse_bandwidth, {-1, 1}, 1e9},
-    {units_parse_rate, {-1, 0}, 1e9},  {units_parse_share, {0, 0}, 1e6},
+    {units_parse_count, {0, 0}, 1},
+    {units_parse_decimal, {0, 0}, 1000000},
+    {units_parse_duration, {1, 0}, 1},
+    {units_parse_fine_duration, {1, 0}, 1000},
+    {parse_size, {0, 1}, 1},
+    {units_parse_bandwidth, {-1, 1}, 1000000000},
+    {units_parse_rate, {-1, 0}, 1000000000},
+    {units_parse_share, {0, 0}, 1000000},
 };
 
-bool expect_number(const char *text, const struct expect_token *token, double *number,
+bool expect_number(const char *text, const struct expect_token *token, struct ratio *number,
                    struct expect_dim *dim)
 {
     char word[NUMBER_BYTES];
@@ -139,9 +143,9 @@ bool expect_number(const char *text, const struct expect_token *token, double *n
     word[token->length] = '\0';
     for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
         uint64_t value;
-        if (readers[i].read(word, &value) != UNITS_OK)
+        if (readers[i].read(word, &value) != UNITS_OK || value >= INT64_MAX)
             continue;
-        *number = (double)value / readers[i].per;
+        *number = ratio_of((int64_t)value, readers[i].per);
         *dim = readers[i].dim;
         return true;
     }
@@ -153,15 +157,15 @@ bool expect_number(const char *text, const struct expect_token *token, double *n
 static const struct dim_row {
     const char *unit, *words;
     struct expect_dim dim;
-    double per; /* as in a reader */
+    int64_t per; /* as in a reader */
 } dims[] = {
     {"", "a plain number", {0, 0}, 1},
     {"ns", "a time", {1, 0}, 1},
     {"bytes", "a size", {0, 1}, 1},
-    {"bytes_per_s", "a throughput", {-1, 1}, 1e9},
-    {"operations_per_s", "a rate", {-1, 0}, 1e9},
-    {"per_s", "a rate", {-1, 0}, 1e9},
-    {"ppm", "a plain number", {0, 0}, 1e6},
+    {"bytes_per_s", "a throughput", {-1, 1}, 1000000000},
+    {"operations_per_s", "a rate", {-1, 0}, 1000000000},
+    {"per_s", "a rate", {-1, 0}, 1000000000},
+    {"ppm", "a plain number", {0, 0}, 1000000},
 };
 
 /* Of no unit, and of those that only count something, the first row. */
@@ -178,9 +182,9 @@ struct expect_dim expect_unit_dim(const char *unit)
     return dim_of(unit)->dim;
 }
 
-double expect_unit_number(const char *unit, uint64_t value)
+struct ratio expect_unit_number(const char *unit, uint64_t value)
 {
-    return (double)value / dim_of(unit)->per;
+    return ratio_of((int64_t)value, dim_of(unit)->per);
 }
 
 const char *expect_dim_words(struct expect_dim dim)

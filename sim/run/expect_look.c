@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TOO_LARGE "a number too large for exact arithmetic"
+
 /* A value on the way; without one, `result` is why. */
 struct value {
     enum expect_result result; /* EXPECT_HOLDS: there is one */
-    double number;             /* of a truth 0 or 1 */
+    struct ratio number;       /* of a truth 0 or 1 */
     const char *text;
 };
 
@@ -19,7 +21,7 @@ struct value {
 struct decision {
     enum expect_kind kind; /* EXPECT_NUMBER: there was none */
     bool is;               /* it holds */
-    double gap;            /* between its two numbers */
+    struct ratio gap;      /* between its two numbers, never below 0 */
 };
 
 struct look {
@@ -41,9 +43,19 @@ static const struct expect_node *node_of(const struct look *look, uint16_t node)
     return &look->expect->nodes[node];
 }
 
-static struct value number(double of)
+static struct value number(struct ratio of)
 {
     return (struct value){.result = EXPECT_HOLDS, .number = of};
+}
+
+static struct value whole(int64_t of)
+{
+    return number(ratio_of(of, 1));
+}
+
+static bool is_true(const struct value *value)
+{
+    return value->number.over != 0;
 }
 
 static struct value none(const struct look *look, enum expect_result why, const char *name)
@@ -102,7 +114,7 @@ static struct value counter(const struct look *look, const struct expect_node *n
 
     if (!json_is_integer(value))
         return none(look, EXPECT_UNKNOWN, node->name);
-    return number((double)json_integer_value(value));
+    return whole(json_integer_value(value));
 }
 
 static struct value cpu(const struct look *look, const struct expect_node *node, json_t *run)
@@ -115,8 +127,8 @@ static struct value cpu(const struct look *look, const struct expect_node *node,
     {
         const char *its = json_string_value(json_object_get(process, "name"));
         if (its && strcmp(its, name) == 0)
-            return number((double)(json_integer_value(json_object_get(process, "cpu_user_ns")) +
-                                   json_integer_value(json_object_get(process, "cpu_system_ns"))));
+            return whole(json_integer_value(json_object_get(process, "cpu_user_ns")) +
+                         json_integer_value(json_object_get(process, "cpu_system_ns")));
     }
     return none(look, EXPECT_UNKNOWN, node->name);
 }
@@ -134,11 +146,11 @@ static struct value errors(const struct look *look, const struct expect_node *no
         const char *its = json_string_value(json_object_get(error, "code"));
         count += !code || (its && strcmp(its, code + 1) == 0);
     }
-    return number(count);
+    return whole(count);
 }
 
 /* The percentiles that a result holds need no decoding. */
-static bool stored(const json_t *of, uint32_t ppm, double *value)
+static bool stored(const json_t *of, int64_t ppm, int64_t *value)
 {
     const char *key = ppm == 500000   ? "p50"
                       : ppm == 900000 ? "p90"
@@ -147,7 +159,7 @@ static bool stored(const json_t *of, uint32_t ppm, double *value)
                                       : NULL;
     const json_t *its = key ? json_object_get(of, key) : NULL;
 
-    *value = (double)json_integer_value(its);
+    *value = json_integer_value(its);
     return json_is_integer(its);
 }
 
@@ -160,20 +172,20 @@ static struct value of_histogram(const struct look *look, const struct expect_no
                                                      : "count";
     const char *text = json_string_value(json_object_get(of, "hdr_v2"));
     struct metrics_hist *decoded;
-    double value;
+    int64_t value;
 
     if (!of ||
         (node->kind != EXPECT_COUNT_OF && json_integer_value(json_object_get(of, "count")) == 0))
         return none(look, EXPECT_UNKNOWN, hist->name);
     if (node->kind != EXPECT_PERCENTILE)
-        return number((double)json_integer_value(json_object_get(of, key)));
-    if (stored(of, (uint32_t)node->number, &value))
-        return number(value);
+        return whole(json_integer_value(json_object_get(of, key)));
+    if (stored(of, node->number.over, &value))
+        return whole(value);
     if (!text || metrics_hist_decode(text, &decoded) < 0)
         return none(look, EXPECT_UNKNOWN, hist->name);
-    value = (double)metrics_hist_percentile_ns(decoded, (uint32_t)node->number);
+    value = (int64_t)metrics_hist_percentile_ns(decoded, (uint32_t)node->number.over);
     metrics_hist_destroy(decoded);
-    return number(value);
+    return whole(value);
 }
 
 /* The point at which a node stands below its '@'s; `*node` is then what is below them. */
@@ -219,32 +231,33 @@ static struct value axis(const struct look *look, const struct expect_node *node
 
 static int by_size(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
+    return ratio_compare(*(const struct ratio *)a, *(const struct ratio *)b);
 }
 
-static double combine(enum expect_kind kind, double *values, uint32_t count)
+/* False if the sum does not fit. */
+static bool combine(enum expect_kind kind, struct ratio *values, uint32_t count, struct ratio *out)
 {
-    double sum = 0;
+    struct ratio sum = {0, 1};
+    bool fits = true;
 
     qsort(values, count, sizeof(values[0]), by_size);
-    for (uint32_t i = 0; i < count; i++)
-        sum += values[i];
-    if (kind == EXPECT_LEAST)
-        return values[0];
-    if (kind == EXPECT_MOST)
-        return values[count - 1];
+    *out = values[kind == EXPECT_LEAST ? 0 : kind == EXPECT_MOST ? count - 1 : count / 2];
+    if (kind == EXPECT_LEAST || kind == EXPECT_MOST || (kind == EXPECT_MEDIAN && count % 2))
+        return true;
     if (kind == EXPECT_MEDIAN)
-        return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-    return kind == EXPECT_SUM ? sum : sum / count;
+        return ratio_add(values[count / 2 - 1], values[count / 2], &sum) &&
+               ratio_divide(sum, ratio_of(2, 1), out);
+    for (uint32_t i = 0; i < count; i++)
+        fits = fits && ratio_add(sum, values[i], &sum);
+    *out = sum;
+    return fits && (kind == EXPECT_SUM || ratio_divide(sum, ratio_of(count, 1), out));
 }
 
 /* Of all repeats that there are; one without a value leaves it without one. */
 static struct value over_repeats(const struct look *look, const struct expect_node *node,
                                  struct where where)
 {
-    double values[STUDY_REPEATS_MAX];
+    struct ratio values[STUDY_REPEATS_MAX], out;
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < look->runs->study->repeat_count; i++) {
@@ -254,52 +267,76 @@ static struct value over_repeats(const struct look *look, const struct expect_no
         if (one.result == EXPECT_HOLDS)
             values[count++] = one.number;
     }
-    return count ? number(combine(node->kind, values, count)) : none(look, EXPECT_ABSENT, "");
+    if (count == 0)
+        return none(look, EXPECT_ABSENT, "");
+    return combine(node->kind, values, count, &out) ? number(out)
+                                                    : none(look, EXPECT_UNKNOWN, TOO_LARGE);
 }
 
 /* ---- two of them ---- */
 
-static double calculate(enum expect_kind kind, double a, double b)
+static bool calculate(enum expect_kind kind, struct ratio a, struct ratio b, struct ratio *out)
 {
     if (kind == EXPECT_PLUS)
-        return a + b;
+        return ratio_add(a, b, out);
     if (kind == EXPECT_LESS_BY)
-        return a - b;
-    return kind == EXPECT_TIMES ? a * b : a / b;
+        return ratio_subtract(a, b, out);
+    return kind == EXPECT_TIMES ? ratio_multiply(a, b, out) : ratio_divide(a, b, out);
 }
 
-static bool holds(enum expect_kind kind, double a, double b)
+/* Of what ratio_compare says. */
+static bool holds(enum expect_kind kind, int order)
 {
     if (kind == EXPECT_LESS)
-        return a < b;
+        return order < 0;
     if (kind == EXPECT_AT_MOST)
-        return a <= b;
+        return order <= 0;
     if (kind == EXPECT_MORE)
-        return a > b;
+        return order > 0;
     if (kind == EXPECT_AT_LEAST)
-        return a >= b;
-    return kind == EXPECT_EQUAL ? a == b : a != b;
+        return order >= 0;
+    return (order == 0) == (kind == EXPECT_EQUAL);
+}
+
+/* Per second, of what is per ns. */
+static bool per_s(struct ratio per_ns, struct ratio *out)
+{
+    return ratio_multiply(per_ns, ratio_of(1000000000, 1), out);
 }
 
 static void word(const struct expect_node *node, const struct value *value,
                  char text[EXPECT_WORDS_BYTES])
 {
-    double size = value->number < 0 ? -value->number : value->number;
-    const char *minus = value->number < 0 ? "-" : "";
+    const struct expect_dim dim = node->dim;
+    struct ratio size = value->number, rate;
+    const char *minus = size.over < 0 ? "-" : "";
 
+    size.over = size.over < 0 ? -size.over : size.over;
     if (node->type == EXPECT_IS_TEXT)
         snprintf(text, EXPECT_WORDS_BYTES, "%.*s", EXPECT_WORDS_BYTES - 1, value->text);
-    else if (size < 1e18 && node->dim.time == 1 && node->dim.data == 0)
+    else if (dim.time == 1 && dim.data == 0)
         snprintf(text, EXPECT_WORDS_BYTES, "%s%s", minus,
-                 units_format_latency((uint64_t)(size + 0.5)).text);
-    else if (size < 1e9 && node->dim.time == -1 && node->dim.data == 1)
+                 units_format_latency((uint64_t)ratio_round(size)).text);
+    else if (dim.time == -1 && dim.data == 1 && per_s(size, &rate))
         snprintf(text, EXPECT_WORDS_BYTES, "%s%s", minus,
-                 units_format_rate((uint64_t)(size * 1e9 + 0.5)).text);
-    else if (node->dim.time == -1 && node->dim.data == 0)
-        snprintf(text, EXPECT_WORDS_BYTES, "%.6g/s", value->number * 1e9);
+                 units_format_rate((uint64_t)ratio_round(rate)).text);
+    else if (dim.time == -1 && dim.data == 0 && per_s(value->number, &rate))
+        snprintf(text, EXPECT_WORDS_BYTES, "%s/s", ratio_text(rate).text);
     else
-        snprintf(text, EXPECT_WORDS_BYTES, "%.6g%s", value->number,
-                 node->dim.data == 1 && node->dim.time == 0 ? " bytes" : "");
+        snprintf(text, EXPECT_WORDS_BYTES, "%s%s", ratio_text(value->number).text,
+                 dim.data == 1 && dim.time == 0   ? " bytes"
+                 : dim.time == 1 && dim.data == 0 ? " ns"
+                                                  : "");
+}
+
+/* 0 where it is too large to tell. */
+static struct ratio gap_between(struct ratio a, struct ratio b)
+{
+    struct ratio gap = ratio_of(0, 1);
+
+    if (ratio_subtract(a, b, &gap) && gap.over < 0)
+        gap.over = -gap.over;
+    return gap;
 }
 
 static struct value compare(const struct look *look, const struct expect_node *node,
@@ -316,13 +353,14 @@ static struct value compare(const struct look *look, const struct expect_node *n
     if (left->type == EXPECT_IS_TEXT)
         is = (strcmp(a.text, b.text) == 0) == (node->kind == EXPECT_EQUAL);
     else
-        is = holds(node->kind, a.number, b.number);
+        is = holds(node->kind, ratio_compare(a.number, b.number));
     word(left->type == EXPECT_IS_NUMBER && left->kind == EXPECT_NUMBER ? right : left, &a,
          look->outcome->measured);
     word(right->kind == EXPECT_NUMBER ? left : right, &b, look->outcome->limit);
-    *look->decision = (struct decision){
-        node->kind, is, a.number < b.number ? b.number - a.number : a.number - b.number};
-    return number(is);
+    *look->decision = (struct decision){node->kind, is, ratio_of(0, 1)};
+    if (left->type != EXPECT_IS_TEXT)
+        look->decision->gap = gap_between(a.number, b.number);
+    return whole(is);
 }
 
 /* What has no value decides only where the other does not. */
@@ -332,10 +370,10 @@ static struct value both(const struct look *look, const struct expect_node *node
     bool decisive = node->kind == EXPECT_OR;
     struct value a = value_of(look, node->left, where);
 
-    if (a.result == EXPECT_HOLDS && (a.number != 0) == decisive)
+    if (a.result == EXPECT_HOLDS && is_true(&a) == decisive)
         return a;
     struct value b = value_of(look, node->right, where);
-    if (b.result == EXPECT_HOLDS && (b.number != 0) == decisive)
+    if (b.result == EXPECT_HOLDS && is_true(&b) == decisive)
         return b;
     return a.result != EXPECT_HOLDS ? a : b;
 }
@@ -344,14 +382,16 @@ static struct value of_two(const struct look *look, const struct expect_node *no
                            struct where where)
 {
     struct value a = value_of(look, node->left, where), b = value_of(look, node->right, where);
+    struct ratio out;
 
     if (a.result != EXPECT_HOLDS)
         return a;
     if (b.result != EXPECT_HOLDS)
         return b;
-    if (node->kind == EXPECT_OVER && b.number == 0)
+    if (node->kind == EXPECT_OVER && b.number.over == 0)
         return none(look, EXPECT_UNKNOWN, "a quotient by 0");
-    return number(calculate(node->kind, a.number, b.number));
+    return calculate(node->kind, a.number, b.number, &out) ? number(out)
+                                                           : none(look, EXPECT_UNKNOWN, TOO_LARGE);
 }
 
 static struct value of_one(const struct look *look, const struct expect_node *node,
@@ -359,10 +399,14 @@ static struct value of_one(const struct look *look, const struct expect_node *no
 {
     struct value value = value_of(look, node->left, where);
 
-    value.number = node->kind == EXPECT_NOT ? value.number == 0 : -value.number;
+    if (node->kind == EXPECT_NOT)
+        value.number = ratio_of(!is_true(&value), 1);
+    else
+        value.number.over = -value.number.over;
     return value;
 }
 
+/* A switch over every kind of node. */
 static struct value value_of(const struct look *look, uint16_t index, struct where where)
 {
     const struct expect_node *node = node_of(look, index);
@@ -423,15 +467,15 @@ static const char *sign_of(const struct decision *decision, bool all_holds)
 struct expect_outcome expect_look(const struct expect *expect, const struct expect_runs *runs,
                                   uint32_t point, uint32_t repeat)
 {
-    struct expect_outcome outcome = {.sign = ""};
-    struct decision decision = {.kind = EXPECT_NUMBER};
+    struct expect_outcome outcome = {.sign = "", .gap = {0, 1}};
+    struct decision decision = {.kind = EXPECT_NUMBER, .gap = {0, 1}};
     const struct look look = {expect, runs, &outcome, &decision};
     struct value value = value_of(&look, expect->root, (struct where){point, repeat});
 
     if (value.result != EXPECT_HOLDS)
         outcome.result = value.result;
     else
-        outcome.result = value.number != 0 ? EXPECT_HOLDS : EXPECT_FAILS;
+        outcome.result = is_true(&value) ? EXPECT_HOLDS : EXPECT_FAILS;
     outcome.sign = sign_of(&decision, outcome.result == EXPECT_HOLDS);
     outcome.gap = decision.gap;
     return outcome;

@@ -63,7 +63,7 @@ static bool is_type(struct expect_parser *parser, const struct expect_token *at,
 
 static bool is_zero(const struct expect_node *node)
 {
-    return node->kind == EXPECT_NUMBER && node->number == 0;
+    return node->kind == EXPECT_NUMBER && node->number.over == 0;
 }
 
 static void fail_dims(struct expect_parser *parser, const struct expect_token *sign,
@@ -163,7 +163,7 @@ static uint16_t apply(struct expect_parser *parser, const struct function *funct
         return 0;
     node.of = of->of;
     node.dim = of->dim;
-    node.number = ppm;
+    node.number = ratio_of(ppm, 1);
     if (ppm || function->of_histogram) {
         if (!is_type(parser, at, argument, EXPECT_IS_HISTOGRAM, "a histogram such as latency.NAME"))
             return 0;
@@ -266,7 +266,7 @@ static uint32_t value_find(const struct expect_parser *parser, uint32_t axis,
     const char *text = parser->text + token->at + quotes;
     size_t length = token->length - 2 * quotes;
     struct expect_dim dim;
-    double number;
+    struct ratio number;
     bool is_number = of->unit != STUDY_TEXT && token->lexeme == EXPECT_LEX_NUMBER &&
                      expect_number(parser->text, token, &number, &dim);
 
@@ -274,7 +274,9 @@ static uint32_t value_find(const struct expect_parser *parser, uint32_t axis,
         const char *value = study_text(parser->study, axis, i);
         if (strlen(value) == length && strncmp(value, text, length) == 0)
             return i;
-        if (is_number && number == expect_unit_number(study_unit_word(of->unit), of->numbers[i]) &&
+        if (is_number &&
+            ratio_compare(number, expect_unit_number(study_unit_word(of->unit), of->numbers[i])) ==
+                0 &&
             expect_same_dim(dim, expect_unit_dim(study_unit_word(of->unit))))
             return i;
     }

@@ -40,7 +40,7 @@ void expect_advance(struct expect_parser *parser);
 bool expect_is(const struct expect_parser *parser, const char *sign);
 
 /* A number with its unit out of a token of it: false if it is none. */
-bool expect_number(const char *text, const struct expect_token *token, double *number,
+bool expect_number(const char *text, const struct expect_token *token, struct ratio *number,
                    struct expect_dim *dim);
 
 /* What a name means: fills in a node; false with it reported. */
@@ -53,7 +53,7 @@ bool expect_is_function(const char *name);
 /* The dimension of a metric's or an axis' unit, as results word it, NULL for none; and a value of
  * it as expressions have it: in ns, bytes, and what is made of them. */
 struct expect_dim expect_unit_dim(const char *unit);
-double expect_unit_number(const char *unit, uint64_t value);
+struct ratio expect_unit_number(const char *unit, uint64_t value);
 
 /* A dimension in words: "a time", "bytes/s". */
 const char *expect_dim_words(struct expect_dim dim);

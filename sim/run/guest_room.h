@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "ringlib/dialect.h"
-#include "sim/hv/hv.h"
+#include "sim/hv/hypervisor.h"
 #include "sim/run/scenario.h"
 
 enum { GUEST_ROOM_WORDS = 80 };
@@ -20,9 +20,17 @@ struct guest_room {
     bool of_ports; /* which are used up first; else grants */
 };
 
-/* With data rings of this order, in the dialect's range, in a domain of `ports` ports, the invalid
- * 0 among them. */
-struct guest_room guest_room(const struct dialect *dialect, uint32_t order, uint32_t ports);
+/* With data rings of this order, in the dialect's range, in a domain with tables of these sizes,
+ * the reserved refs and the invalid port 0 among them; none of the sizes is 0. */
+struct guest_room guest_room(const struct dialect *dialect, uint32_t order,
+                             struct hypervisor_limits tables);
+
+/* The sizes of a host's own tables: of a guest, those that the scenario gives it, 0 where it gives
+ * none. */
+struct hypervisor_limits guest_room_limits(const struct scenario *scenario, uint32_t host);
+
+/* The same with what it has where the scenario gives none. */
+struct hypervisor_limits guest_room_tables(const struct scenario *scenario, uint32_t host);
 
 /* The ports of a domain: in virtual time the FIFO ABI's, where the 2-level ABI's are too few. */
 uint32_t guest_room_ports(const struct scenario *scenario);
@@ -34,6 +42,7 @@ void guest_room_words(char text[GUEST_ROOM_WORDS], const struct scenario *scenar
                       const struct hv_counters *used);
 
 /* The largest order at which `sockets` have room; 0 if at none. */
-uint32_t guest_room_order(const struct dialect *dialect, uint32_t sockets, uint32_t ports);
+uint32_t guest_room_order(const struct dialect *dialect, uint32_t sockets,
+                          struct hypervisor_limits tables);
 
 #endif

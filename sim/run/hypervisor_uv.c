@@ -29,6 +29,8 @@ static bool add_all(struct hypervisor_uv *host, const struct hypervisor_uv_confi
     for (uint32_t i = 0; i < config->domain_count; i++) {
         if (emu_server_domain(host->server, config->domains[i], error, error_bytes) < 0)
             return false;
+        if (config->limits)
+            emu_server_limit(host->server, config->domains[i], &config->limits[i]);
     }
     for (uint32_t i = 0; i < config->device_count; i++) {
         const struct hypervisor_uv_device *device = &config->devices[i];

@@ -20,6 +20,7 @@ struct hypervisor_uv_device {
 struct hypervisor_uv_config {
     const char *runtime; /* directory; its parent exists */
     const uint16_t *domains;
+    const struct hypervisor_limits *limits; /* of each of them; NULL: they have none of their own */
     uint32_t domain_count;
     const struct hypervisor_uv_device *devices;
     uint32_t device_count;

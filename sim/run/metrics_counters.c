@@ -32,8 +32,15 @@ void metrics_counters_hv(struct metrics_counters *all, const struct hv_counters 
 
 void metrics_counters_vcpu(struct metrics_counters *all, const struct vcpu_counters *vcpu)
 {
+#define X(constant, key, meaning) "cost." key "_ns",
+    static const char *const names[] = {COST_ROWS(X)};
+#undef X
+
     add(all, "cpu_busy_ns", METRICS_FLOW, vcpu->busy_ns);
     add(all, "cpu_switches", METRICS_FLOW, vcpu->switches);
+    for (uint32_t row = 0; row < COST_ROWS_COUNT; row++)
+        if (cost_of_cpu((enum cost_row)row))
+            add(all, names[row], METRICS_FLOW, vcpu->cost_ns[row]);
 }
 
 void metrics_counters_exec(struct metrics_counters *all, const struct exec_counters *exec)

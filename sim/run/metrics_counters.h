@@ -15,7 +15,7 @@
 
 #include <jansson.h>
 
-enum { METRICS_COUNTERS_MAX = 48 };
+enum { METRICS_COUNTERS_MAX = 64 };
 
 enum metrics_counter_kind { METRICS_FLOW, METRICS_LEVEL, METRICS_PEAK };
 
@@ -32,6 +32,8 @@ struct metrics_counters {
 
 /* Append the counters of each part. */
 void metrics_counters_hv(struct metrics_counters *all, const struct hv_counters *hv);
+/* What its CPU was busy with, "cost.KEY_ns" for each row of the cost model, adds up to
+ * cpu_busy_ns. */
 void metrics_counters_vcpu(struct metrics_counters *all, const struct vcpu_counters *vcpu);
 void metrics_counters_exec(struct metrics_counters *all, const struct exec_counters *exec);
 void metrics_counters_fe(struct metrics_counters *all, const struct fe_counters *fe);

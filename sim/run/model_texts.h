@@ -1,4 +1,4 @@
-/* The models of scenarios/models/ as texts, made from the files by tools/embed_models.cmake. */
+/* The models of scenarios/models/ as texts, made from the files by tools/embed_texts.cmake. */
 #ifndef XENSOCK_SIM_RUN_MODEL_TEXTS_H
 #define XENSOCK_SIM_RUN_MODEL_TEXTS_H
 

@@ -51,6 +51,11 @@ uint64_t payload_key(uint64_t seed, uint64_t stream)
     return mix(mix(seed + WORD_STEP) ^ stream);
 }
 
+uint64_t payload_answer_key(uint64_t key)
+{
+    return payload_key(key, PAYLOAD_ASK);
+}
+
 void payload_fill(uint64_t key, uint64_t offset, void *buffer, size_t size)
 {
     uint8_t *out = buffer;
@@ -132,7 +137,7 @@ int payload_header_unpack(const uint8_t wire[PAYLOAD_HEADER_BYTES], struct paylo
 
     if (memcmp(wire, magic, sizeof(magic)) != 0)
         return -ERR_INVAL;
-    if (get(wire + 4, 2) != PAYLOAD_VERSION || mode < PAYLOAD_UP || mode > PAYLOAD_BOTH)
+    if (get(wire + 4, 2) != PAYLOAD_VERSION || mode < PAYLOAD_UP || mode > PAYLOAD_ASK)
         return -ERR_PROTONOSUPPORT;
     *header = (struct payload_header){
         .mode = (enum payload_mode)mode,
@@ -141,6 +146,34 @@ int payload_header_unpack(const uint8_t wire[PAYLOAD_HEADER_BYTES], struct paylo
         .bytes = get(wire + 24, 8),
     };
     return 0;
+}
+
+static uint64_t check_of(const uint8_t wire[PAYLOAD_ASK_BYTES], uint64_t key, uint64_t offset)
+{
+    return payload_key(payload_key(key, offset), get(wire, 8));
+}
+
+void payload_ask_pack(const struct payload_ask *ask, uint64_t key, uint64_t offset,
+                      uint8_t wire[PAYLOAD_ASK_BYTES])
+{
+    put(wire, ask->request_bytes, 4);
+    put(wire + 4, ask->response_bytes, 4);
+    put(wire + 8, check_of(wire, key, offset), 8);
+}
+
+ptrdiff_t payload_ask_unpack(const uint8_t wire[PAYLOAD_ASK_BYTES], uint64_t key, uint64_t offset,
+                             struct payload_ask *ask)
+{
+    struct payload_ask read = {(uint32_t)get(wire, 4), (uint32_t)get(wire + 4, 4)};
+
+    if (read.request_bytes < PAYLOAD_ASK_BYTES)
+        return 0;
+    if (read.response_bytes == 0)
+        return 4;
+    if (get(wire + 8, 8) != check_of(wire, key, offset))
+        return 8;
+    *ask = read;
+    return -1;
 }
 
 int payload_digest_init(struct payload_digest *digest)

@@ -23,11 +23,16 @@ void payload_fill(uint64_t key, uint64_t offset, void *buffer, size_t size);
  * the first wrong byte. */
 ptrdiff_t payload_check(uint64_t key, uint64_t offset, const void *buffer, size_t size);
 
+/* The key of the bytes that answer those of a stream: so an echo is no answer. */
+uint64_t payload_answer_key(uint64_t key);
+
 /* What the peer is to do. UP: it compares what arrives. DOWN: it sends `bytes`. BOTH: it compares
- * what arrives and echoes it. */
-enum payload_mode { PAYLOAD_UP = 1, PAYLOAD_DOWN = 2, PAYLOAD_BOTH = 3 };
+ * what arrives and echoes it. ASK: it compares each request, and answers with as many bytes as that
+ * opens with. */
+enum payload_mode { PAYLOAD_UP = 1, PAYLOAD_DOWN = 2, PAYLOAD_BOTH = 3, PAYLOAD_ASK = 4 };
 
 #define PAYLOAD_HEADER_BYTES 32
+#define PAYLOAD_ASK_BYTES 16
 #define PAYLOAD_VERSION 1
 
 /* The first PAYLOAD_HEADER_BYTES of a connection to a built-in peer. On the wire, little-endian:
@@ -45,6 +50,23 @@ void payload_header_pack(const struct payload_header *header, uint8_t wire[PAYLO
 /* Reads the wire form, from whoever connected: 0; -ERR_INVAL if it does not open with the magic;
  * -ERR_PROTONOSUPPORT for a version or a mode that is none of ours. Then *header is unchanged. */
 int payload_header_unpack(const uint8_t wire[PAYLOAD_HEADER_BYTES], struct payload_header *header);
+
+/* What a request of mode ASK opens with, in place of the stream's bytes there, so that it is part
+ * of it: how long it is, PAYLOAD_ASK_BYTES at least, and how long its answer, not 0. On the wire
+ * 32 bits each, little-endian, and 64 bits that follow from both, the stream's key and the
+ * request's offset: a byte that is wrong shows. */
+struct payload_ask {
+    uint32_t request_bytes, response_bytes;
+};
+
+/* Writes the wire form of a request that begins at byte `offset` of the stream. */
+void payload_ask_pack(const struct payload_ask *ask, uint64_t key, uint64_t offset,
+                      uint8_t wire[PAYLOAD_ASK_BYTES]);
+
+/* Reads the wire form: -1 if it is right, else the index of the first byte that is wrong, or of
+ * the check if that does not follow; then *ask is unchanged. */
+ptrdiff_t payload_ask_unpack(const uint8_t wire[PAYLOAD_ASK_BYTES], uint64_t key, uint64_t offset,
+                             struct payload_ask *ask);
 
 /* A running XXH3-128 over bytes of any origin. */
 struct payload_digest {

@@ -80,6 +80,7 @@ static enum payload_mode mode_of(enum scenario_peer_kind kind)
     switch (kind) {
     case SCENARIO_PEER_SINK: return PAYLOAD_UP;
     case SCENARIO_PEER_SOURCE: return PAYLOAD_DOWN;
+    case SCENARIO_PEER_RESPONDER: return PAYLOAD_ASK;
     case SCENARIO_PEER_ECHO:
     case SCENARIO_PEER_CLIENT:
     case SCENARIO_PEER_EXTERNAL: break;
@@ -119,29 +120,80 @@ static ptrdiff_t take_header(struct peer_stream *stream, const uint8_t *data, si
 
 /* ---- the stream ---- */
 
-static void compare(struct peer_stream *stream, const uint8_t *data, size_t size)
+static void mismatch(struct peer_stream *stream, uint64_t offset)
 {
     struct peer_counters *counters = &stream->all->counters;
+
+    if (counters->mismatches++ > 0)
+        return;
+    counters->first_bad_stream = stream->header.stream;
+    counters->first_bad_offset = offset;
+}
+
+static void compare(struct peer_stream *stream, const uint8_t *data, size_t size)
+{
     size_t from = 0;
     ptrdiff_t wrong;
 
     while ((wrong = payload_check(stream->key, stream->received + from, data + from,
                                   size - from)) >= 0) {
         from += (size_t)wrong;
-        if (counters->mismatches++ == 0) {
-            counters->first_bad_stream = stream->header.stream;
-            counters->first_bad_offset = stream->received + from;
-        }
+        mismatch(stream, stream->received + from);
         from++;
     }
     stream->received += size;
-    counters->bytes_in += size;
+    stream->all->counters.bytes_in += size;
 }
 
 static enum peer_stream_todo reject(struct peer_stream *stream)
 {
     stream->all->counters.protocol_errors++;
     return PEER_STREAM_CLOSE;
+}
+
+/* Takes what of the bytes says how long the request is: how many; -1 if it cannot be true, and
+ * where that request ends is then unknown. */
+static ptrdiff_t take_ask(struct peer_stream *stream, const uint8_t *data, size_t size)
+{
+    size_t at = (size_t)(stream->received - stream->ask_at), left;
+    struct payload_ask ask;
+    ptrdiff_t wrong;
+
+    if (at >= PAYLOAD_ASK_BYTES)
+        return 0;
+    left = PAYLOAD_ASK_BYTES - at;
+    left = size < left ? size : left;
+    memcpy(stream->ask + at, data, left);
+    stream->received += left;
+    stream->all->counters.bytes_in += left;
+    stream->ask_end = stream->ask_at + PAYLOAD_ASK_BYTES; /* at least */
+    if (at + left < PAYLOAD_ASK_BYTES)
+        return (ptrdiff_t)left;
+    wrong = payload_ask_unpack(stream->ask, stream->key, stream->ask_at, &ask);
+    if (wrong >= 0) {
+        mismatch(stream, stream->ask_at + (uint64_t)wrong);
+        return -1;
+    }
+    stream->ask_end = stream->ask_at + ask.request_bytes;
+    stream->answer_end = stream->sent + ask.response_bytes;
+    return (ptrdiff_t)left;
+}
+
+/* Bytes of requests, of which each waits for the answer to the one before. */
+static enum peer_stream_todo take_request(struct peer_stream *stream, const uint8_t *data,
+                                          size_t size)
+{
+    ptrdiff_t opening = take_ask(stream, data, size);
+
+    if (opening < 0)
+        return PEER_STREAM_CLOSE;
+    if (size - (size_t)opening > stream->ask_end - stream->received)
+        return reject(stream);
+    compare(stream, data + opening, size - (size_t)opening);
+    if (stream->received < stream->ask_end)
+        return PEER_STREAM_READ;
+    stream->ask_at = stream->ask_end;
+    return PEER_STREAM_SEND;
 }
 
 enum peer_stream_todo peer_stream_take(struct peer_stream *stream, const void *data, size_t size,
@@ -160,6 +212,9 @@ enum peer_stream_todo peer_stream_take(struct peer_stream *stream, const void *d
     if (payload > stream->limit - stream->received ||
         (stream->header.mode == PAYLOAD_DOWN && payload > 0))
         return reject(stream);
+    if (stream->header.mode == PAYLOAD_ASK)
+        return payload > 0 ? take_request(stream, (const uint8_t *)data + header, payload)
+                           : PEER_STREAM_READ;
     compare(stream, (const uint8_t *)data + header, payload);
     if (is_client(stream)) {
         answered(stream);
@@ -175,20 +230,28 @@ enum peer_stream_todo peer_stream_take(struct peer_stream *stream, const void *d
     return stream->header.mode == PAYLOAD_BOTH && payload > 0 ? PEER_STREAM_ECHO : PEER_STREAM_READ;
 }
 
+/* As far as it is to send by now. */
+static uint64_t send_end(const struct peer_stream *stream)
+{
+    return stream->header.mode == PAYLOAD_ASK ? stream->answer_end : stream->limit;
+}
+
 uint64_t peer_stream_unsent(const struct peer_stream *stream)
 {
-    return stream->header_unsent + (stream->limit - stream->sent);
+    return stream->header_unsent + (send_end(stream) - stream->sent);
 }
 
 size_t peer_stream_fill(const struct peer_stream *stream, void *buffer, size_t size)
 {
     size_t header = stream->header_unsent < size ? stream->header_unsent : size;
-    uint64_t left = stream->limit - stream->sent;
+    uint64_t left = send_end(stream) - stream->sent;
+    uint64_t key =
+        stream->header.mode == PAYLOAD_ASK ? payload_answer_key(stream->key) : stream->key;
     size_t payload = left < size - header ? (size_t)left : size - header;
     uint8_t *out = buffer;
 
     memcpy(out, stream->wire + PAYLOAD_HEADER_BYTES - stream->header_unsent, header);
-    payload_fill(stream->key, stream->sent, out + header, payload);
+    payload_fill(key, stream->sent, out + header, payload);
     return header + payload;
 }
 
@@ -206,7 +269,14 @@ void peer_stream_sent(struct peer_stream *stream, size_t bytes)
 /* Whoever reads an endless stream leaves in the midst of it, which TCP calls a reset. */
 static bool may_break(const struct peer_stream *stream)
 {
-    return has_header(stream) && stream->limit == UINT64_MAX && stream->header.mode != PAYLOAD_UP;
+    return has_header(stream) && stream->limit == UINT64_MAX &&
+           (stream->header.mode == PAYLOAD_DOWN || stream->header.mode == PAYLOAD_BOTH);
+}
+
+/* In the midst of a request, or of its answer. */
+static bool is_asked(const struct peer_stream *stream)
+{
+    return stream->ask_at != stream->ask_end || stream->sent < stream->answer_end;
 }
 
 static void cut(struct peer_streams *all)
@@ -227,7 +297,8 @@ void peer_stream_end(struct peer_stream *stream, bool broken)
 {
     struct peer_counters *counters = &stream->all->counters;
     uint64_t moved = stream->header.mode == PAYLOAD_DOWN ? stream->sent : stream->received;
-    bool whole = has_header(stream) && moved >= stream->header.bytes;
+    bool asked = stream->header.mode == PAYLOAD_ASK && is_asked(stream);
+    bool whole = has_header(stream) && moved >= stream->header.bytes && !asked;
 
     if (!is_client(stream) && stream->header_received == 0)
         return; /* it said nothing: a guest may give a socket up as it connects */
@@ -241,7 +312,7 @@ void peer_stream_end(struct peer_stream *stream, bool broken)
     }
     if (broken && !may_break(stream))
         counters->resets++;
-    else if (moved < stream->header.bytes)
+    else if (!whole)
         counters->short_streams++;
 }
 

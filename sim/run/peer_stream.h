@@ -68,8 +68,12 @@ struct peer_stream {
     struct payload_header header;
     uint64_t key, limit;
     uint64_t sent, received; /* bytes of the stream */
-    uint32_t listener;       /* a client's: how many ports behind the first it connects to */
-    bool unanswered;         /* a client's: counted as one nobody took yet */
+    /* a responder's: the request that arrives, */
+    uint8_t ask[PAYLOAD_ASK_BYTES]; /* as far as received */
+    uint64_t ask_at, ask_end;       /* in `received`; the same: none has begun */
+    uint64_t answer_end;            /* in `sent` */
+    uint32_t listener;              /* a client's: how many ports behind the first it connects to */
+    bool unanswered;                /* a client's: counted as one nobody took yet */
 };
 
 /* Begin: no connection yet. Nothing of `peer` is kept. */
@@ -90,7 +94,8 @@ void peer_stream_connect(struct peer_stream *stream, struct peer_streams *all, u
 enum peer_stream_todo {
     PEER_STREAM_READ,  /* read on */
     PEER_STREAM_ECHO,  /* send the last of the bytes taken back, and only then read on */
-    PEER_STREAM_SEND,  /* send all that peer_stream_fill gives, end that direction, then read on */
+    PEER_STREAM_SEND,  /* send all that peer_stream_fill gives, then (a source) end that direction,
+                          then read on */
     PEER_STREAM_CLOSE, /* it is over, and judged */
     PEER_STREAM_RESET, /* the same, with a reset: such is its conduct */
 };
@@ -99,7 +104,7 @@ enum peer_stream_todo {
 enum peer_stream_todo peer_stream_take(struct peer_stream *stream, const void *data, size_t size,
                                        size_t *echo_bytes);
 
-/* How many bytes a source or a client has still to send, its header included. */
+/* How many bytes a source, a client or a responder has still to send, its header included. */
 uint64_t peer_stream_unsent(const struct peer_stream *stream);
 
 /* Write the next of them, the header first; all that were written before must have been sent. How

@@ -40,7 +40,7 @@ struct conn {
     struct peer_stream stream;
     size_t pending; /* bytes of the write in flight */
     uint8_t in[PEER_CHUNK_BYTES];
-    uint8_t out[PEER_CHUNK_BYTES]; /* of a source or a client */
+    uint8_t out[PEER_CHUNK_BYTES]; /* of a source, a client or a responder */
 };
 
 /* The wire's number for a libuv error, of those a socket gives when it is opened or bound. */
@@ -235,8 +235,8 @@ static void on_shut_down(uv_shutdown_t *shutdown, int status)
 
 static void on_sent(uv_write_t *write, int status);
 
-/* The next bytes of a source's or a client's own stream; a source then waits for the other side's
- * end, a client reads all the time. */
+/* The next bytes of a source's, a client's or a responder's own stream; then a source waits for the
+ * other side's end, a responder for the next request, a client reads all the time. */
 static void send_next(struct conn *conn)
 {
     size_t size = peer_stream_fill(&conn->stream, conn->out, sizeof(conn->out));
@@ -245,6 +245,8 @@ static void send_next(struct conn *conn)
         post(conn, conn->out, size, on_sent);
     } else if (conn->peer->streams.kind == SCENARIO_PEER_SOURCE) {
         uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, on_shut_down);
+        start_reading(conn);
+    } else if (conn->peer->streams.kind == SCENARIO_PEER_RESPONDER) {
         start_reading(conn);
     }
 }

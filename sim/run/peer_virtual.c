@@ -30,7 +30,7 @@ struct conn {
     uint64_t token;
     struct peer_stream stream;
     struct buffer in;
-    struct buffer out;       /* of a source or a client */
+    struct buffer out;       /* of a source, a client or a responder */
     uint32_t read_room;      /* of the next read */
     uint32_t unwritten;      /* bytes of the write in flight, and what comes after it, */
     const uint8_t *to_write; /* from here */
@@ -162,8 +162,8 @@ static void write_bytes(struct conn *conn, const uint8_t *bytes, size_t size)
     post_write(conn);
 }
 
-/* The next bytes of a source's or a client's own stream; a source then waits for the other side's
- * end, a client reads all the time. */
+/* The next bytes of a source's, a client's or a responder's own stream; then a source waits for the
+ * other side's end, a responder for the next request, a client reads all the time. */
 static void send_next(struct conn *conn)
 {
     uint64_t unsent = peer_stream_unsent(&conn->stream);
@@ -177,6 +177,8 @@ static void send_next(struct conn *conn)
     hold(&conn->out, 0);
     if (conn->peer->streams.kind == SCENARIO_PEER_SOURCE) {
         net_shutdown(conn->peer->net, conn->token);
+        post_read(conn);
+    } else if (conn->peer->streams.kind == SCENARIO_PEER_RESPONDER) {
         post_read(conn);
     }
 }

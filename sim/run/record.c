@@ -112,7 +112,7 @@ static int set_value(json_t *result, const char *kind, const char *workload, con
     return set_metric(result, kind, workload, metric);
 }
 
-static json_t *latency_metric(const struct metrics_hist *hist)
+json_t *record_hist(const struct metrics_hist *hist)
 {
     char *text = metrics_hist_encode(hist);
     json_t *metric = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "unit", "ns",
@@ -136,7 +136,7 @@ static int add_open_loop(json_t *result, const struct record_workload *workload)
     if (ret == 0)
         ret = set_value(result, "backlog", name, "operations", workload->backlog);
     if (ret == 0 && workload->service != NULL)
-        ret = set_metric(result, "service", name, latency_metric(workload->service));
+        ret = set_metric(result, "service", name, record_hist(workload->service));
     return ret;
 }
 
@@ -183,9 +183,9 @@ int record_add_workload(json_t *result, const struct record_workload *workload)
     if (ret == 0)
         ret = set_value(result, "duration", name, "ns", workload->duration_ns);
     if (ret == 0 && workload->latency != NULL)
-        ret = set_metric(result, "latency", name, latency_metric(workload->latency));
+        ret = set_metric(result, "latency", name, record_hist(workload->latency));
     if (ret == 0 && workload->released != NULL)
-        ret = set_metric(result, "released", name, latency_metric(workload->released));
+        ret = set_metric(result, "released", name, record_hist(workload->released));
     if (ret == 0 && workload->offered_per_s > 0)
         ret = add_open_loop(result, workload);
     if (ret == 0 && workload->listeners > 0)

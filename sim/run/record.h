@@ -79,6 +79,10 @@ struct record_workload {
     uint64_t lost, resumed; /* connections that went with the device; how often it came again */
 };
 
+/* A histogram of times as the metric it is: {unit, count, saturated, min, p50, p90, p99, p99_9,
+ * max, hdr_v2}; NULL without memory. */
+json_t *record_hist(const struct metrics_hist *hist);
+
 /* Adds the metrics {throughput, bytes, operations, duration, latency}.NAME of a workload, of an
  * open loop also {service, offered, backlog}.NAME, of connect-close released.NAME, of a serve
  * accepted.NAME with how many listeners accepted at least and at most how much, and, unless 0, how

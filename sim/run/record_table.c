@@ -174,6 +174,34 @@ static void print_workloads(FILE *out, json_t *metrics)
     grid_print(out, grid);
 }
 
+/* How long each stage took: a path's name, then those of its stages below it. */
+static void print_stages(FILE *out, json_t *metrics)
+{
+    static const char prefix[] = "stage.";
+    json_t *grid = json_pack("[[s,s,s,s,s,s,s,s]]", "stage", "count", "mean", "p50", "p90", "p99",
+                             "p99.9", "max");
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(metrics, key, value)
+    {
+        const char *name = key + strlen(prefix), *dot;
+        uint64_t count = (uint64_t)json_integer_value(json_object_get(value, "count"));
+        uint64_t sum_ns = (uint64_t)json_integer_value(json_object_get(value, "sum"));
+        char text[64];
+
+        if (strncmp(key, prefix, strlen(prefix)) != 0 || count == 0)
+            continue;
+        dot = strchr(name, '.');
+        snprintf(text, sizeof(text), dot ? "  %s" : "%s", dot ? dot + 1 : name);
+        json_t *row = grid_row(grid, text);
+        add_count(row, json_object_get(value, "count"));
+        grid_text(row, units_format_latency(sum_ns / count).text);
+        add_latencies(row, metrics, "stage", name);
+    }
+    grid_print(out, grid);
+}
+
 static void print_processes(FILE *out, const json_t *processes)
 {
     json_t *grid = json_pack("[[s,s,s,s,s,s,s]]", "process", "cpu user", "cpu system", "switches",
@@ -323,6 +351,7 @@ static void print_verdict(FILE *out, const json_t *result)
 static void print_run(FILE *out, const json_t *repeat)
 {
     print_workloads(out, json_object_get(repeat, "metrics"));
+    print_stages(out, json_object_get(repeat, "metrics"));
     print_processes(out, json_object_get(repeat, "processes"));
     print_counters(out, json_object_get(repeat, "counters"));
     print_trace(out, repeat);

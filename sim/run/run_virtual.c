@@ -6,6 +6,7 @@
 
 #include "ringlib/err.h"
 #include "sim/run/fault_words.h"
+#include "sim/run/guest_room.h"
 #include "sim/run/peer_fault.h"
 #include "sim/run/run_virtual_private.h"
 
@@ -275,6 +276,9 @@ void run_virtual_open_guest(struct guest *guest)
     const struct scenario_host *host = &run->scenario.hosts[guest->is.host];
     const struct dialect *dialect = scenario_dialect(&run->scenario, guest->is.host);
 
+    struct hypervisor_limits limits = guest_room_limits(&run->scenario, guest->is.host);
+
+    hypervisor_domain_limit(hv_virtual_tables(run->machine), guest->is.domid, &limits);
     guest->domain =
         domain_virtual_open(&(struct domain_virtual_config){.clock = run->clock,
                                                             .vcpus = run->vcpus,

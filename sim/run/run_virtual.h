@@ -55,6 +55,10 @@ uint64_t run_virtual_bytes(const struct run_virtual *run);
 /* exec_protocol_events of all domains, since the beginning. */
 uint64_t run_virtual_protocol_events(const struct run_virtual *run);
 
+/* From when to when it measured, of all guests: what happened at from_ns <= time < to_ns counts.
+ * from_ns == to_ns: it did not come to that. */
+void run_virtual_measured(const struct run_virtual *run, uint64_t *from_ns, uint64_t *to_ns);
+
 /* What the parts report, as launch.h has it; the caller's. Once. */
 json_t *run_virtual_reports(struct run_virtual *run);
 

@@ -211,6 +211,20 @@ static json_t *workload(const struct run_virtual *run, uint32_t index)
     return report_workload(spec->name, &sum);
 }
 
+/* A guest's phases change at the end of a turn, after all that happened in it. */
+void run_virtual_measured(const struct run_virtual *run, uint64_t *from_ns, uint64_t *to_ns)
+{
+    *from_ns = run->scenario.warmup_ns > 0 ? run->measure_ns + 1 : 0;
+    *to_ns = 0;
+    for (uint32_t i = 0; i < run->guest_count; i++) {
+        const struct guest *guest = &run->guests[i];
+        uint64_t end_ns = guest->ended ? guest->ended_ns : vclock_now_ns(run->clock);
+        *to_ns = end_ns >= *to_ns ? end_ns + 1 : *to_ns;
+    }
+    if (run->measuring == 0 || *to_ns < *from_ns)
+        *from_ns = *to_ns = 0;
+}
+
 static json_t *front(struct run_virtual *run)
 {
     json_t *json = fronts(run, NULL, "frontend"), *workloads = json_array();

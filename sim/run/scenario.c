@@ -106,6 +106,11 @@ static void read_hosts(struct scenario_draft *draft)
         struct scenario_map *protocol = &draft->protocols[map - draft->hosts];
         *protocol = scenario_yaml_map(map, "protocol", "'protocol'");
         read_protocol(protocol, &host->protocol);
+        struct scenario_map limits = scenario_yaml_map(map, "limits", "'limits'");
+        if (limits.node)
+            scenario_keys_read(&scenario_keys_limits, &limits, host);
+        else
+            scenario_keys_presets(&scenario_keys_limits, 0, host);
     }
 }
 

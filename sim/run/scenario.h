@@ -13,6 +13,7 @@
 #include "ringlib/quirk.h"
 #include "sim/net/net_link.h"
 #include "sim/run/diag.h"
+#include "sim/run/draw.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -56,7 +57,8 @@ enum {
     X(PEER_SINK, "sink")                                                                           \
     X(PEER_SOURCE, "source")                                                                       \
     X(PEER_EXTERNAL, "external")                                                                   \
-    X(PEER_CLIENT, "client")
+    X(PEER_CLIENT, "client")                                                                       \
+    X(PEER_RESPONDER, "responder")
 #define SCENARIO_WORKLOAD_KINDS(X)                                                                 \
     X(STREAM, "stream")                                                                            \
     X(REQUEST_RESPONSE, "request-response")                                                        \
@@ -83,7 +85,9 @@ enum {
     X(FAULT_PAUSE, "pause")
 #define SCENARIO_ARRIVALS(X)                                                                       \
     X(FIXED, "fixed")                                                                              \
-    X(POISSON, "poisson")
+    X(POISSON, "poisson")                                                                          \
+    X(BURST, "burst")                                                                              \
+    X(ON_OFF, "on-off")
 
 #define SCENARIO_BOOLS(X)                                                                          \
     X(FALSE, "false")                                                                              \
@@ -127,13 +131,15 @@ struct scenario_host {
     char backend_name[SCENARIO_NAME_BYTES]; /* the name of hosts[backend], a backend */
     uint32_t backend;
     struct scenario_protocol protocol; /* its own, or the scenario's */
+    uint32_t grant_frames;             /* of its grant table, and */
+    uint32_t ports; /* of its table of ports, the invalid 0 among them; 0: as the mode has them */
 };
 
 struct scenario_peer {
     char name[SCENARIO_NAME_BYTES];
     enum scenario_peer_kind kind;
     int32_t cpu;               /* or SCENARIO_CPU_ANY; not external */
-    struct scenario_addr addr; /* echo, sink, source: to listen on; external: to connect to */
+    struct scenario_addr addr; /* external: to connect to; client: none; others: to listen on */
     struct diag_place place;   /* of that address, or of the peer if the default was taken */
     /* echo: */
     enum scenario_conduct conduct; /* not good: only forwards lead there */
@@ -164,19 +170,25 @@ struct scenario_workload {
     char connect_to[SCENARIO_NAME_BYTES]; /* the name of peers[peer] */
     uint32_t peer;
     uint32_t sockets; /* 1 to SCENARIO_SOCKETS_MAX; not of a forward */
+    /* stream, request-response, connect-close: within the measured phase, which they are in */
+    uint64_t start_ns; /* 0: with the others, before it begins */
+    uint64_t stop_ns;  /* behind start_ns; 0: at its end */
     /* stream: */
     enum scenario_direction direction;
-    uint64_t bytes;       /* per socket and direction; 0: for the scenario's duration */
-    uint32_t write_bytes; /* size of one send */
-    uint32_t read_bytes;  /* size of one receive */
-    uint32_t repeat;      /* over 1 only with bytes */
+    uint64_t bytes;      /* per socket and direction; 0: for the scenario's duration */
+    struct draw write;   /* bytes of one send */
+    uint32_t read_bytes; /* of one receive */
+    uint32_t repeat;     /* over 1 only with bytes */
     /* request-response: */
-    uint32_t request_bytes;
+    struct draw request;
+    struct draw response; /* only from a responder; not given: as much as the request */
     /* request-response, connect-close: */
     uint64_t operations; /* over all sockets; 0: for the scenario's duration */
     struct {
         enum scenario_arrivals kind;
-        uint64_t per_s; /* over all sockets, 1 to SCENARIO_RATE_MAX; 0: a closed loop */
+        uint64_t per_s;         /* over all sockets, 1 to SCENARIO_RATE_MAX; 0: a closed loop */
+        uint64_t size;          /* of a burst: so many at once */
+        uint64_t on_ns, off_ns; /* on-off: at that rate while on, and so on */
     } arrivals;
     /* serve, forward: */
     struct scenario_addr listen; /* port never 0 */
@@ -261,8 +273,9 @@ bool scenario_forwards_to(const struct scenario *scenario, uint32_t peer);
 bool scenario_bounds(const struct scenario *scenario, uint32_t host);
 
 /* A loaded scenario as a JSON object in the shape of the file, every default filled in, units in
- * the names (duration_ns, request_bytes), null for what is absent by choice (cpu, rate, bytes,
- * operations, arrivals, accepts). Owned by the caller; NULL without memory. */
+ * the names (duration_ns, request_bytes; a distribution says it of each of its numbers), null for
+ * what is absent by choice (cpu, rate, bytes, operations, response, stop, arrivals, accepts). Owned
+ * by the caller; NULL without memory. */
 json_t *scenario_json(const struct scenario *scenario);
 
 #endif

@@ -63,6 +63,11 @@ static void check_is_one(const struct scenario_draft *draft, uint32_t index)
                    "host '%s' is a backend: one domain, not %u", host->name, host->count);
         diag_hint(draft->yaml->diags, "add hosts of role 'backend', each with a name");
     }
+    if (scenario_check_has(map, "limits")) {
+        diag_error(draft->yaml->diags, DIAG_NOT_FOR_KIND, scenario_check_place(map, "limits"),
+                   "'limits' does not go with role 'backend'");
+        diag_hint(draft->yaml->diags, "it is guests whose tables are small");
+    }
     if (scenario_check_has(map, "backend")) {
         diag_error(draft->yaml->diags, DIAG_NOT_FOR_KIND, scenario_check_place(map, "backend"),
                    "'backend' does not go with role 'backend'");
@@ -163,8 +168,12 @@ static const char *peer_needs(const struct scenario_workload *workload, uint32_t
         own = 1u << SCENARIO_PEER_SOURCE;
         words = "'source' or 'external'";
     } else if (workload->kind == SCENARIO_CONNECT_CLOSE) {
-        own |= 1u << SCENARIO_PEER_SINK | 1u << SCENARIO_PEER_SOURCE;
-        words = "'echo', 'sink', 'source' or 'external'";
+        own |=
+            1u << SCENARIO_PEER_SINK | 1u << SCENARIO_PEER_SOURCE | 1u << SCENARIO_PEER_RESPONDER;
+        words = "'echo', 'sink', 'source', 'responder' or 'external'";
+    } else if (workload->kind == SCENARIO_REQUEST_RESPONSE) {
+        own |= 1u << SCENARIO_PEER_RESPONDER;
+        words = "'echo', 'responder' or 'external'";
     }
     *kinds = own | 1u << SCENARIO_PEER_EXTERNAL;
     return words;
@@ -301,6 +310,7 @@ static void check_workload(struct scenario_draft *draft, uint32_t index)
 
     check_where(draft, index);
     check_target(draft, index);
+    scenario_check_draws(draft, index);
     for (uint32_t i = 0; i < index; i++)
         check_names(draft, i, index);
     if (workload->kind == SCENARIO_STREAM && workload->repeat > 1 &&
@@ -376,8 +386,12 @@ void scenario_check(struct scenario_draft *draft)
     scenario_check_listen(draft);
     check_timeout(draft);
     scenario_check_faults(draft);
+    for (uint32_t i = 0; i < scenario->workload_count; i++)
+        scenario_check_phases(draft, i);
     if (draft->yaml->diags->errors == 0)
         scenario_check_room(draft);
+    for (uint32_t i = 0; i < scenario->workload_count && draft->yaml->diags->errors == 0; i++)
+        scenario_note_draws(draft, i);
     if (scenario->mode == SCENARIO_EMULATED && draft->yaml->diags->errors == 0) {
         note_no_effect(draft, "links");
         note_no_effect(draft, "scheduling");

@@ -33,7 +33,8 @@ void scenario_check(struct scenario_draft *draft);
  * (scenario_protocol.c); as whose drivers hosts behave, before that, whether a guest's speaks what
  * the guest is to, and then whether its backend's does (scenario_peer.c); `faults`
  * (scenario_faults.c); who listens, who connects to that, and what misbehaves (scenario_listen.c),
- * when the workloads' targets are known; whether there is room for what is right otherwise
+ * when the workloads' targets are known; what they draw, and then what of it is cut
+ * (scenario_draw.c); whether there is room for what is right otherwise
  * (scenario_room.c). */
 void scenario_check_protocols(struct scenario_draft *draft);
 void scenario_check_quotas(struct scenario_draft *draft);
@@ -43,6 +44,13 @@ void scenario_check_speaks(struct scenario_draft *draft);
 void scenario_check_faults(struct scenario_draft *draft);
 void scenario_check_listen(struct scenario_draft *draft);
 void scenario_check_room(struct scenario_draft *draft);
+void scenario_check_draws(struct scenario_draft *draft, uint32_t workload);
+void scenario_note_draws(struct scenario_draft *draft, uint32_t workload);
+
+/* When they come and go, when the faults are known (scenario_phases.c); whether a workload is
+ * surely there at a time of the measured phase. */
+void scenario_check_phases(struct scenario_draft *draft, uint32_t workload);
+bool scenario_workload_is_on(const struct scenario_workload *spec, uint64_t at_ns);
 
 /* The place of a key's value if the file has it, else that of the mapping. */
 static inline struct diag_place scenario_check_place(const struct scenario_map *map,

@@ -14,7 +14,8 @@ static void json_put(json_t *object, const struct scenario_key *key, json_t *val
 
     if (key->type == SCENARIO_DURATION)
         unit = "_ns";
-    else if (key->type == SCENARIO_SIZE && strcmp(key->name, "bytes") != 0)
+    else if ((key->type == SCENARIO_SIZE || key->type == SCENARIO_SIZES) &&
+             strcmp(key->name, "bytes") != 0)
         unit = "_bytes";
     else if (key->type == SCENARIO_RATE)
         unit = "_per_s";
@@ -45,6 +46,15 @@ static json_t *word_json(const struct scenario_key *key, const void *in)
     return is_bool ? json_boolean(word == SCENARIO_TRUE) : json_string(key->words[word]);
 }
 
+/* One that is fixed is the number it always gives. */
+static json_t *draw_json(const struct scenario_key *key, const struct draw *draw)
+{
+    if (draw->kind != DRAW_FIXED)
+        return scenario_keys_json(&scenario_keys_sizes, draw, draw->kind);
+    return key->nullable && draw->value == key->preset ? json_null()
+                                                       : json_integer((json_int_t)draw->value);
+}
+
 /* The value of a key; NULL for maps and lists, which their own functions add. */
 static json_t *value_json(const struct scenario_key *key, const void *in)
 {
@@ -66,6 +76,7 @@ static json_t *value_json(const struct scenario_key *key, const void *in)
     case SCENARIO_RATE:
     case SCENARIO_BANDWIDTH:
     case SCENARIO_SHARE: return number_json(key, in);
+    case SCENARIO_SIZES: return draw_json(key, (const struct draw *)(const void *)member);
     case SCENARIO_ADDR:
     case SCENARIO_ADDR_ANY_PORT:
         return json_string(((const struct scenario_addr *)(const void *)member)->text);
@@ -94,6 +105,8 @@ static json_t *host_json(const struct scenario_host *host)
     if (host->role == SCENARIO_FRONTEND)
         json_object_set_new(object, "protocol",
                             scenario_keys_json(&scenario_keys_protocol, &host->protocol, 0));
+    if (host->role == SCENARIO_FRONTEND)
+        json_object_set_new(object, "limits", scenario_keys_json(&scenario_keys_limits, host, 0));
     return object;
 }
 
@@ -111,7 +124,8 @@ static json_t *topology_json(const struct scenario *scenario)
     json_object_set_new(topology, "hosts", hosts);
     json_object_set_new(topology, "peers", peers);
     for (uint32_t i = 0; i < scenario->link_count; i++)
-        json_array_append_new(links, scenario_keys_json(&scenario_keys_link, &scenario->links[i], 0));
+        json_array_append_new(links,
+                              scenario_keys_json(&scenario_keys_link, &scenario->links[i], 0));
     json_object_set_new(topology, "links", links);
     return topology;
 }
@@ -121,10 +135,11 @@ static json_t *workload_json(const struct scenario_workload *workload)
     json_t *object = scenario_keys_json(&scenario_keys_workload, workload, workload->kind);
 
     if (workload->kind == SCENARIO_REQUEST_RESPONSE || workload->kind == SCENARIO_CONNECT_CLOSE)
-        json_object_set_new(object, "arrivals",
-                            workload->arrivals.per_s
-                                ? scenario_keys_json(&scenario_keys_arrivals, workload, 0)
-                                : json_null());
+        json_object_set_new(
+            object, "arrivals",
+            workload->arrivals.per_s
+                ? scenario_keys_json(&scenario_keys_arrivals, workload, workload->arrivals.kind)
+                : json_null());
     return object;
 }
 
@@ -134,13 +149,14 @@ static json_t *faults_json(const struct scenario *scenario)
 
     for (uint32_t i = 0; i < scenario->fault_count; i++)
         json_array_append_new(faults, scenario_keys_json(&scenario_keys_fault, &scenario->faults[i],
-                                                 scenario->faults[i].kind));
+                                                         scenario->faults[i].kind));
     return faults;
 }
 
 json_t *scenario_json(const struct scenario *scenario)
 {
-    json_t *object = scenario_keys_json(&scenario_keys_root, scenario, 0), *workloads = json_array();
+    json_t *object = scenario_keys_json(&scenario_keys_root, scenario, 0),
+           *workloads = json_array();
 
     for (uint32_t i = 0; i < scenario->workload_count; i++)
         json_array_append_new(workloads, workload_json(&scenario->workloads[i]));

@@ -2,6 +2,8 @@
 #include "sim/run/scenario_keys.h"
 #include "sim/run/study.h"
 
+#include "sim/hv/hypervisor.h"
+
 #include <stddef.h>
 
 #define WORD(constant, word) word,
@@ -16,6 +18,7 @@ static const char *const fault_kinds[] = {SCENARIO_FAULT_KINDS(WORD)};
 static const char *const bools[] = {SCENARIO_BOOLS(WORD)};
 static const char *const sides[] = {SCENARIO_SIDES(WORD)};
 static const char *const conducts[] = {SCENARIO_CONDUCTS(WORD)};
+static const char *const draws[] = {DRAW_KINDS(WORD)};
 
 _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 4 &&
                    sizeof(enum scenario_peer_kind) == 4 &&
@@ -23,13 +26,13 @@ _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 
                    sizeof(enum scenario_direction) == 4 && sizeof(enum scenario_arrivals) == 4 &&
                    sizeof(enum scenario_scheduling) == 4 && sizeof(enum scenario_fault_kind) == 4 &&
                    sizeof(enum scenario_bool) == 4 && sizeof(enum scenario_side) == 4 &&
-                   sizeof(enum scenario_conduct) == 4,
+                   sizeof(enum scenario_conduct) == 4 && sizeof(enum draw_kind) == 4,
                "words are stored as 32-bit numbers");
 
 /* clang-format off */
 #define ALL SCENARIO_ALL_KINDS
 #define ON(constant) (1u << SCENARIO_##constant)
-#define SERVED (ON(PEER_ECHO) | ON(PEER_SINK) | ON(PEER_SOURCE))
+#define SERVED (ON(PEER_ECHO) | ON(PEER_SINK) | ON(PEER_SOURCE) | ON(PEER_RESPONDER))
 #define ASKS (ON(REQUEST_RESPONSE) | ON(CONNECT_CLOSE))
 #define CONNECTS (ON(STREAM) | ASKS | ON(FORWARD))
 #define LISTENS (ON(SERVE) | ON(FORWARD))
@@ -80,6 +83,12 @@ static const struct scenario_key host_keys[] = {
     {"backend", SCENARIO_NAME, ALL, AT(scenario_host, backend_name), .nullable = true},
     {"peer", SCENARIO_TEXT, ALL, AT(scenario_host, peer), .min = 1, .text = "xensock"},
     {"protocol", SCENARIO_MAP, ALL, .required = 0},
+    {"limits", SCENARIO_MAP, ALL, .required = 0},
+};
+/* Xen's max_grant_frames, and FIFO event channels have the most ports */
+static const struct scenario_key limits_keys[] = {
+    {"grant_frames", SCENARIO_COUNT, ALL, AT(scenario_host, grant_frames), .min = 1, .max = 1024, .preset = HYPERVISOR_FRAMES},
+    {"ports", SCENARIO_COUNT, ALL, AT(scenario_host, ports), .min = 2, .max = HYPERVISOR_PORTS_FIFO, .nullable = true},
 };
 /* the default of a client's `listeners` is all, of `reset_after` for who resets 64 KiB: see scenario_listen.c */
 static const struct scenario_key peer_keys[] = {
@@ -116,12 +125,15 @@ static const struct scenario_key workload_keys[] = {
     {"where", SCENARIO_NAME, ALL, AT(scenario_workload, where)},
     {"connect_to", SCENARIO_NAME, CONNECTS, .required = CONNECTS, AT(scenario_workload, connect_to)},
     {"sockets", SCENARIO_COUNT, ON(STREAM) | ASKS, AT(scenario_workload, sockets), .min = 1, .max = SCENARIO_SOCKETS_MAX, .preset = 1},
+    {"start", SCENARIO_DURATION, ON(STREAM) | ASKS, AT(scenario_workload, start_ns), .max = DAY},
+    {"stop", SCENARIO_DURATION, ON(STREAM) | ASKS, AT(scenario_workload, stop_ns), .min = 1, .max = DAY, .nullable = true},
     {"direction", SCENARIO_WORD, ON(STREAM), AT(scenario_workload, direction), WORDS(directions), .preset = SCENARIO_UP},
     {"bytes", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, bytes), .min = 1, .max = TIB, .nullable = true},
-    {"write_size", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, write_bytes), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
+    {"write_size", SCENARIO_SIZES, ON(STREAM), AT(scenario_workload, write), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
     {"read_size", SCENARIO_SIZE, ON(STREAM), AT(scenario_workload, read_bytes), .min = 1, .max = 16 * MIB, .preset = MIB / 16},
     {"repeat", SCENARIO_COUNT, ON(STREAM), AT(scenario_workload, repeat), .min = 1, .max = 1000000, .preset = 1},
-    {"request", SCENARIO_SIZE, ON(REQUEST_RESPONSE), AT(scenario_workload, request_bytes), .min = 1, .max = 16 * MIB, .preset = 64},
+    {"request", SCENARIO_SIZES, ON(REQUEST_RESPONSE), AT(scenario_workload, request), .min = 1, .max = 16 * MIB, .preset = 64},
+    {"response", SCENARIO_SIZES, ON(REQUEST_RESPONSE), AT(scenario_workload, response), .min = 1, .max = 16 * MIB, .nullable = true},
     {"operations", SCENARIO_COUNT, ASKS, AT(scenario_workload, operations), .min = 1, .max = UINT64_C(1) << 40, .nullable = true},
     {"arrivals", SCENARIO_MAP, ASKS, .required = 0},
     {"listen", SCENARIO_ADDR, LISTENS, .required = LISTENS, AT(scenario_workload, listen)},
@@ -135,6 +147,21 @@ static const struct scenario_key workload_keys[] = {
 static const struct scenario_key arrivals_keys[] = {
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_workload, arrivals.kind), WORDS(arrivals)},
     {"rate", SCENARIO_RATE, ALL, .required = ALL, AT(scenario_workload, arrivals.per_s), .min = 1, .max = SCENARIO_RATE_MAX},
+    {"size", SCENARIO_COUNT, ON(BURST), .required = ON(BURST), AT(scenario_workload, arrivals.size), .min = 1, .max = SCENARIO_RATE_MAX, .preset = 1},
+    {"on", SCENARIO_DURATION, ON(ON_OFF), .required = ON(ON_OFF), AT(scenario_workload, arrivals.on_ns), .min = MS / 1000, .max = DAY, .preset = MS},
+    {"off", SCENARIO_DURATION, ON(ON_OFF), .required = ON(ON_OFF), AT(scenario_workload, arrivals.off_ns), .min = MS / 1000, .max = DAY, .preset = MS},
+};
+/* what one row cannot say: see scenario_draw.c */
+#define DRAWN(constant) (1u << DRAW_##constant)
+#define BOUNDED (DRAWN(UNIFORM) | DRAWN(EXPONENTIAL) | DRAWN(LOGNORMAL))
+static const struct scenario_key sizes_keys[] = {
+    {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(draw, kind), WORDS(draws)},
+    {"size", SCENARIO_SIZE, DRAWN(FIXED), .required = DRAWN(FIXED), AT(draw, value), .min = 1, .max = 16 * MIB},
+    {"min", SCENARIO_SIZE, DRAWN(UNIFORM), .required = DRAWN(UNIFORM), AT(draw, min), .min = 1, .max = 16 * MIB, .preset = 1},
+    {"mean", SCENARIO_SIZE, DRAWN(EXPONENTIAL), .required = DRAWN(EXPONENTIAL), AT(draw, mean), .min = 1, .max = 16 * MIB, .preset = 1},
+    {"median", SCENARIO_SIZE, DRAWN(LOGNORMAL), .required = DRAWN(LOGNORMAL), AT(draw, median), .min = 1, .max = 16 * MIB, .preset = 1},
+    {"p99", SCENARIO_SIZE, DRAWN(LOGNORMAL), .required = DRAWN(LOGNORMAL), AT(draw, p99), .min = 1, .max = 16 * MIB, .preset = 16 * MIB},
+    {"max", SCENARIO_SIZE, BOUNDED, .required = DRAWN(UNIFORM), AT(draw, max), .min = 1, .max = 16 * MIB, .preset = 16 * MIB},
 };
 /* `where` may be more than a name: see scenario_faults.c */
 static const struct scenario_key fault_keys[] = {
@@ -166,10 +193,12 @@ const struct scenario_table scenario_keys_root = TABLE(root_keys);
 const struct scenario_table scenario_keys_topology = TABLE(topology_keys);
 const struct scenario_table scenario_keys_protocol = TABLE(protocol_keys);
 const struct scenario_table scenario_keys_host = TABLE(host_keys);
+const struct scenario_table scenario_keys_limits = TABLE(limits_keys);
 const struct scenario_table scenario_keys_peer = TABLE(peer_keys);
 const struct scenario_table scenario_keys_link = TABLE(link_keys);
 const struct scenario_table scenario_keys_workload = TABLE(workload_keys);
 const struct scenario_table scenario_keys_arrivals = TABLE(arrivals_keys);
+const struct scenario_table scenario_keys_sizes = TABLE(sizes_keys);
 const struct scenario_table scenario_keys_fault = TABLE(fault_keys);
 
 _Static_assert(sizeof(workload_keys) / sizeof(workload_keys[0]) <= SCENARIO_KEYS_MAX,

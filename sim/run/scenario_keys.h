@@ -10,6 +10,7 @@
 
 #include "sim/run/scenario.h"
 #include "sim/run/scenario_yaml.h"
+#include "sim/run/units.h"
 
 enum scenario_type {
     SCENARIO_MAP,
@@ -24,6 +25,7 @@ enum scenario_type {
     SCENARIO_FINE_DURATION,  /* with a fraction, in ps */
     SCENARIO_DECIMAL,        /* in millionths */
     SCENARIO_SIZE,
+    SCENARIO_SIZES,     /* struct draw: a size, or a mapping by scenario_keys_sizes */
     SCENARIO_RATE,      /* how often, in 1/s */
     SCENARIO_BANDWIDTH, /* in bytes/s, or "unlimited", 0 */
     SCENARIO_SHARE,     /* in ppm */
@@ -61,19 +63,32 @@ extern const struct scenario_table scenario_keys_root, scenario_keys_topology,
 /* Of struct scenario_host, scenario_peer, scenario_link, scenario_workload. */
 extern const struct scenario_table scenario_keys_host, scenario_keys_peer, scenario_keys_link,
     scenario_keys_workload;
+/* Of struct scenario_host: its `limits`. */
+extern const struct scenario_table scenario_keys_limits;
 /* Of struct scenario_fault. */
 extern const struct scenario_table scenario_keys_fault;
 /* Of struct scenario_workload: its `arrivals`. */
 extern const struct scenario_table scenario_keys_arrivals;
+/* Of struct draw. */
+extern const struct scenario_table scenario_keys_sizes;
 
 /* Of struct study_axis, struct study (its `repeat`) and struct study_expect. */
 extern const struct scenario_table scenario_keys_axis, scenario_keys_repeat, scenario_keys_expect;
+
+/* The row of a key, NULL if there is none. */
+const struct scenario_key *scenario_keys_find(const struct scenario_table *table, const char *name);
 
 /* Whether a key exists for a kind, or may. */
 bool scenario_keys_applies(const struct scenario_key *key, uint32_t kind);
 
 /* A number, whatever its type, out of its member of `in`. */
 uint64_t scenario_keys_number(const struct scenario_key *key, const void *in);
+
+/* Of a type, for messages: what a value is, "a duration such as 250us"; the units a number may have
+ * ("ns, us"); a number as a file has it. */
+const char *scenario_keys_noun(enum scenario_type type);
+const char *scenario_keys_units(enum scenario_type type);
+struct units_text scenario_keys_format(enum scenario_type type, uint64_t number);
 
 /* Check that the root is a mapping whose `schema` is `schema`; -1 if that is reported. It decides
  * what everything else means: if it is wrong, nothing else is to be looked at. `noun` is what the

@@ -20,6 +20,8 @@ static const char *const type_names[] = {
     [SCENARIO_FINE_DURATION] = "a duration such as 2.6us or 0.1ns",
     [SCENARIO_DECIMAL] = "a number such as 0.5 or 2",
     [SCENARIO_SIZE] = "a size such as 64KiB",
+    [SCENARIO_SIZES] =
+        "a size such as 64KiB, or a distribution such as {kind: exponential, mean: 512}",
     [SCENARIO_RATE] = "a rate such as 5000/s",
     [SCENARIO_BANDWIDTH] = "a bandwidth such as 10Gbit/s, or unlimited",
     [SCENARIO_SHARE] = "a share such as 0.1% or 250ppm",
@@ -56,8 +58,20 @@ uint64_t scenario_keys_number(const struct scenario_key *key, const void *in)
     return number;
 }
 
+static bool is_draw(const struct scenario_key *key)
+{
+    return key->type == SCENARIO_SIZES;
+}
+
 static void number_put(const struct scenario_key *key, uint64_t number, void *out)
 {
+    if (is_draw(key)) {
+        struct draw draw = {.kind = DRAW_FIXED, .value = number};
+
+        assert(key->bytes == sizeof(draw));
+        memcpy((char *)out + key->at, &draw, sizeof(draw));
+        return;
+    }
     assert(key->bytes == 8 || (key->bytes == 4 && number <= UINT32_MAX));
     memcpy((char *)out + key->at, &number, key->bytes);
 }
@@ -69,7 +83,12 @@ static struct diag_list *fail(const struct reading *reading, enum diag_code code
     return reading->yaml->diags;
 }
 
-static struct units_text format(enum scenario_type type, uint64_t number)
+const char *scenario_keys_noun(enum scenario_type type)
+{
+    return type_names[type];
+}
+
+struct units_text scenario_keys_format(enum scenario_type type, uint64_t number)
 {
     struct units_text out;
 
@@ -79,7 +98,7 @@ static struct units_text format(enum scenario_type type, uint64_t number)
         return units_format_fine_duration(number);
     if (type == SCENARIO_DECIMAL)
         return units_format_decimal(number);
-    if (type == SCENARIO_SIZE)
+    if (type == SCENARIO_SIZE || type == SCENARIO_SIZES)
         return units_format_size(number);
     if (type == SCENARIO_BANDWIDTH)
         return units_format_bandwidth(number);
@@ -90,10 +109,9 @@ static struct units_text format(enum scenario_type type, uint64_t number)
     return out;
 }
 
-/* The units a number of the type may have, for messages. */
-static const char *units_of(enum scenario_type type)
+const char *scenario_keys_units(enum scenario_type type)
 {
-    if (type == SCENARIO_SIZE)
+    if (type == SCENARIO_SIZE || type == SCENARIO_SIZES)
         return UNITS_OF_SIZE;
     if (type == SCENARIO_RATE)
         return UNITS_OF_RATE;
@@ -109,12 +127,13 @@ static void fail_range(const struct reading *reading)
     const struct scenario_key *key = reading->key;
 
     diag_hint(fail(reading, DIAG_OUT_OF_RANGE), "allowed: %s to %s",
-              format(key->type, key->min).text, format(key->type, key->max).text);
+              scenario_keys_format(key->type, key->min).text,
+              scenario_keys_format(key->type, key->max).text);
 }
 
 static void fail_units(const struct reading *reading, enum units_fault fault)
 {
-    const char *units = units_of(reading->key->type);
+    const char *units = scenario_keys_units(reading->key->type);
 
     switch (fault) {
     case UNITS_OK: break;
@@ -128,7 +147,7 @@ static void fail_units(const struct reading *reading, enum units_fault fault)
     case UNITS_OVERFLOW: fail_range(reading); break;
     case UNITS_TOO_FINE:
         diag_hint(fail(reading, DIAG_MALFORMED), "too fine: the least step is %s",
-                  format(reading->key->type, 1).text);
+                  scenario_keys_format(reading->key->type, 1).text);
         break;
     }
 }
@@ -140,7 +159,8 @@ static enum units_fault parse_number(const struct reading *reading, uint64_t *nu
     case SCENARIO_DURATION_NEVER: return units_parse_duration(reading->text, number);
     case SCENARIO_FINE_DURATION: return units_parse_fine_duration(reading->text, number);
     case SCENARIO_DECIMAL: return units_parse_decimal(reading->text, number);
-    case SCENARIO_SIZE: return units_parse_size(reading->text, number);
+    case SCENARIO_SIZE:
+    case SCENARIO_SIZES: return units_parse_size(reading->text, number);
     case SCENARIO_RATE: return units_parse_rate(reading->text, number);
     case SCENARIO_BANDWIDTH: return units_parse_bandwidth(reading->text, number);
     case SCENARIO_SHARE: return units_parse_share(reading->text, number);
@@ -288,6 +308,7 @@ static void read_scalar(const struct reading *reading, void *out)
     case SCENARIO_FINE_DURATION:
     case SCENARIO_DECIMAL:
     case SCENARIO_SIZE:
+    case SCENARIO_SIZES:
     case SCENARIO_RATE:
     case SCENARIO_BANDWIDTH:
     case SCENARIO_SHARE: read_number(reading, out); break;
@@ -296,12 +317,25 @@ static void read_scalar(const struct reading *reading, void *out)
     }
 }
 
+/* A number by distribution. */
+static void read_draw(const struct reading *reading, void *out)
+{
+    char what[SCENARIO_NAME_BYTES];
+    struct scenario_map map = {.yaml = reading->yaml, .node = reading->node, .what = what};
+
+    snprintf(what, sizeof(what), "'%s'", reading->key->name);
+    memset((char *)out + reading->key->at, 0, sizeof(struct draw));
+    scenario_keys_read(&scenario_keys_sizes, &map, (char *)out + reading->key->at);
+}
+
 /* Maps and lists are only looked at here; their own readers go inside. */
 static void read_value(const struct reading *reading, void *out)
 {
     yaml_node_type_t type = scenario_yaml_type(reading->yaml, reading->node);
 
-    if (reading->key->type == SCENARIO_MAP && type != YAML_MAPPING_NODE)
+    if (is_draw(reading->key) && type == YAML_MAPPING_NODE)
+        read_draw(reading, out);
+    else if (reading->key->type == SCENARIO_MAP && type != YAML_MAPPING_NODE)
         fail_type(reading);
     else if (reading->key->type == SCENARIO_LIST && type != YAML_SEQUENCE_NODE)
         fail_type(reading);
@@ -329,6 +363,7 @@ static void preset_put(const struct scenario_key *key, void *out)
     case SCENARIO_FINE_DURATION:
     case SCENARIO_DECIMAL:
     case SCENARIO_SIZE:
+    case SCENARIO_SIZES:
     case SCENARIO_RATE:
     case SCENARIO_BANDWIDTH:
     case SCENARIO_SHARE: number_put(key, key->preset, out); break;
@@ -373,7 +408,7 @@ static void suggest_keys(const struct scenario_table *table, const struct scenar
     diag_suggest(map->yaml->diags, got, "keys", names, count);
 }
 
-static const struct scenario_key *key_find(const struct scenario_table *table, const char *name)
+const struct scenario_key *scenario_keys_find(const struct scenario_table *table, const char *name)
 {
     for (uint32_t i = 0; i < table->count; i++)
         if (strcmp(table->keys[i].name, name) == 0)
@@ -386,7 +421,7 @@ static void read_pair(const struct scenario_table *table, const struct scenario_
                       int value, void *out)
 {
     const char *text = scenario_yaml_text(map->yaml, name);
-    const struct scenario_key *key = key_find(table, text);
+    const struct scenario_key *key = scenario_keys_find(table, text);
     struct reading reading = {map->yaml, key, value, scenario_yaml_text(map->yaml, value)};
     struct diag_place place = scenario_yaml_place(map->yaml, name);
 
@@ -399,7 +434,7 @@ static void read_pair(const struct scenario_table *table, const struct scenario_
         suggest_keys(table, map, text);
     } else if (!scenario_keys_applies(key, map->kind)) {
         diag_error(map->yaml->diags, DIAG_NOT_FOR_KIND, place, "'%s' does not go with kind '%s'",
-                   text, key_find(table, "kind")->words[map->kind]);
+                   text, scenario_keys_find(table, "kind")->words[map->kind]);
         suggest_keys(table, map, "");
     } else {
         read_value(&reading, out);

@@ -3,7 +3,7 @@
  *
  * A value is what one run measured (never what one operation took: operations of one run are not
  * independent): nanoseconds, bytes, rates. All in integers and the same on every machine, but for
- * p above 30 values a side or with ties, which is rounded to its last digits by libm.
+ * p above 30 values a side, which is rounded to its last digits by libm.
  *
  * Memory is taken only while a function runs. Sources: Efron and Tibshirani, "An Introduction to
  * the Bootstrap", 13.3 (percentile interval); Mann and Whitney (1947); Lehmann, "Nonparametrics",
@@ -19,7 +19,7 @@ enum {
     STATS_RESAMPLES = 2000,   /* enough that the ends of an interval of 95 % stand still */
     STATS_INTERVAL_COUNT = 3, /* with fewer values an interval says nothing */
     STATS_PPM = 1000000,      /* a ratio of 1 */
-    STATS_EXACT_COUNT = 30,   /* values a side up to which p is exact, without ties */
+    STATS_EXACT_COUNT = 30,   /* values a side up to which p is exact */
 };
 #define STATS_P_ONE UINT64_C(1000000000000) /* p = 1 */
 #define STATS_RATIO_MOST UINT64_C(1000000000000)
@@ -58,7 +58,7 @@ int stats_ratio_interval(const struct stats_sample *from, const struct stats_sam
 struct stats_test {
     uint64_t twice_u; /* twice the pairs where `to` is greater; a tie counts once */
     uint64_t p;       /* two-sided, of STATS_P_ONE */
-    bool exact;       /* p is counted; else approximated, with ties and continuity corrected */
+    bool exact;       /* p is counted; else approximated, ties and continuity corrected */
 };
 
 /* Whether one side tends to be greater: 0, or -ERR_NOMEM. Counts are at most 100000. */

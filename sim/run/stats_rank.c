@@ -1,5 +1,6 @@
 /*
- * The Mann-Whitney test: exact by counting, or by the normal distribution. See stats.h.
+ * The Mann-Whitney test: exact by counting, with ties too, or by the normal distribution. See
+ * stats.h.
  */
 #include "sim/run/stats.h"
 
@@ -22,22 +23,35 @@ static uint64_t twice_u(const struct stats_sample *from, const struct stats_samp
     return twice;
 }
 
-/* The sum of t^3 - t over the groups of t equal values. */
-static int ties_of(const struct stats_sample *from, const struct stats_sample *to, uint64_t *ties)
+/* The values of both sides from least to greatest, as ranks: twice the mean of the places, from 1,
+ * that equal values share. */
+struct ranks {
+    uint64_t *twice;
+    uint32_t count;
+    uint64_t ties; /* the sum of t^3 - t over the groups of t equal values */
+};
+
+static int rank_all(const struct stats_sample *from, const struct stats_sample *to,
+                    struct ranks *ranks)
 {
-    uint64_t count = (uint64_t)from->count + to->count, first = 0;
+    uint32_t count = from->count + to->count, first = 0;
     uint64_t *all = malloc(count * sizeof(*all));
 
-    if (!all)
+    *ranks = (struct ranks){.twice = malloc(count * sizeof(*all)), .count = count};
+    if (!all || !ranks->twice) {
+        free(all);
+        free(ranks->twice);
         return -ERR_NOMEM;
+    }
     memcpy(all, from->values, from->count * sizeof(*all));
     memcpy(all + from->count, to->values, to->count * sizeof(*all));
-    stats_median(all, (uint32_t)count);
-    *ties = 0;
-    for (uint64_t i = 1; i <= count; i++)
+    stats_median(all, count);
+    for (uint32_t i = 1; i <= count; i++)
         if (i == count || all[i] != all[first]) {
             uint64_t equal = i - first;
-            *ties += equal * equal * equal - equal;
+            ranks->ties += equal * equal * equal - equal;
+            for (uint32_t shared = first; shared < i; shared++)
+                ranks->twice[shared] = (uint64_t)first + i + 1;
             first = i;
         }
     free(all);
@@ -59,27 +73,7 @@ static uint64_t share(uint64_t parts, uint64_t whole)
     return p;
 }
 
-/*
- * In how many of all orders of n and m values U is each number up to `most`: the coefficients of
- * the Gaussian binomial, the product over i from 1 to n of (1 - q^(m+i)) / (1 - q^i). What is in
- * between may be negative; the end is right modulo 2^64, and below it, as C(60, 30) is 2^56.7.
- */
-static uint64_t orders_up_to(uint32_t n, uint32_t m, uint32_t most)
-{
-    uint64_t orders[STATS_EXACT_COUNT * STATS_EXACT_COUNT + 1] = {1}, sum = 0;
-
-    for (uint32_t i = 1; i <= n; i++) {
-        for (uint32_t u = most; u >= m + i && u != UINT32_MAX; u--)
-            orders[u] -= orders[u - m - i];
-        for (uint32_t u = i; u <= most; u++)
-            orders[u] += orders[u - i];
-    }
-    for (uint32_t u = 0; u <= most; u++)
-        sum += orders[u];
-    return sum;
-}
-
-/* C(n + m, n), which fits: each step divides without a rest. */
+/* C(n + m, n), which fits: each step divides without a rest, and C(60, 30) is 2^56.7. */
 static uint64_t all_orders(uint32_t n, uint32_t m)
 {
     uint64_t orders = 1;
@@ -89,18 +83,33 @@ static uint64_t all_orders(uint32_t n, uint32_t m)
     return orders;
 }
 
-static uint64_t exact_p(uint32_t n, uint32_t m, uint64_t twice)
+/* Of all choices of `chosen` ranks, those whose sum is at least `off` from the mean, as a share.
+ * ways[k][s] is how many choices of k among the ranks looked at have the sum s. */
+static int exact_p(const struct ranks *ranks, uint32_t chosen, uint64_t off, uint64_t *p)
 {
-    uint32_t u = (uint32_t)(twice / 2), pairs = n * m;
+    uint64_t width = (uint64_t)ranks->count * (ranks->count + 1) + 1, extreme = 0;
+    uint64_t mean = (uint64_t)chosen * (ranks->count + 1);
+    uint64_t *ways = calloc((chosen + 1) * width, sizeof(*ways));
 
-    return share(2 * orders_up_to(n, m, u < pairs - u ? u : pairs - u), all_orders(n, m));
+    if (!ways)
+        return -ERR_NOMEM;
+    ways[0] = 1;
+    for (uint32_t i = 0; i < ranks->count; i++)
+        for (uint32_t k = chosen; k > 0; k--)
+            for (uint64_t s = ranks->twice[i]; s < width; s++)
+                ways[k * width + s] += ways[(k - 1) * width + s - ranks->twice[i]];
+    for (uint64_t s = 0; s < width; s++)
+        if ((s > mean ? s - mean : mean - s) >= off)
+            extreme += ways[chosen * width + s];
+    *p = share(extreme, all_orders(chosen, ranks->count - chosen));
+    free(ways);
+    return 0;
 }
 
 /* z = (|U - nm/2| - 1/2) / sqrt(nm (N^3 - N - ties) / (12 N (N - 1))), p = erfc(z / sqrt(2)). */
-static uint64_t normal_p(uint64_t n, uint64_t m, uint64_t twice, uint64_t ties)
+static uint64_t normal_p(uint64_t n, uint64_t m, uint64_t off, uint64_t ties)
 {
     uint64_t pairs = n * m, all = n + m, spread = all * all * all - all - ties;
-    uint64_t off = twice > pairs ? twice - pairs : pairs - twice;
 
     if (off <= 1 || spread == 0)
         return STATS_P_ONE;
@@ -115,18 +124,23 @@ static uint64_t normal_p(uint64_t n, uint64_t m, uint64_t twice, uint64_t ties)
 int stats_mann_whitney(const struct stats_sample *from, const struct stats_sample *to,
                        struct stats_test *test)
 {
-    uint64_t ties;
+    uint64_t pairs = (uint64_t)from->count * to->count, off;
+    struct ranks ranks;
 
     assert(from->count >= 1 && from->count <= COUNT_MOST);
     assert(to->count >= 1 && to->count <= COUNT_MOST);
-    int ret = ties_of(from, to, &ties);
+    int ret = rank_all(from, to, &ranks);
     if (ret < 0)
         return ret;
     test->twice_u = twice_u(from, to);
-    test->exact = ties == 0 && from->count <= STATS_EXACT_COUNT && to->count <= STATS_EXACT_COUNT;
-    test->p = test->exact ? exact_p(from->count, to->count, test->twice_u)
-                          : normal_p(from->count, to->count, test->twice_u, ties);
-    return 0;
+    test->exact = from->count <= STATS_EXACT_COUNT && to->count <= STATS_EXACT_COUNT;
+    off = test->twice_u > pairs ? test->twice_u - pairs : pairs - test->twice_u;
+    if (test->exact)
+        ret = exact_p(&ranks, to->count, off, &test->p);
+    else
+        test->p = normal_p(from->count, to->count, off, ranks.ties);
+    free(ranks.twice);
+    return ret;
 }
 
 uint32_t stats_least_count(uint64_t alpha)

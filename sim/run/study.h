@@ -26,7 +26,7 @@ enum {
     STUDY_POINTS_MAX = 10000,
     STUDY_REPEATS_MAX = 1000,
     STUDY_EXPECTS_MAX = 64,
-    STUDY_VALUE_BYTES = 128, /* of an axis, as it is written */
+    STUDY_VALUE_BYTES = 128,                                   /* of an axis, as it is written */
     STUDY_SET_BYTES = SCENARIO_PATH_BYTES + STUDY_VALUE_BYTES, /* a path, '=' and a value */
 };
 

@@ -188,10 +188,12 @@ static bool says_more(const struct count *count, const struct expect_outcome *ou
     bool first = count->holds + count->fails + count->unknown == 0;
 
     switch (outcome->result) {
-    case EXPECT_FAILS: return count->fails == 0 || outcome->gap > count->shown.gap;
+    case EXPECT_FAILS:
+        return count->fails == 0 || ratio_compare(outcome->gap, count->shown.gap) > 0;
     case EXPECT_UNKNOWN: return count->fails + count->unknown == 0;
     case EXPECT_HOLDS:
-        return first || (count->fails + count->unknown == 0 && outcome->gap < count->shown.gap);
+        return first || (count->fails + count->unknown == 0 &&
+                         ratio_compare(outcome->gap, count->shown.gap) < 0);
     case EXPECT_ABSENT: break;
     }
     return false;
@@ -202,7 +204,7 @@ static void look(const struct judging *judging, const struct study_expect *expec
                  uint32_t repeat, struct count *count)
 {
     const struct expect_runs runs = {judging->study, judging->runs, judging->errors};
-    struct expect_outcome outcome = {.sign = ""};
+    struct expect_outcome outcome = {.sign = "", .gap = {0, 1}};
     uint32_t at = run_at(judging, point, repeat);
 
     if (expect->error[0])
@@ -369,7 +371,8 @@ static int worse(int a, int b)
     return CODE_OK;
 }
 
-static int judge_runs(const struct judging *judging)
+/* The worst code of those that count; whether all of them ended by themselves, in `complete`. */
+static int judge_runs(const struct judging *judging, bool *complete)
 {
     int code = judging->failed ? CODE_FAILED : CODE_OK;
 
@@ -377,9 +380,13 @@ static int judge_runs(const struct judging *judging)
         for (uint32_t repeat = 0; repeat < judging->study->repeat_count; repeat++) {
             uint32_t at = run_at(judging, point, repeat);
             const json_t *its = json_object_get(judging->runs[at], "code");
+            if (!its)
+                continue;
             mark_expected(judging, point, judging->errors[at]);
-            if (its && !study_result_excuses(judging->study, point, judging->errors[at]))
-                code = worse(code, (int)json_integer_value(its));
+            if (study_result_excuses(judging->study, point, judging->errors[at]))
+                continue;
+            code = worse(code, (int)json_integer_value(its));
+            *complete &= json_is_true(json_object_get(judging->runs[at], "complete"));
         }
     }
     return code;
@@ -398,7 +405,7 @@ int study_result_judge(json_t *result, const struct study *study, bool complete)
         return worse(70, CODE_OK);
     for (uint32_t e = 0; e < study->expect_count; e++)
         judge_expect(&judging, &study->expects[e]);
-    code = judge_runs(&judging);
+    code = judge_runs(&judging, &complete);
     for (i = 0; i < (size_t)study->point_count * study->repeat_count; i++)
         json_decref(judging.errors[i]);
     free(judging.runs);

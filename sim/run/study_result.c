@@ -167,8 +167,8 @@ static void put(json_t *result, const struct study *study, uint32_t point, json_
         json_array_insert_new(repeats, index, one);
 }
 
-void study_result_add(json_t *result, const struct study *study, uint32_t point, uint32_t repeat,
-                      json_t *run, int code)
+void study_result_add(json_t *result, const struct study *study, const struct study_run *which,
+                      json_t *run)
 {
     const json_t *of = json_array_get(json_object_get(run, "points"), 0);
     json_t *one = json_copy(json_array_get(json_object_get(of, "repeats"), 0));
@@ -177,16 +177,16 @@ void study_result_add(json_t *result, const struct study *study, uint32_t point,
 
     add_common(result, run, "tool");
     add_common(result, run, "host");
-    json_object_set_new(one, "i", json_integer(repeat));
+    json_object_set_new(one, "i", json_integer(which->repeat));
     json_object_set(one, "seed", json_object_get(run, "seed"));
-    json_object_set_new(one, "code", json_integer(code));
+    json_object_set_new(one, "code", json_integer(which->code));
     json_object_set(one, "complete", json_object_get(run, "complete"));
-    put(result, study, point, one);
+    put(result, study, which->point, one);
     json_array_foreach(json_object_get(run, "errors"), i, error)
     {
         json_t *its = json_copy(error);
-        json_object_set_new(its, "point", json_integer(point));
-        json_object_set_new(its, "repeat", json_integer(repeat));
+        json_object_set_new(its, "point", json_integer(which->point));
+        json_object_set_new(its, "repeat", json_integer(which->repeat));
         put_error(result, its);
     }
 }

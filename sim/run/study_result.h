@@ -28,10 +28,16 @@ bool study_part_has(const struct study *study, const struct study_part *part, ui
 json_t *study_result_begin(const struct study *study, const struct study_part *part,
                            const struct diag_list *diags);
 
-/* Put in a run's result, in place of the one that may be there, and the exit code it would have had
- * by itself. What names the program and the host is the first one's. */
-void study_result_add(json_t *result, const struct study *study, uint32_t point, uint32_t repeat,
-                      json_t *run, int code);
+/* A run of a study, and the exit code it has by itself. */
+struct study_run {
+    uint32_t point, repeat;
+    int code;
+};
+
+/* Put in a run's result, in place of the one that may be there. What names the program and the host
+ * is the first one's. */
+void study_result_add(json_t *result, const struct study *study, const struct study_run *which,
+                      json_t *run);
 
 /* Put in the runs of another result of the same study, in place of those that may be there: all, or
  * those that ended by themselves. What names the program and the host is the first one's. */
@@ -47,9 +53,9 @@ bool study_result_has(const json_t *result, uint32_t point, uint32_t repeat);
 /* Whether a run of a point has errors, and each of them is one that is expected there. */
 bool study_result_excuses(const struct study *study, uint32_t point, const json_t *errors);
 
-/* Sum up and judge what is in. `complete`: all runs that were to be made were, and each ended by
- * itself. Returns the exit code: 0; 1 if an expectation failed or has no value; or the worst of the
- * runs' whose errors were not expected. */
+/* Sum up and judge what is in. `complete`: all runs that were to be made were; the result is so if
+ * also each ended by itself, or as expected. Returns the exit code: 0; 1 if an expectation failed
+ * or has no value; or the worst of the runs' whose errors were not expected. */
 int study_result_judge(json_t *result, const struct study *study, bool complete);
 
 #endif

@@ -17,7 +17,7 @@
 
 enum { SEND_BYTES_MAX = 1 << 17 }; /* half of a ring of order 6 */
 
-struct draw {
+struct planning {
     struct prng prng;
     struct swarm_plan *plan;
     uint32_t bytes_scale; /* sends are up to so many bytes */
@@ -25,33 +25,33 @@ struct draw {
     bool resets, links, stalls, delays, pauses;
 };
 
-static uint32_t below(struct draw *draw, uint32_t bound)
+static uint32_t below(struct planning *planning, uint32_t bound)
 {
-    return (uint32_t)prng_below(&draw->prng, bound);
+    return (uint32_t)prng_below(&planning->prng, bound);
 }
 
-static bool one_in(struct draw *draw, uint32_t n)
+static bool one_in(struct planning *planning, uint32_t n)
 {
-    return below(draw, n) == 0;
+    return below(planning, n) == 0;
 }
 
 /* A number up to `most`: half of the time any, else one whose length is as likely as any other. */
-static uint32_t scaled(struct draw *draw, uint32_t most)
+static uint32_t scaled(struct planning *planning, uint32_t most)
 {
     uint32_t bits = 0;
 
-    if (one_in(draw, 2))
-        return 1 + below(draw, most);
+    if (one_in(planning, 2))
+        return 1 + below(planning, most);
     while (most >> bits > 1)
         bits++;
-    uint32_t value = 1 + below(draw, 1u << below(draw, bits + 1));
+    uint32_t value = 1 + below(planning, 1u << below(planning, bits + 1));
     return value < most ? value : most;
 }
 
-static void add_amount(struct draw *draw, enum swarm_kind kind, uint32_t conn, uint64_t at_ns,
-                       uint32_t amount)
+static void add_amount(struct planning *planning, enum swarm_kind kind, uint32_t conn,
+                       uint64_t at_ns, uint32_t amount)
 {
-    struct swarm_plan *plan = draw->plan;
+    struct swarm_plan *plan = planning->plan;
 
     if (plan->op_count == SWARM_OPS_MAX)
         return;
@@ -62,109 +62,111 @@ static void add_amount(struct draw *draw, enum swarm_kind kind, uint32_t conn, u
                                                     .amount = amount};
 }
 
-static void add(struct draw *draw, enum swarm_kind kind, uint32_t conn, uint64_t at_ns)
+static void add(struct planning *planning, enum swarm_kind kind, uint32_t conn, uint64_t at_ns)
 {
-    add_amount(draw, kind, conn, at_ns, 0);
+    add_amount(planning, kind, conn, at_ns, 0);
 }
 
-static uint64_t some_time(struct draw *draw, uint64_t from_ns)
+static uint64_t some_time(struct planning *planning, uint64_t from_ns)
 {
-    return from_ns + prng_below(&draw->prng, draw->plan->rest_ns - from_ns);
+    return from_ns + prng_below(&planning->prng, planning->plan->rest_ns - from_ns);
 }
 
 /* What happens to an open connection. */
-static void add_event(struct draw *draw, uint32_t conn, uint64_t from_ns)
+static void add_event(struct planning *planning, uint32_t conn, uint64_t from_ns)
 {
     static const enum swarm_kind sends[] = {SWARM_GUEST_SEND, SWARM_PEER_SEND};
     static const enum swarm_kind pauses[] = {SWARM_GUEST_PAUSE, SWARM_PEER_PAUSE};
-    uint64_t at_ns = some_time(draw, from_ns);
-    bool pause = draw->pauses && one_in(draw, 4);
-    enum swarm_kind kind = (pause ? pauses : sends)[below(draw, 2)];
+    uint64_t at_ns = some_time(planning, from_ns);
+    bool pause = planning->pauses && one_in(planning, 4);
+    enum swarm_kind kind = (pause ? pauses : sends)[below(planning, 2)];
 
-    add_amount(draw, kind, conn, at_ns,
-               scaled(draw, pause ? (uint32_t)draw->plan->rest_ns : draw->bytes_scale));
+    add_amount(planning, kind, conn, at_ns,
+               scaled(planning, pause ? (uint32_t)planning->plan->rest_ns : planning->bytes_scale));
 }
 
 /* Both sides send and neither reads, so that what comes at `at_ns` finds bytes on their way in both
  * directions; or whom it comes to is held back then. */
-static void add_fullness(struct draw *draw, uint32_t conn, uint64_t at_ns)
+static void add_fullness(struct planning *planning, uint32_t conn, uint64_t at_ns)
 {
-    uint32_t before_ns = 1 + below(draw, (uint32_t)draw->plan->rest_ns / 8);
+    uint32_t before_ns = 1 + below(planning, (uint32_t)planning->plan->rest_ns / 8);
 
-    if (draw->pauses && one_in(draw, 2)) {
-        add_amount(draw, SWARM_GUEST_PAUSE, conn, at_ns - before_ns, 2 * before_ns);
-        add_amount(draw, SWARM_PEER_PAUSE, conn, at_ns - before_ns, 2 * before_ns);
-        add_amount(draw, SWARM_GUEST_SEND, conn, at_ns - before_ns, draw->bytes_scale);
-        add_amount(draw, SWARM_PEER_SEND, conn, at_ns - before_ns, draw->bytes_scale);
+    if (planning->pauses && one_in(planning, 2)) {
+        add_amount(planning, SWARM_GUEST_PAUSE, conn, at_ns - before_ns, 2 * before_ns);
+        add_amount(planning, SWARM_PEER_PAUSE, conn, at_ns - before_ns, 2 * before_ns);
+        add_amount(planning, SWARM_GUEST_SEND, conn, at_ns - before_ns, planning->bytes_scale);
+        add_amount(planning, SWARM_PEER_SEND, conn, at_ns - before_ns, planning->bytes_scale);
     }
-    if (draw->stalls && one_in(draw, 3))
-        add_amount(draw, SWARM_STALL, one_in(draw, 2) ? 0 : 1 + draw->plan->owner[conn],
+    if (planning->stalls && one_in(planning, 3))
+        add_amount(planning, SWARM_STALL, one_in(planning, 2) ? 0 : 1 + planning->plan->owner[conn],
                    at_ns - before_ns, 2 * before_ns);
 }
 
-static void add_end(struct draw *draw, uint32_t conn, uint64_t from_ns)
+static void add_end(struct planning *planning, uint32_t conn, uint64_t from_ns)
 {
     static const enum swarm_kind ends[] = {SWARM_RELEASE,    SWARM_RELEASE,    SWARM_PEER_SHUT,
                                            SWARM_PEER_CLOSE, SWARM_PEER_RESET, SWARM_PEER_RESET,
                                            SWARM_PEER_RESET};
 
-    uint64_t at_ns = some_time(draw, from_ns);
+    uint64_t at_ns = some_time(planning, from_ns);
 
-    if (one_in(draw, 3))
-        return;            /* the quiet ends it */
-    if (one_in(draw, 2)) { /* last words, and the guest is about to look */
-        add_amount(draw, SWARM_PEER_SEND, conn, at_ns, scaled(draw, draw->bytes_scale));
-        for (uint32_t n = below(draw, 4); n > 0; n--)
-            add_amount(draw, SWARM_GUEST_SEND, conn,
-                       at_ns + draw->plan->delay_ns + below(draw, 40000), 1);
+    if (one_in(planning, 3))
+        return;                /* the quiet ends it */
+    if (one_in(planning, 2)) { /* last words, and the guest is about to look */
+        add_amount(planning, SWARM_PEER_SEND, conn, at_ns, scaled(planning, planning->bytes_scale));
+        for (uint32_t n = below(planning, 4); n > 0; n--)
+            add_amount(planning, SWARM_GUEST_SEND, conn,
+                       at_ns + planning->plan->delay_ns + below(planning, 40000), 1);
     }
-    add_fullness(draw, conn, at_ns);
-    add(draw, ends[below(draw, draw->resets ? 7 : 4)], conn, at_ns);
+    add_fullness(planning, conn, at_ns);
+    add(planning, ends[below(planning, planning->resets ? 7 : 4)], conn, at_ns);
 }
 
 /* Half of what guests wait for begins early, so that there is time for what follows. */
-static uint64_t early_or_late(struct draw *draw)
+static uint64_t early_or_late(struct planning *planning)
 {
-    uint64_t from_ns = draw->plan->rest_ns / 8;
+    uint64_t from_ns = planning->plan->rest_ns / 8;
 
-    return one_in(draw, 2) ? from_ns + prng_below(&draw->prng, from_ns) : some_time(draw, from_ns);
+    return one_in(planning, 2) ? from_ns + prng_below(&planning->prng, from_ns)
+                               : some_time(planning, from_ns);
 }
 
-static void add_conn(struct draw *draw, uint32_t conn)
+static void add_conn(struct planning *planning, uint32_t conn)
 {
-    struct swarm_plan *plan = draw->plan;
-    uint64_t at_ns = early_or_late(draw);
+    struct swarm_plan *plan = planning->plan;
+    uint64_t at_ns = early_or_late(planning);
 
-    plan->owner[conn] = below(draw, plan->guests);
-    plan->patient[conn] = one_in(draw, 2);
-    plan->passive[conn] = one_in(draw, draw->accepts > 1 ? 2 : 3);
-    plan->refused[conn] = one_in(draw, 16);
+    plan->owner[conn] = below(planning, plan->guests);
+    plan->patient[conn] = one_in(planning, 2);
+    plan->passive[conn] = one_in(planning, planning->accepts > 1 ? 2 : 3);
+    plan->refused[conn] = one_in(planning, 16);
     if (plan->passive[conn]) {
-        add(draw, SWARM_LISTEN, conn, plan->rest_ns / 16 + below(draw, 1000));
-        for (uint32_t n = 1 + below(draw, draw->accepts); n > 0; n--)
-            add(draw, SWARM_ACCEPT, conn, early_or_late(draw));
-        if (one_in(draw, 2))
-            add(draw, SWARM_POLL, conn, some_time(draw, plan->rest_ns / 8));
+        add(planning, SWARM_LISTEN, conn, plan->rest_ns / 16 + below(planning, 1000));
+        for (uint32_t n = 1 + below(planning, planning->accepts); n > 0; n--)
+            add(planning, SWARM_ACCEPT, conn, early_or_late(planning));
+        if (one_in(planning, 2))
+            add(planning, SWARM_POLL, conn, some_time(planning, plan->rest_ns / 8));
     }
-    add(draw, plan->passive[conn] ? SWARM_CALL : SWARM_CONNECT, conn, at_ns);
-    for (uint32_t n = below(draw, 8); n > 0; n--)
-        add_event(draw, conn, at_ns);
-    add_end(draw, conn, at_ns);
+    add(planning, plan->passive[conn] ? SWARM_CALL : SWARM_CONNECT, conn, at_ns);
+    for (uint32_t n = below(planning, 8); n > 0; n--)
+        add_event(planning, conn, at_ns);
+    add_end(planning, conn, at_ns);
 }
 
-static void add_disturbances(struct draw *draw)
+static void add_disturbances(struct planning *planning)
 {
-    struct swarm_plan *plan = draw->plan;
+    struct swarm_plan *plan = planning->plan;
 
-    for (uint32_t n = below(draw, 6); n > 0; n--) {
+    for (uint32_t n = below(planning, 6); n > 0; n--) {
         static const enum swarm_kind kinds[] = {SWARM_LINK, SWARM_STALL, SWARM_DELAY};
-        const bool wanted[] = {draw->links, draw->stalls, draw->delays};
-        uint32_t which = below(draw, 3);
+        const bool wanted[] = {planning->links, planning->stalls, planning->delays};
+        uint32_t which = below(planning, 3);
         if (!wanted[which])
             continue;
-        uint32_t whose = which == 0 ? 0 : below(draw, plan->guests + 1);
-        uint64_t at_ns = some_time(draw, 0);
-        add_amount(draw, kinds[which], whose, at_ns, scaled(draw, (uint32_t)(plan->rest_ns / 4)));
+        uint32_t whose = which == 0 ? 0 : below(planning, plan->guests + 1);
+        uint64_t at_ns = some_time(planning, 0);
+        add_amount(planning, kinds[which], whose, at_ns,
+                   scaled(planning, (uint32_t)(plan->rest_ns / 4)));
     }
 }
 
@@ -181,15 +183,15 @@ static int by_time(const void *a, const void *b)
     return x->amount < y->amount ? -1 : x->amount > y->amount;
 }
 
-static void draw_link(struct draw *draw)
+static void draw_link(struct planning *planning)
 {
-    struct swarm_plan *plan = draw->plan;
+    struct swarm_plan *plan = planning->plan;
 
-    plan->delay_ns = one_in(draw, 2) ? 0 : scaled(draw, 200000);
-    plan->rate_bytes_per_s = one_in(draw, 2) ? 0 : 1000000 + scaled(draw, 1000000000);
-    plan->loss_ppm = one_in(draw, 3) ? scaled(draw, 100000) : 0;
-    plan->segment_bytes = one_in(draw, 2) ? 65536 : 16 + scaled(draw, 4096);
-    plan->buffer_bytes = one_in(draw, 2) ? 131072 : 64 + scaled(draw, 16384);
+    plan->delay_ns = one_in(planning, 2) ? 0 : scaled(planning, 200000);
+    plan->rate_bytes_per_s = one_in(planning, 2) ? 0 : 1000000 + scaled(planning, 1000000000);
+    plan->loss_ppm = one_in(planning, 3) ? scaled(planning, 100000) : 0;
+    plan->segment_bytes = one_in(planning, 2) ? 65536 : 16 + scaled(planning, 4096);
+    plan->buffer_bytes = one_in(planning, 2) ? 131072 : 64 + scaled(planning, 16384);
 }
 
 /* A driver may know one order alone, or none above it; and one that names none means that of the
@@ -211,33 +213,33 @@ void swarm_plan_make(struct swarm_plan *plan, const struct scenario *scenario, u
 {
     struct swarm_sides sides = swarm_sides(scenario);
     const struct dialect *dialect = dialect_find(sides.protocol->dialect);
-    struct draw draw = {.plan = plan};
+    struct planning planning = {.plan = plan};
     uint32_t conns;
 
     *plan = (struct swarm_plan){.order = dialect->order_min};
-    prng_init(&draw.prng, seed, "swarm/plan", 0);
-    if (one_in(&draw, 3))
-        plan->order += below(&draw, sides.protocol->order - dialect->order_min + 1);
-    plan->costs = below(&draw, 3);
-    plan->guests = 1 + one_in(&draw, 3);
-    plan->sockets = one_in(&draw, 2) ? SWARM_SOCKETS : 4 + below(&draw, 8);
-    plan->every = one_in(&draw, 4) ? 0 : 1u << below(&draw, 7);
-    plan->rest_ns = 100000 + scaled(&draw, 5000000);
-    draw.bytes_scale = 16u << below(&draw, 13);
+    prng_init(&planning.prng, seed, "swarm/plan", 0);
+    if (one_in(&planning, 3))
+        plan->order += below(&planning, sides.protocol->order - dialect->order_min + 1);
+    plan->costs = below(&planning, 3);
+    plan->guests = 1 + one_in(&planning, 3);
+    plan->sockets = one_in(&planning, 2) ? SWARM_SOCKETS : 4 + below(&planning, 8);
+    plan->every = one_in(&planning, 4) ? 0 : 1u << below(&planning, 7);
+    plan->rest_ns = 100000 + scaled(&planning, 5000000);
+    planning.bytes_scale = 16u << below(&planning, 13);
     fit_order(plan, &sides);
-    if (plan->order > dialect->order_min && one_in(&draw, 2)) /* large rings come round, too */
-        draw.bytes_scale = (uint32_t)SHARED_PAGE_BYTES / 2 << plan->order;
-    draw.accepts = one_in(&draw, 4) ? 6 : 1;
-    draw.resets = one_in(&draw, 2);
-    draw.links = one_in(&draw, 2);
-    draw.stalls = one_in(&draw, 2);
-    draw.delays = one_in(&draw, 2);
-    draw.pauses = one_in(&draw, 2);
-    draw_link(&draw);
-    conns = 1 + below(&draw, SWARM_CONNS);
+    if (plan->order > dialect->order_min && one_in(&planning, 2)) /* large rings come round, too */
+        planning.bytes_scale = (uint32_t)SHARED_PAGE_BYTES / 2 << plan->order;
+    planning.accepts = one_in(&planning, 4) ? 6 : 1;
+    planning.resets = one_in(&planning, 2);
+    planning.links = one_in(&planning, 2);
+    planning.stalls = one_in(&planning, 2);
+    planning.delays = one_in(&planning, 2);
+    planning.pauses = one_in(&planning, 2);
+    draw_link(&planning);
+    conns = 1 + below(&planning, SWARM_CONNS);
     for (uint32_t conn = 0; conn < conns; conn++)
-        add_conn(&draw, conn);
-    add_disturbances(&draw);
+        add_conn(&planning, conn);
+    add_disturbances(&planning);
     qsort(plan->ops, plan->op_count, sizeof(plan->ops[0]), by_time);
 }
 

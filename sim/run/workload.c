@@ -48,17 +48,26 @@ uint32_t workload_slots(const struct scenario *scenario, uint32_t host)
     return slots > 0 ? slots : 1; /* a guest may have nothing to do */
 }
 
+/* What may be drawn is sent in parts where it is much: no data ring takes more at once. */
+static uint64_t one_send(const struct draw *draw)
+{
+    uint64_t most = draw_most(draw);
+
+    return draw->kind == DRAW_FIXED || most < WORKLOAD_DRAWN_SEND ? most : WORKLOAD_DRAWN_SEND;
+}
+
 static uint32_t buffer_bytes(const struct scenario *scenario)
 {
-    uint32_t bytes = 65536;
+    uint64_t bytes = 65536;
 
     for (uint32_t i = 0; i < scenario->workload_count; i++) {
         const struct scenario_workload *spec = &scenario->workloads[i];
-        bytes = spec->write_bytes > bytes ? spec->write_bytes : bytes;
+        uint64_t write = one_send(&spec->write), request = one_send(&spec->request);
+        bytes = write > bytes ? write : bytes;
+        bytes = request > bytes ? request : bytes;
         bytes = spec->read_bytes > bytes ? spec->read_bytes : bytes;
-        bytes = spec->request_bytes > bytes ? spec->request_bytes : bytes;
     }
-    return bytes;
+    return (uint32_t)bytes;
 }
 
 static bool hist_make(struct metrics_hist **hist)
@@ -125,8 +134,9 @@ struct workload_set *workload_create(const struct workload_env *env)
         return NULL;
     set->env = *env;
     set->resumes = scenario_cuts_host(scenario, env->host);
-    set->out_buffer = malloc(buffer_bytes(scenario));
-    set->in_buffer = malloc(buffer_bytes(scenario));
+    set->buffer_bytes = buffer_bytes(scenario);
+    set->out_buffer = malloc(set->buffer_bytes);
+    set->in_buffer = malloc(set->buffer_bytes);
     set->by_slot = calloc(env->max_sockets, sizeof(struct conn *));
     whole = set->out_buffer && set->in_buffer && set->by_slot;
     for (uint32_t i = 0; i < scenario->workload_count && whole; i++)
@@ -152,6 +162,15 @@ void workload_destroy(struct workload_set *set)
     free(set->out_buffer);
     free(set->in_buffer);
     free(set);
+}
+
+void workload_prng(struct prng *prng, const struct wl *wl, uint64_t stream)
+{
+    const struct workload_env *env = &wl->set->env;
+    char entity[2 * SCENARIO_NAME_BYTES + 8]; /* a guest of several has a number behind its name */
+
+    snprintf(entity, sizeof(entity), "%s/%s", env->name, wl->spec->name);
+    prng_init(prng, env->scenario->seed, entity, stream);
 }
 
 struct step_out *workload_call(struct workload_set *set)
@@ -277,7 +296,7 @@ void workload_release(struct conn *conn)
 
 void workload_check(struct conn *conn, const void *bytes, uint32_t count)
 {
-    ptrdiff_t wrong = payload_check(conn->key, conn->received, bytes, count);
+    ptrdiff_t wrong = payload_check(conn->receive_key, conn->received, bytes, count);
 
     if (wrong < 0)
         return;
@@ -308,7 +327,8 @@ static void start(struct workload_set *set)
     set->start_ns = set->now_ns;
     tell(set, WORKLOAD_WARMUP, false);
     for (uint32_t i = 0; i < set->count; i++)
-        set->wls[i].kind->start(&set->wls[i]);
+        if (set->wls[i].spec->start_ns == 0)
+            workload_begin(&set->wls[i]);
 }
 
 /* The device is lost: every socket has failed. What did not hear of it, since it waited for
@@ -327,8 +347,9 @@ void workload_refused(struct workload_set *set)
 static void resume(struct workload_set *set)
 {
     set->resumed++;
-    for (uint32_t i = 0; i < set->count && set->phase < WORKLOAD_DRAIN; i++)
-        set->wls[i].kind->resume(&set->wls[i]);
+    for (uint32_t i = 0; i < set->count; i++)
+        if (!workload_stopping(&set->wls[i]))
+            set->wls[i].kind->resume(&set->wls[i]);
 }
 
 /* The device is lost: every socket has failed, and nothing comes back. */
@@ -408,6 +429,7 @@ static void measure(struct workload_set *set)
 {
     set->measure_ns = set->now_ns;
     for (uint32_t i = 0; i < set->count; i++) {
+        set->wls[i].base_ns = set->now_ns;
         set->wls[i].base_carried = workload_carried(&set->wls[i]);
         set->wls[i].base_operations = set->wls[i].operations;
     }
@@ -467,17 +489,11 @@ static bool bounded_through(const struct workload_set *set, bool *unbounded)
     return true;
 }
 
-static uint64_t over_ns(const struct workload_set *set)
-{
-    return set->env.until_ns != 0 ? set->env.until_ns
-                                  : set->measure_ns + set->env.scenario->duration_ns;
-}
-
 static bool measured_enough(const struct workload_set *set)
 {
     bool unbounded;
     bool through = bounded_through(set, &unbounded);
-    bool over = set->now_ns >= over_ns(set);
+    bool over = set->now_ns >= workload_over_ns(set);
 
     return set->interrupted || (through && (!unbounded || over));
 }
@@ -520,16 +536,18 @@ static uint64_t phase_ends_ns(const struct workload_set *set)
         return set->start_ns + set->env.scenario->warmup_ns;
     if (set->phase == WORKLOAD_DRAIN && !set->cut && serves(set))
         return set->drain_ns + WORKLOAD_SERVE_GRACE_NS;
-    return ends && set->now_ns < over_ns(set) ? over_ns(set) : STEP_NEVER;
+    return ends && set->now_ns < workload_over_ns(set) ? workload_over_ns(set) : STEP_NEVER;
 }
 
 uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
 {
+    uint64_t turn_ns;
+
     set->now_ns = now_ns;
     uint64_t arrival_ns = begin_arrivals(set);
     uint64_t forward_ns =
         set->phase < WORKLOAD_DONE && !set->gone ? workload_forward_turned(set) : STEP_NEVER;
-    bool late = waits_until(set) && now_ns >= over_ns(set);
+    bool late = waits_until(set) && now_ns >= workload_over_ns(set);
     if (set->phase == WORKLOAD_IDLE && (set->interrupted || set->gone || late))
         end(set);
     else if (set->phase == WORKLOAD_IDLE && set->start_due)
@@ -540,6 +558,8 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
         set->told_listening = true;
         tell(set, set->phase, true);
     }
+    if (workload_phases(set, &turn_ns))
+        arrival_ns = begin_arrivals(set);
     if (set->phase == WORKLOAD_MEASURE && measured_enough(set))
         drain(set);
     if (set->phase == WORKLOAD_DRAIN)
@@ -547,6 +567,8 @@ uint64_t workload_time(struct workload_set *set, uint64_t now_ns)
     bool over = set->live == 0 && !workload_forwards(set);
     if (set->phase == WORKLOAD_DRAIN && (over || set->gone || set->interrupted))
         end(set);
+    if (turn_ns < arrival_ns)
+        arrival_ns = turn_ns;
     uint64_t end_ns = phase_ends_ns(set);
     if (set->phase < WORKLOAD_DONE && forward_ns < end_ns)
         end_ns = forward_ns;

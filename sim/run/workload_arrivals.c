@@ -5,8 +5,6 @@
  * and how long sockets are busy changes none of them. So what waits for a socket is no queue, only
  * the index of the next to begin. An arrival goes to the socket that has been idle for longest.
  */
-#include <stdio.h>
-
 #include "sim/run/workload_private.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -16,27 +14,46 @@ static bool is_open_loop(const struct wl *wl)
     return wl->spec->arrivals.per_s != 0;
 }
 
+/* Until the next start, in parts of a ns. */
+static uint64_t gap(struct arrivals *arrivals, const struct scenario_workload *spec)
+{
+    switch (spec->arrivals.kind) {
+    case SCENARIO_FIXED:
+    case SCENARIO_ON_OFF: break;
+    case SCENARIO_POISSON: return prng_exponential(&arrivals->prng, NS_PER_S);
+    case SCENARIO_BURST:
+        if (++arrivals->of_burst < spec->arrivals.size)
+            return 0;
+        arrivals->of_burst = 0;
+        return spec->arrivals.size * NS_PER_S;
+    }
+    return NS_PER_S;
+}
+
+/* When so much time on is over. */
+static uint64_t after(const struct scenario_workload *spec, uint64_t on_ns)
+{
+    if (spec->arrivals.kind != SCENARIO_ON_OFF)
+        return on_ns;
+    return on_ns + on_ns / spec->arrivals.on_ns * spec->arrivals.off_ns;
+}
+
 /* On to the next intended start. Gaps are in parts of a ns, of which `per_s` make one, so that 1 /
  * per_s has no rounding that could add up: the k-th fixed start is floor(k * 10^9 / per_s). */
 static void advance(struct arrivals *arrivals, const struct scenario_workload *spec)
 {
-    arrivals->rest += spec->arrivals.kind == SCENARIO_POISSON
-                          ? prng_exponential(&arrivals->prng, NS_PER_S)
-                          : NS_PER_S;
-    arrivals->at_ns += arrivals->rest / spec->arrivals.per_s;
+    arrivals->rest += gap(arrivals, spec);
+    arrivals->on_ns += arrivals->rest / spec->arrivals.per_s;
     arrivals->rest %= spec->arrivals.per_s;
+    arrivals->at_ns = arrivals->begin_ns + after(spec, arrivals->on_ns);
 }
 
 void workload_arrivals_start(struct wl *wl)
 {
-    const struct workload_env *env = &wl->set->env;
-    char entity[2 * SCENARIO_NAME_BYTES + 8]; /* a guest of several has a number behind its name */
-
     if (!is_open_loop(wl))
         return;
-    snprintf(entity, sizeof(entity), "%s/%s", env->name, wl->spec->name);
-    prng_init(&wl->arrivals.prng, env->scenario->seed, entity, 0);
-    wl->arrivals.at_ns = wl->set->now_ns;
+    workload_prng(&wl->arrivals.prng, wl, WORKLOAD_DRAW_ARRIVALS);
+    wl->arrivals.at_ns = wl->arrivals.begin_ns = wl->set->now_ns;
     if (wl->spec->arrivals.kind == SCENARIO_POISSON)
         advance(&wl->arrivals, wl->spec);
 }
@@ -105,7 +122,7 @@ uint64_t workload_arrivals_drop(struct wl *wl)
 {
     uint64_t operations = wl->spec->operations, count = 0;
 
-    if (!is_open_loop(wl) || wl->set->phase == WORKLOAD_IDLE)
+    if (!is_open_loop(wl) || !wl->begun)
         return 0;
     while (wl->arrivals.at_ns <= wl->set->now_ns &&
            (operations == 0 || wl->requests + count < operations)) {

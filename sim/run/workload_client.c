@@ -3,23 +3,31 @@
  *
  * A connection to a built-in peer opens with a header that tells it what to compare or to send. An
  * upward stream is through when its release is: the backend took every byte. In `both` and in
- * request-response what was sent comes back and is compared.
+ * request-response what was sent comes back and is compared; a responder sends other bytes instead,
+ * as many as each request says that it wants. The k-th request that a workload begins, and its
+ * answer, have the k-th sizes of its own sequences, whichever socket is idle then; one that is
+ * begun again, since the first went with its device, counts as another. A stream's writes are drawn
+ * for each socket and round.
  */
 #include "sim/run/workload_private.h"
+
+/* Above the streams of enum workload_draw: with the number of a socket over all repeats. */
+#define DRAW_OF_SOCKETS (UINT64_C(1) << 32)
 
 static bool is_echoed(const struct wl *wl)
 {
     return wl->spec->kind == SCENARIO_REQUEST_RESPONSE || wl->spec->direction == SCENARIO_BOTH;
 }
 
+/* Whether requests say what they want. */
+static bool is_answered(const struct wl *wl)
+{
+    return wl->peer->kind == SCENARIO_PEER_RESPONDER;
+}
+
 static bool is_down(const struct wl *wl)
 {
     return wl->spec->kind == SCENARIO_STREAM && wl->spec->direction == SCENARIO_DOWN;
-}
-
-static bool stopping(const struct wl *wl)
-{
-    return wl->set->phase >= WORKLOAD_DRAIN;
 }
 
 static void conn_through(struct conn *conn)
@@ -34,9 +42,10 @@ static void set_header(struct conn *conn, uint64_t stream)
 {
     const struct wl *wl = conn->wl;
     uint64_t bytes = wl->spec->kind == SCENARIO_STREAM ? wl->spec->bytes : 0;
-    struct payload_header header = {.mode = is_echoed(wl) ? PAYLOAD_BOTH
-                                            : is_down(wl) ? PAYLOAD_DOWN
-                                                          : PAYLOAD_UP,
+    struct payload_header header = {.mode = is_answered(wl) ? PAYLOAD_ASK
+                                            : is_echoed(wl) ? PAYLOAD_BOTH
+                                            : is_down(wl)   ? PAYLOAD_DOWN
+                                                            : PAYLOAD_UP,
                                     .seed = wl->set->env.scenario->seed,
                                     .stream = stream,
                                     .bytes = bytes};
@@ -57,7 +66,11 @@ static void open_conn(struct conn *conn)
     conn->to_send = is_down(wl) ? 0 : wl->spec->bytes != 0 ? wl->spec->bytes : UINT64_MAX;
     if (wl->spec->kind == SCENARIO_REQUEST_RESPONSE)
         conn->to_send = 0; /* grows with each request */
+    conn->to_receive = 0;
     conn->key = payload_key(set->env.scenario->seed, stream);
+    conn->receive_key = is_answered(wl) ? payload_answer_key(conn->key) : conn->key;
+    conn->write_end = 0;
+    workload_prng(&conn->writes, wl, DRAW_OF_SOCKETS | (stream & UINT32_MAX));
     set_header(conn, stream);
     int64_t sock = fe_connect(set->env.fe, &wl->peer->addr.addr, workload_call(set));
     workload_called(set, CALL_CONNECT, (uint64_t)sock, sock);
@@ -78,6 +91,8 @@ static void open_conn(struct conn *conn)
 static void client_start(struct wl *wl)
 {
     wl->running = wl->spec->sockets;
+    workload_prng(&wl->asks, wl, WORKLOAD_DRAW_REQUEST);
+    workload_prng(&wl->answers, wl, WORKLOAD_DRAW_RESPONSE);
     workload_arrivals_start(wl);
     for (uint32_t i = 0; i < wl->spec->sockets; i++) {
         wl->conns[i].wl = wl;
@@ -93,7 +108,7 @@ static void conn_lost(struct conn *conn)
     struct wl *wl = conn->wl;
 
     if (!conn->lost && wl->spec->kind == SCENARIO_REQUEST_RESPONSE &&
-        conn->received < conn->to_send)
+        conn->received < conn->to_receive)
         wl->requests--;
     workload_lose(conn);
 }
@@ -112,7 +127,7 @@ static void conn_failed(struct conn *conn, const char *what, int32_t ret)
 /* Whether there may be one more request. */
 bool workload_client_may_ask(const struct wl *wl)
 {
-    return wl->spec->kind != SCENARIO_STREAM && !stopping(wl) &&
+    return wl->spec->kind != SCENARIO_STREAM && !workload_stopping(wl) &&
            (wl->spec->operations == 0 || wl->requests < wl->spec->operations);
 }
 
@@ -133,6 +148,17 @@ static bool send_header(struct conn *conn)
     return true;
 }
 
+/* Over the first bytes of a request, as far as they are among the next `bytes`. */
+static void put_ask(const struct conn *conn, uint8_t *buffer, uint32_t bytes)
+{
+    uint64_t at = conn->sent - conn->ask_at;
+
+    if (at >= PAYLOAD_ASK_BYTES)
+        return;
+    uint32_t left = PAYLOAD_ASK_BYTES - (uint32_t)at;
+    memcpy(buffer, conn->ask + at, bytes < left ? bytes : left);
+}
+
 /* The next `bytes` of a stream. A write that the ring takes in parts is made only once. */
 static const uint8_t *payload_of(struct conn *conn, uint32_t bytes)
 {
@@ -142,6 +168,8 @@ static const uint8_t *payload_of(struct conn *conn, uint32_t bytes)
 
     if (!made) {
         payload_fill(conn->key, conn->sent, set->out_buffer, bytes);
+        if (is_answered(conn->wl))
+            put_ask(conn, set->out_buffer, bytes);
         set->made_key = conn->key;
         set->made_at = conn->sent;
         set->made_bytes = bytes;
@@ -149,18 +177,28 @@ static const uint8_t *payload_of(struct conn *conn, uint32_t bytes)
     return set->out_buffer + (conn->sent - set->made_at);
 }
 
+/* How much of the write, or the request, under way is left to send at once: what the ring cut short
+ * goes on where it was. */
+static uint32_t write_left(struct conn *conn)
+{
+    const struct wl *wl = conn->wl;
+
+    if (wl->spec->kind == SCENARIO_STREAM && conn->sent == conn->write_end)
+        conn->write_end += draw_next(&wl->spec->write, 1, &conn->writes);
+    uint64_t end = wl->spec->kind == SCENARIO_STREAM && conn->write_end < conn->to_send
+                       ? conn->write_end
+                       : conn->to_send;
+    uint64_t left = end - conn->sent;
+    return left < wl->set->buffer_bytes ? (uint32_t)left : wl->set->buffer_bytes;
+}
+
 /* Send what is decided, write by write, until the ring is full. */
 static void send_payload(struct conn *conn)
 {
     struct wl *wl = conn->wl;
-    uint32_t write_bytes =
-        wl->spec->kind == SCENARIO_STREAM ? wl->spec->write_bytes : wl->spec->request_bytes;
 
     while (conn->sent < conn->to_send && conn->state == CONN_OPEN) {
-        /* the rest of the write under way: a write the ring cut short goes on where it was */
-        uint32_t bytes = write_bytes - (uint32_t)(conn->sent % write_bytes);
-        if (bytes > conn->to_send - conn->sent)
-            bytes = (uint32_t)(conn->to_send - conn->sent);
+        uint32_t bytes = write_left(conn);
         int64_t taken = workload_send(conn, payload_of(conn, bytes), bytes);
         if (taken < 0) {
             conn_failed(conn, "send to", (int32_t)taken);
@@ -181,13 +219,31 @@ void workload_note(const struct conn *conn, enum trace_point point, uint64_t val
                                                               .value = value});
 }
 
+/* Of the next request and its answer. */
+static void decide_sizes(struct conn *conn)
+{
+    struct wl *wl = conn->wl;
+    bool asks = is_answered(wl);
+    uint64_t bytes = draw_next(&wl->spec->request, asks ? PAYLOAD_ASK_BYTES : 1, &wl->asks);
+    uint64_t back = asks && draw_is_given(&wl->spec->response)
+                        ? draw_next(&wl->spec->response, 1, &wl->answers)
+                        : bytes;
+
+    conn->ask_at = conn->to_send;
+    conn->to_send += bytes;
+    conn->to_receive += back;
+    if (asks)
+        payload_ask_pack(&(struct payload_ask){(uint32_t)bytes, (uint32_t)back}, conn->key,
+                         conn->ask_at, conn->ask);
+}
+
 /* Begin a request that was to begin at `intended_ns`. */
 static void client_ask(struct conn *conn, uint64_t intended_ns)
 {
     struct wl *wl = conn->wl;
 
     wl->requests++;
-    conn->to_send += wl->spec->request_bytes;
+    decide_sizes(conn);
     conn->intended_ns = intended_ns;
     conn->asked_ns = wl->set->now_ns;
     workload_note(conn, TRACE_ARRIVAL, wl->requests - 1);
@@ -199,9 +255,10 @@ static void end_if_through(struct conn *conn)
 {
     struct wl *wl = conn->wl;
     bool all_sent = conn->sent == conn->to_send && conn->header_left == 0;
-    bool through = is_down(wl)     ? wl->spec->bytes != 0 && conn->received == wl->spec->bytes
-                   : is_echoed(wl) ? all_sent && conn->received == conn->sent
-                                   : all_sent;
+    bool through = is_down(wl)       ? wl->spec->bytes != 0 && conn->received == wl->spec->bytes
+                   : is_answered(wl) ? all_sent && conn->received == conn->to_receive
+                   : is_echoed(wl)   ? all_sent && conn->received == conn->sent
+                                     : all_sent;
 
     if (conn->state != CONN_OPEN)
         return;
@@ -210,7 +267,7 @@ static void end_if_through(struct conn *conn)
             client_ask(conn, wl->set->now_ns);
         return;
     }
-    if (through || (stopping(wl) && is_down(wl)))
+    if (through || (workload_stopping(wl) && is_down(wl)))
         workload_release(conn);
 }
 
@@ -218,11 +275,11 @@ static void answered(struct conn *conn)
 {
     struct wl *wl = conn->wl;
 
-    if (wl->spec->kind != SCENARIO_REQUEST_RESPONSE || conn->received != conn->to_send)
+    if (wl->spec->kind != SCENARIO_REQUEST_RESPONSE || conn->received != conn->to_receive)
         return;
     wl->operations++;
     workload_note(conn, TRACE_ANSWER, wl->set->now_ns - conn->intended_ns);
-    if (wl->set->phase != WORKLOAD_MEASURE)
+    if (!workload_measures(wl))
         return;
     metrics_hist_record(wl->times->latency, wl->set->now_ns - conn->intended_ns);
     if (wl->times->service)
@@ -247,10 +304,13 @@ static void received(struct conn *conn, uint32_t bytes)
 static void stream_ended(struct conn *conn)
 {
     struct wl *wl = conn->wl;
-    uint64_t owed = is_down(wl) ? wl->spec->bytes : is_echoed(wl) ? conn->to_send : 0;
+    uint64_t owed = is_down(wl)       ? wl->spec->bytes
+                    : is_answered(wl) ? conn->to_receive
+                    : is_echoed(wl)   ? conn->to_send
+                                      : 0;
 
     conn->ended = true;
-    if (conn->received < owed && !(owed == UINT64_MAX && stopping(wl)))
+    if (conn->received < owed && !(owed == UINT64_MAX && workload_stopping(wl)))
         conn_failed(conn, "early end of stream from", -ERR_NOTCONN);
     else if (is_down(wl) || is_echoed(wl))
         workload_release(conn);
@@ -290,11 +350,11 @@ static void released(struct conn *conn)
     if (workload_is_down(wl))
         conn_lost(conn);
     conn->state = CONN_IDLE;
-    if (conn->lost && !stopping(wl))
+    if (conn->lost && !workload_stopping(wl))
         return; /* until client_resume */
     if (wl->spec->kind == SCENARIO_STREAM && !conn->lost)
         wl->operations++;
-    if (conn->round == UINT32_MAX || ++conn->round >= wl->spec->repeat || stopping(wl))
+    if (conn->round == UINT32_MAX || ++conn->round >= wl->spec->repeat || workload_stopping(wl))
         conn_through(conn);
     else
         open_conn(conn);
@@ -345,7 +405,8 @@ static void client_drain(struct wl *wl)
             workload_release(conn);
         if (conn->state != CONN_OPEN)
             continue;
-        conn->to_send = conn->sent; /* what is under way is ended, nothing is begun */
+        if (!is_answered(wl))           /* who is asked knows how much is to come */
+            conn->to_send = conn->sent; /* what is under way is ended, nothing is begun */
         end_if_through(conn);
     }
 }

@@ -73,7 +73,7 @@ static void established(struct conn *conn)
     if (conn->state != CONN_CONNECTING)
         return; /* given up at the end of the run */
     conn->state = CONN_OPEN;
-    if (wl->set->phase == WORKLOAD_MEASURE) {
+    if (workload_measures(wl)) {
         metrics_hist_record(wl->times->latency, now_ns - conn->intended_ns);
         if (wl->times->service)
             metrics_hist_record(wl->times->service, now_ns - conn->asked_ns);
@@ -89,7 +89,7 @@ static void lost(struct conn *conn)
     workload_lose(conn);
     wl->requests--;
     conn->state = CONN_IDLE;
-    if (wl->set->phase >= WORKLOAD_DRAIN)
+    if (workload_stopping(wl))
         connect_end(conn);
 }
 
@@ -118,7 +118,7 @@ static void released(struct conn *conn)
 
     wl->operations++; /* one given up at the end of the run comes too late to count */
     workload_note(conn, TRACE_ANSWER, took_ns);
-    if (wl->set->phase == WORKLOAD_MEASURE)
+    if (workload_measures(wl))
         metrics_hist_record(wl->times->released, took_ns);
     next(conn);
 }

@@ -13,6 +13,7 @@
 
 enum {
     WORKLOAD_ACCEPTS = 4, /* accepts a listener keeps waiting, if it is the only one */
+    WORKLOAD_DRAWN_SEND = 1 << 20,
     WORKLOAD_SERVE_GRACE_NS = 100000000, /* for what was accepted, after the measured phase */
 };
 
@@ -34,13 +35,19 @@ struct conn {
     uint8_t header[PAYLOAD_HEADER_BYTES];
     uint32_t header_left; /* of it to send (client) or to receive (serve) */
     bool has_header;
-    uint64_t sent, received; /* payload of this round */
-    uint64_t to_send;        /* as far as decided; grows with each request */
-    uint64_t intended_ns;    /* when the request under way was to begin, */
-    uint64_t asked_ns;       /* and when it was begun; in a closed loop the same */
-    bool idle;               /* open loop: in the list of those that wait for an arrival */
-    bool ended;              /* the peer's end of stream came */
-    bool lost;               /* went with the device; a client's opens again when that is up */
+    uint64_t sent, received;        /* payload of this round */
+    uint64_t to_send;               /* as far as decided; grows with each request */
+    uint64_t to_receive;            /* requests: as far as answers are owed */
+    uint64_t receive_key;           /* of what comes back; `key`, unless somebody answers */
+    struct prng writes;             /* a stream's, drawn anew for each round; */
+    uint64_t write_end;             /* where the write under way ends, in `sent` */
+    uint8_t ask[PAYLOAD_ASK_BYTES]; /* what the request under way opens with, */
+    uint64_t ask_at;                /* and where, in `sent` */
+    uint64_t intended_ns;           /* when the request under way was to begin, */
+    uint64_t asked_ns;              /* and when it was begun; in a closed loop the same */
+    bool idle;                      /* open loop: in the list of those that wait for an arrival */
+    bool ended;                     /* the peer's end of stream came */
+    bool lost; /* went with the device; a client's opens again when that is up */
     /* serve: the bytes there were, the header's among them; what is not echoed yet */
     struct listener *listener;
     uint64_t raw_sent, raw_received;
@@ -49,11 +56,12 @@ struct conn {
     struct conn *next; /* serve: list of connections; open loop: of the idle */
 };
 
-/* The next intended start of an open loop: `at_ns` and `rest` parts of a ns, of which the rate
- * makes one. */
+/* The next intended start of an open loop: `at_ns`, which follows from the time that the rate
+ * counted from `begin_ns`: `on_ns`, and `rest` parts of a ns, of which the rate makes one. */
 struct arrivals {
     struct prng prng;
-    uint64_t at_ns, rest;
+    uint64_t at_ns, begin_ns, on_ns, rest;
+    uint64_t of_burst; /* begun of the burst under way */
 };
 
 /* One of a serve's listeners. */
@@ -85,10 +93,14 @@ struct wl {
     struct payload_digest digest;
     bool digesting;
     uint64_t sent, received, operations, connections, connected, mismatches, errors, lost;
-    uint64_t requests;                      /* begun */
+    uint64_t requests;         /* begun */
+    struct prng asks, answers; /* sizes of requests and responses, in the order they begin */
     uint64_t base_carried, base_operations; /* at the start of MEASURE */
     uint64_t end_carried, end_operations, end_ns;
     uint32_t running; /* conns not through with their repeats */
+    bool begun;       /* with the others, or when its time came */
+    bool left;        /* its time is over, before the measured phase is */
+    uint64_t base_ns; /* from when on it is measured */
     bool finished;    /* a bounded one did what it had to, or failed */
     int32_t first_error, bind_error;
     uint32_t bind_port;
@@ -134,6 +146,7 @@ struct workload_set {
     uint64_t now_ns, start_ns, measure_ns, drain_ns;
     uint32_t live; /* sockets that exist at the frontend: connections and listeners */
     uint8_t *out_buffer, *in_buffer;
+    uint32_t buffer_bytes;      /* of each */
     uint64_t made_key, made_at; /* what out_buffer holds: a write the ring may take in parts */
     uint32_t made_bytes;
     struct conn **by_slot;
@@ -156,11 +169,26 @@ void workload_adopt(struct conn *conn, uint64_t sock);
 uint64_t workload_carried(const struct wl *wl); /* what the backend has not taken does not count */
 void workload_check(struct conn *conn, const void *bytes, uint32_t count);
 
+/* workload_phases.c */
+void workload_begin(struct wl *wl);
+bool workload_stopping(const struct wl *wl);               /* nothing new is to begin */
+bool workload_measures(const struct wl *wl);               /* what ends now counts */
+uint64_t workload_over_ns(const struct workload_set *set); /* when the measured phase is */
+
+/* Begin and stop those whose time has come: whether any has begun; when to be called again. */
+bool workload_phases(struct workload_set *set, uint64_t *next_ns);
+
 /* workload_client.c */
 bool workload_client_may_ask(const struct wl *wl);
 
 /* That a request was to begin, or is answered: for the trace. */
 void workload_note(const struct conn *conn, enum trace_point point, uint64_t value);
+
+/* The random numbers of a workload, by what they decide. */
+enum workload_draw { WORKLOAD_DRAW_ARRIVALS, WORKLOAD_DRAW_REQUEST, WORKLOAD_DRAW_RESPONSE };
+
+/* Begin a sequence of them: of a guest's workload, and one of those above, or another number. */
+void workload_prng(struct prng *prng, const struct wl *wl, uint64_t stream);
 
 /* workload_arrivals.c; in a closed loop they do nothing */
 void workload_arrivals_start(struct wl *wl);

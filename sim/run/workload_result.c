@@ -42,9 +42,9 @@ bool workload_result(const struct workload_set *set, uint32_t i, struct workload
     uint64_t end_carried = wl->finished ? wl->end_carried : workload_carried(wl);
     uint64_t end_operations = wl->finished ? wl->end_operations : wl->operations;
     *result = (struct workload_result){
-        .duration_ns = measured && end_ns > set->measure_ns ? end_ns - set->measure_ns : 0,
+        .duration_ns = wl->begun && measured && end_ns > wl->base_ns ? end_ns - wl->base_ns : 0,
         .bytes = measured && end_carried > wl->base_carried ? end_carried - wl->base_carried : 0,
-        .operations = measured ? end_operations - wl->base_operations : 0,
+        .operations = wl->begun && measured ? end_operations - wl->base_operations : 0,
         .sent_bytes = wl->sent,
         .received_bytes = wl->received,
         .mismatches = wl->mismatches,

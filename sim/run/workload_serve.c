@@ -236,6 +236,7 @@ static uint32_t take_header(struct conn *conn, const uint8_t *bytes, uint32_t si
     if (payload_header_unpack(conn->header, &header) == 0) {
         conn->has_header = true;
         conn->key = payload_key(header.seed, header.stream);
+        conn->receive_key = conn->key;
     } else {
         digest(conn, conn->header, PAYLOAD_HEADER_BYTES);
     }

@@ -8,6 +8,8 @@
 
 #include "sim/time/prng.h"
 
+#include <stdbool.h>
+
 /* constant, the key in a model, meaning. "of the CPU": the vCPU that does it is busy that long. */
 #define COST_ROWS(X)                                                                               \
     X(NOTIFY, "notify", "sending one notification, of the CPU")                                    \
@@ -41,6 +43,13 @@ enum cost_row {
 #undef X
         COST_ROWS_COUNT
 };
+
+/* Those that a CPU is busy with: all but delays, which nobody pays for. */
+static inline bool cost_of_cpu(enum cost_row row)
+{
+    return row != COST_STORE_REQUEST && row != COST_SOCKET_WAKE &&
+           (row < COST_DELIVER_RUNNING || row > COST_WAKE_BACKEND);
+}
 
 enum cost_shape {
     COST_CONSTANT,  /* low_ps */

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { STREAM_COSTS = 1 };
 
@@ -37,12 +38,13 @@ struct vcpu {
     struct vcpu_config config;
     struct cpu *cpu;
     enum life life;
-    bool again;                /* to be run once more when this turn is over */
-    bool in_turn;              /* `run` is being called */
-    uint64_t turn_ns;          /* when the turn under way began, */
-    uint64_t cost_ps;          /* what it cost so far; outside a turn, what the next one owes */
-    bool intrudes;             /* the turn under way does */
-    uint64_t stalled_until_ns; /* VCLOCK_NEVER: it has retired */
+    bool again;       /* to be run once more when this turn is over */
+    bool in_turn;     /* `run` is being called */
+    uint64_t turn_ns; /* when the turn under way began, */
+    uint64_t cost_ps; /* what it cost so far; outside a turn, what the next one owes; */
+    uint64_t cost_ns[COST_ROWS_COUNT]; /* and by row, whole ns, which add up to it */
+    bool intrudes;                     /* the turn under way does */
+    uint64_t stalled_until_ns;         /* VCLOCK_NEVER: it has retired */
     struct prng prng;
     struct vcpu_counters counters;
     struct vcpu *next_queued;
@@ -153,6 +155,21 @@ static struct vcpu *dequeue(struct cpu *cpu)
 
 static void on_turn_over(void *self, uint64_t arg);
 
+/* What the turn took, which is paid: at least 1 ns, if by nothing else for being one. */
+static uint64_t pay(struct vcpu *vcpu)
+{
+    uint64_t cost_ns = vcpu->cost_ps / 1000;
+
+    if (cost_ns == 0)
+        cost_ns = vcpu->cost_ns[COST_TURN] = 1;
+    for (uint32_t row = 0; row < COST_ROWS_COUNT; row++)
+        vcpu->counters.cost_ns[row] += vcpu->cost_ns[row];
+    memset(vcpu->cost_ns, 0, sizeof(vcpu->cost_ns));
+    vcpu->cost_ps = 0;
+    vcpu->counters.busy_ns += cost_ns;
+    return cost_ns;
+}
+
 /* One turn: called at its start, which is when all of it happens; the CPU is its until the end. */
 static void run(struct cpu *cpu, struct vcpu *vcpu)
 {
@@ -173,10 +190,7 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
     vcpu->again = vcpu->config.run(vcpu->config.self, now_ns);
     vcpu->in_turn = false;
 
-    uint64_t cost_ns = vcpu->cost_ps < 1000 ? 1 : vcpu->cost_ps / 1000;
-    vcpu->cost_ps = 0;
-    vcpu->counters.busy_ns += cost_ns;
-    vclock_at(clock_of(cpu), now_ns + cost_ns, &(struct vclock_event){on_turn_over, cpu, 0});
+    vclock_at(clock_of(cpu), now_ns + pay(vcpu), &(struct vclock_event){on_turn_over, cpu, 0});
 }
 
 static void on_turn_over(void *self, uint64_t arg)
@@ -249,9 +263,11 @@ void vcpu_charge(struct vcpu *vcpu, enum cost_row row, uint64_t amount)
 {
     uint64_t cost_ps = cost_draw(row_of(vcpu, row), &vcpu->prng);
 
+    assert(cost_of_cpu(row));
     if (__builtin_mul_overflow(cost_ps, amount, &cost_ps) ||
         __builtin_add_overflow(cost_ps, vcpu->cost_ps, &cost_ps) || cost_ps > COST_MOST_PS)
         cost_ps = COST_MOST_PS;
+    vcpu->cost_ns[row] += cost_ps / 1000 - vcpu->cost_ps / 1000;
     vcpu->cost_ps = cost_ps;
 }
 

@@ -50,8 +50,9 @@ void vcpu_wake(struct vcpu *vcpu, uint64_t at_ns);
  * retired. Even a stalled one takes it. */
 bool vcpu_intrude(struct vcpu *vcpu);
 
-/* Draw the cost of a row, once, from the vCPU's own random numbers, and charge it `amount` times to
- * the turn under way; outside one it is due at its next. A turn costs a day at most. */
+/* Draw the cost of a row of the CPU, once, from the vCPU's own random numbers, and charge it
+ * `amount` times to the turn under way; outside one it is due at its next. A turn costs a day at
+ * most. */
 void vcpu_charge(struct vcpu *vcpu, enum cost_row row, uint64_t amount);
 
 /* Draw a row without charging it, in ns. */
@@ -81,7 +82,8 @@ void vcpu_retire(struct vcpu *vcpu);
 /* Counts since it was added. */
 struct vcpu_counters {
     uint64_t turns, switches;
-    uint64_t busy_ns; /* context switches among it */
+    uint64_t busy_ns; /* context switches among it; the sum of: */
+    uint64_t cost_ns[COST_ROWS_COUNT];
 };
 const struct vcpu_counters *vcpu_counters(const struct vcpu *vcpu);
 

@@ -13,7 +13,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz_draws.h"
 
 #include "ringlib/dialect.h"
 #include "sim/run/model.h"
@@ -464,12 +464,11 @@ static void check_workload(const struct scenario *scenario,
                "'%s'", workload->name);
     FUZZ_CHECK(forward || !scenario->peers[workload->peer].conduct, "'%s'", workload->name);
     if (workload->kind == SCENARIO_STREAM)
-        FUZZ_CHECK(workload->write_bytes >= 1 && workload->read_bytes >= 1 &&
-                       workload->repeat >= 1 && (workload->repeat == 1 || workload->bytes),
+        FUZZ_CHECK(workload->read_bytes >= 1 && workload->repeat >= 1 &&
+                       (workload->repeat == 1 || workload->bytes),
                    "'%s'", workload->name);
-    else if (!forward)
-        FUZZ_CHECK(workload->request_bytes >= 1 && workload->arrivals.per_s <= SCENARIO_RATE_MAX,
-                   "'%s'", workload->name);
+    fuzz_check_draws(scenario, workload);
+    FUZZ_CHECK(workload->arrivals.per_s <= SCENARIO_RATE_MAX, "'%s'", workload->name);
 }
 
 static void check_scenario(const struct scenario *scenario)

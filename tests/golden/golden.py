@@ -47,6 +47,19 @@ def of_result(result):
     return of(result, LEFT_OUT | LEFT_OUT_OF_MANY if many else LEFT_OUT)
 
 
+def check_costs(result):
+    """What a role's CPUs were busy with, row by row of the cost model, is all they were busy."""
+    counters = result["points"][0]["repeats"][0]["counters"]
+    busy = [key.removesuffix("cpu_busy_ns") for key in counters if key.endswith(".cpu_busy_ns")]
+    for role in busy:
+        rows = [value for key, value in counters.items() if key.startswith(role + "cost.")]
+        if not rows or sum(rows) != counters[role + "cpu_busy_ns"]:
+            sys.exit(f"{role}cost.*: {len(rows)} rows of {sum(rows)} ns, but "
+                     f"{role}cpu_busy_ns is {counters[role + 'cpu_busy_ns']}")
+    if len(busy) < 2:
+        sys.exit("no CPU was busy")
+
+
 def leaves(value, path=""):
     """Path and value of all that is neither object nor list, and of those that are empty."""
     if not isinstance(value, (dict, list)) or not value:
@@ -71,6 +84,7 @@ def diff(golden, new):
 
 def main(what, *paths):
     values = [load(path) for path in paths]
+    check_costs(values[-1])
     if what == "of":
         print(json.dumps(of_result(values[0]), indent=1, sort_keys=True, ensure_ascii=False))
     elif what == "diff":

@@ -150,7 +150,7 @@ rejects 2 "usage: xensock run" run
 rejects 2 "usage: xensock run" run base.yaml base.yaml
 rejects 2 "--format takes text or json, not 'xml'" run --format xml base.yaml
 rejects 2 "--notify takes coalesced or immediate, not 'now'" run --notify now base.yaml
-rejects 2 "--profile takes cpu" run --profile memory base.yaml
+rejects 2 "--profile takes cpu or heap" run --profile memory base.yaml
 rejects 2 "--trace does not go with mode 'emulated'" run --trace base.trace base.yaml
 rejects 2 "--runtime does not go with mode 'virtual'" run --set mode=virtual --runtime . base.yaml
 rejects 2 "--allow takes IP or IP/BITS, not '300.0.0.1'" run --allow 300.0.0.1 base.yaml

@@ -1,7 +1,7 @@
 #!/bin/bash
 # What the network answers reaches the guest and the result; the egress policy; and options of a
 # run that change how it goes, not what arrives: odd sizes of writes at every order, immediate
-# notifications, profiles.
+# notifications.
 # shellcheck disable=SC1091,SC2154
 . "$(dirname "$0")/common.sh"
 
@@ -123,21 +123,4 @@ for _ in 1 2 3; do
     holds result/result.json 'r["complete"] is True' 'e == []'
 done
 
-# A profile of the measured phase of each process but the hypervisor, which has none.
-if "$XENSOCK" run --profile cpu 2>&1 | grep -q 'in a build with gperftools'; then
-    echo "no profile: this build has no gperftools"
-else
-    expect 0 "$XENSOCK" run --out profiled --profile cpu --set duration=700ms \
-        "$SOURCE/scenarios/quickstart.yaml"
-    for part in backend frontend peer.sink peer.echo; do
-        [ -s "profiled/profile.$part.prof" ] || fail "no profile of $part"
-        # a sample is taken each 10 ms of CPU time: the echo may have had too little of it for one
-        if [ $part = peer.echo ] || ! command -v google-pprof >/dev/null; then
-            continue
-        fi
-        grep -q '^Total: [1-9][0-9]* sample' "profiled/profile.$part.txt" ||
-            fail "no summary of $part"
-    done
-    holds profiled/result.json 'r["complete"] is True' 'e == []'
-fi
 nothing_left

@@ -1,5 +1,5 @@
 /*
- * A capture read to its end and printed in every way, for tests that have many odd ones.
+ * A capture read to its end, printed and derived from in every way, for tests with many odd ones.
  *
  * It asserts what must hold of any file whatever: each fault has a place in the file and words;
  * what is printed is printable text, and each line of the JSON is JSON without a member twice.

@@ -211,6 +211,39 @@ static void a_full_table_still_finds_a_run_of_64(void **state)
     hypervisor_destroy(hv);
 }
 
+/* Its own tables are full where others' are not, and are as small when it comes again. */
+static void a_domain_may_have_smaller_tables(void **state)
+{
+    const struct hypervisor_config config = {.release_run = release};
+    struct hypervisor *hv = hypervisor_create(&config);
+    static int run, channel;
+    uint32_t refs[4], most = 0;
+
+    (void)state;
+    hypervisor_domain_limit(hv, FRONT, &(struct hypervisor_limits){HV_REFS_RESERVED + 9, 3});
+    hypervisor_domain_add(hv, BACK);
+    for (uint32_t life = 0; life < 2; life++) {
+        hypervisor_domain_add(hv, FRONT);
+        run = 0;
+        assert_true(hypervisor_share(hv, FRONT, BACK, 4, &run, refs) >= 0);
+        int64_t second = hypervisor_share(hv, FRONT, BACK, 4, &run, refs);
+        assert_true(second >= 0);
+        assert_int_equal(hypervisor_share(hv, FRONT, BACK, 2, &run, refs), -ERR_NOSPC);
+        assert_true(hypervisor_share(hv, FRONT, BACK, 1, &run, refs) >= 0);
+        assert_int_equal(hypervisor_unshare(hv, FRONT, (uint32_t)second), 0);
+        assert_true(hypervisor_share(hv, FRONT, BACK, 4, &run, refs) >= 0);
+        for (most = 0; hypervisor_port_alloc(hv, FRONT, BACK, &channel) >= 0; most++)
+            ;
+        assert_int_equal(most, 2);
+        for (most = 0; most < 100; most++) {
+            assert_true(hypervisor_share(hv, BACK, FRONT, 4, &run, refs) >= 0);
+            assert_true(hypervisor_port_alloc(hv, BACK, FRONT, &channel) >= 0);
+        }
+        hypervisor_domain_remove(hv, FRONT);
+    }
+    hypervisor_destroy(hv);
+}
+
 static void a_channel_is_bound_once_by_whom_it_was_offered(void **state)
 {
     struct hypervisor *hv = *state;
@@ -439,6 +472,7 @@ int main(void)
         TABLE_TEST(an_unshared_run_is_quarantined_until_unmapped),
         TABLE_TEST(handles_of_others_and_old_ones_are_refused),
         cmocka_unit_test(a_full_table_still_finds_a_run_of_64),
+        cmocka_unit_test(a_domain_may_have_smaller_tables),
         TABLE_TEST(a_channel_is_bound_once_by_whom_it_was_offered),
         TABLE_TEST(a_closed_end_can_be_bound_again),
         TABLE_TEST(ports_run_out),

@@ -197,7 +197,7 @@ static void test_header_of_a_stranger(void **state)
         int ret;
     } cases[] = {{0, 'x', -ERR_INVAL},        {3, 0, -ERR_INVAL},
                  {4, 2, -ERR_PROTONOSUPPORT}, {5, 1, -ERR_PROTONOSUPPORT},
-                 {6, 0, -ERR_PROTONOSUPPORT}, {6, 4, -ERR_PROTONOSUPPORT},
+                 {6, 0, -ERR_PROTONOSUPPORT}, {6, 5, -ERR_PROTONOSUPPORT},
                  {7, 1, -ERR_PROTONOSUPPORT}, {6, PAYLOAD_UP, 0}};
     uint8_t wire[PAYLOAD_HEADER_BYTES];
 
@@ -210,6 +210,35 @@ static void test_header_of_a_stranger(void **state)
         assert_int_equal(payload_header_unpack(wire, &read), cases[i].ret);
         assert_int_equal(read.bytes, cases[i].ret == 0 ? 0 : 77);
     }
+}
+
+/* What a request opens with says where it belongs, and any bit of it that is wrong is seen. */
+static void test_ask(void **state)
+{
+    static const uint8_t golden[8] = {0x40, 0, 0, 0, 0x56, 0x34, 0x12, 0};
+    const struct payload_ask ask = {64, 0x123456};
+    struct payload_ask read = {7, 7};
+    uint8_t wire[PAYLOAD_ASK_BYTES];
+    uint64_t key = payload_key(1, 2);
+
+    (void)state;
+    payload_ask_pack(&ask, key, 4096, wire);
+    assert_memory_equal(wire, golden, sizeof(golden));
+    for (uint32_t bit = 0; bit < 8 * PAYLOAD_ASK_BYTES; bit++) {
+        wire[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_true(payload_ask_unpack(wire, key, 4096, &read) >= 0);
+        wire[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    assert_true(payload_ask_unpack(wire, key, 4095, &read) == 8);
+    assert_true(payload_ask_unpack(wire, key + 1, 4096, &read) == 8);
+    assert_true(read.request_bytes == 7 && read.response_bytes == 7);
+    assert_true(payload_ask_unpack(wire, key, 4096, &read) == -1);
+    assert_true(read.request_bytes == 64 && read.response_bytes == 0x123456);
+    payload_ask_pack(&(struct payload_ask){PAYLOAD_ASK_BYTES - 1, 1}, key, 0, wire);
+    assert_true(payload_ask_unpack(wire, key, 0, &read) == 0);
+    payload_ask_pack(&(struct payload_ask){PAYLOAD_ASK_BYTES, 0}, key, 0, wire);
+    assert_true(payload_ask_unpack(wire, key, 0, &read) == 4);
+    assert_true(payload_answer_key(key) != key);
 }
 
 /* The values are xxh128sum's, of no bytes and of the numbers 0 to 255. */
@@ -244,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_broken_delivery_is_seen),
         cmocka_unit_test(test_header),
         cmocka_unit_test(test_header_of_a_stranger),
+        cmocka_unit_test(test_ask),
         cmocka_unit_test(test_digest),
     };
 

@@ -105,6 +105,11 @@ static void test_modes(void **state)
         {SCENARIO_PEER_ECHO, PAYLOAD_UP, PEER_STREAM_CLOSE},
         {SCENARIO_PEER_ECHO, PAYLOAD_DOWN, PEER_STREAM_CLOSE},
         {SCENARIO_PEER_ECHO, PAYLOAD_BOTH, PEER_STREAM_READ},
+        {SCENARIO_PEER_ECHO, PAYLOAD_ASK, PEER_STREAM_CLOSE},
+        {SCENARIO_PEER_SOURCE, PAYLOAD_ASK, PEER_STREAM_CLOSE},
+        {SCENARIO_PEER_RESPONDER, PAYLOAD_ASK, PEER_STREAM_READ},
+        {SCENARIO_PEER_RESPONDER, PAYLOAD_BOTH, PEER_STREAM_CLOSE},
+        {SCENARIO_PEER_RESPONDER, PAYLOAD_DOWN, PEER_STREAM_CLOSE},
     };
     uint8_t wire[ROOM];
     struct one one;
@@ -194,6 +199,87 @@ static void test_source_sends(void **state)
     assert_int_equal(one.all.counters.bytes_out, 1000);
     peer_stream_end(&one.stream, false);
     peers_assert_faults(&one.all.counters, peers_no_faults);
+}
+
+/* ---- a responder ---- */
+
+/* A header and two requests, of 20 bytes and of 16, which want 5 bytes and 3. */
+enum { ASK_ONE = 20, ASK_TWO = 16 };
+
+static void wire_asks(uint8_t *wire)
+{
+    uint64_t key = payload_key(PEERS_SEED, PEERS_STREAM);
+
+    peers_wire(wire, PAYLOAD_ASK, 0, ASK_ONE + ASK_TWO);
+    payload_ask_pack(&(struct payload_ask){ASK_ONE, 5}, key, 0, wire + HEADER);
+    payload_ask_pack(&(struct payload_ask){ASK_TWO, 3}, key, ASK_ONE, wire + HEADER + ASK_ONE);
+}
+
+/* Take a part of the answer out of the peer, in pieces of two bytes. */
+static void take_answer(struct one *one, uint64_t offset, size_t size)
+{
+    uint64_t key = payload_answer_key(payload_key(PEERS_SEED, PEERS_STREAM));
+    uint8_t out[ROOM];
+    size_t piece;
+
+    assert_int_equal(peer_stream_unsent(&one->stream), size);
+    for (size_t at = 0; at < size; at += piece) {
+        piece = peer_stream_fill(&one->stream, out + at, 2);
+        peer_stream_sent(&one->stream, piece);
+    }
+    assert_int_equal(peer_stream_fill(&one->stream, out, 2), 0);
+    assert_int_equal(payload_check(key, offset, out, size), -1);
+}
+
+/* Cut in two at every place. */
+static void test_responder(void **state)
+{
+    uint8_t wire[ROOM];
+    struct one one;
+
+    (void)state;
+    wire_asks(wire);
+    for (size_t cut = 1; cut < HEADER + ASK_ONE; cut++) {
+        start(&one, SCENARIO_PEER_RESPONDER);
+        take(&one, wire, cut);
+        assert_int_equal(one.todo, PEER_STREAM_READ);
+        take(&one, wire + cut, HEADER + ASK_ONE - cut);
+        assert_int_equal(one.todo, PEER_STREAM_SEND);
+        take_answer(&one, 0, 5);
+        take(&one, wire + HEADER + ASK_ONE, 7);
+        assert_int_equal(one.todo, PEER_STREAM_READ);
+        take(&one, wire + HEADER + ASK_ONE + 7, ASK_TWO - 7);
+        assert_int_equal(one.todo, PEER_STREAM_SEND);
+        take_answer(&one, 5, 3);
+        peer_stream_end(&one.stream, false);
+        peers_assert_faults(&one.all.counters, peers_no_faults);
+        assert_int_equal(one.all.counters.bytes_in, ASK_ONE + ASK_TWO);
+        assert_int_equal(one.all.counters.bytes_out, 8);
+    }
+}
+
+/* Each bit that is wrong is seen, and where it is; what follows the request is never answered. */
+static void test_responder_sees_wrong_bytes(void **state)
+{
+    uint8_t wire[ROOM];
+    struct one one;
+
+    (void)state;
+    for (size_t at = 0; at < ASK_ONE; at++) {
+        wire_asks(wire);
+        wire[HEADER + at] ^= 1;
+        start(&one, SCENARIO_PEER_RESPONDER);
+        take(&one, wire, HEADER + ASK_ONE);
+        peers_assert_faults(&one.all.counters, (struct peer_counters){.mismatches = 1});
+        assert_int_equal(one.all.counters.first_bad_stream, PEERS_STREAM);
+        assert_int_equal(one.all.counters.first_bad_offset, at < PAYLOAD_ASK_BYTES ? 8 : at);
+        assert_int_equal(one.todo, at < PAYLOAD_ASK_BYTES ? PEER_STREAM_CLOSE : PEER_STREAM_SEND);
+    }
+    wire_asks(wire);
+    start(&one, SCENARIO_PEER_RESPONDER);
+    take(&one, wire, HEADER + ASK_ONE + 1);
+    assert_int_equal(one.todo, PEER_STREAM_CLOSE);
+    peers_assert_faults(&one.all.counters, (struct peer_counters){.protocol_errors = 1});
 }
 
 /* Its header is sent, and expected back, before its stream, and counts as no byte of it. */
@@ -333,6 +419,14 @@ static void test_ends(void **state)
         {SCENARIO_PEER_SOURCE, PAYLOAD_DOWN, 9, HEADER, 9, false, {0}},
         {SCENARIO_PEER_SOURCE, PAYLOAD_DOWN, 9, HEADER, 8, false, {.short_streams = 1}},
         {SCENARIO_PEER_SOURCE, PAYLOAD_DOWN, 9, HEADER, 9, true, {.resets = 1}},
+        /* in the midst of a request, of what it opens with, and of its answer */
+        {SCENARIO_PEER_RESPONDER, PAYLOAD_ASK, 0, HEADER, 0, false, {0}},
+        {SCENARIO_PEER_RESPONDER, PAYLOAD_ASK, 0, HEADER, 0, true, {.resets = 1}},
+        {SCENARIO_PEER_RESPONDER, PAYLOAD_ASK, 0, HEADER + 1, 0, false, {.short_streams = 1}},
+        {SCENARIO_PEER_RESPONDER, PAYLOAD_ASK, 0, HEADER + 19, 0, false, {.short_streams = 1}},
+        {SCENARIO_PEER_RESPONDER, PAYLOAD_ASK, 0, HEADER + 20, 4, false, {.short_streams = 1}},
+        {SCENARIO_PEER_RESPONDER, PAYLOAD_ASK, 0, HEADER + 20, 4, true, {.resets = 1}},
+        {SCENARIO_PEER_RESPONDER, PAYLOAD_ASK, 0, HEADER + 20, 5, false, {0}},
         /* whoever reads an endless stream leaves in the midst of it */
         {SCENARIO_PEER_SOURCE, PAYLOAD_DOWN, 0, HEADER, 8, true, {0}},
     };
@@ -342,6 +436,8 @@ static void test_ends(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         peers_wire(wire, rows[i].mode, rows[i].bytes, 100);
+        if (rows[i].mode == PAYLOAD_ASK)
+            wire_asks(wire);
         start(&one, rows[i].kind);
         if (rows[i].said > 0)
             take(&one, wire, rows[i].said);
@@ -389,6 +485,8 @@ int main(void)
         cmocka_unit_test(test_too_many_bytes),
         cmocka_unit_test(test_source_is_told_something),
         cmocka_unit_test(test_source_sends),
+        cmocka_unit_test(test_responder),
+        cmocka_unit_test(test_responder_sees_wrong_bytes),
         cmocka_unit_test(test_client),
         cmocka_unit_test(test_client_gets_another_header),
         cmocka_unit_test(test_client_opens_a_few),

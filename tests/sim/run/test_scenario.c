@@ -29,10 +29,10 @@ static int load_text(const char *text)
 static void bad_files(void **state)
 {
     static const char *const names[] = {
-        "keys",       "references", "syntax",    "indent",   "features", "schema",
-        "duplicates", "hosts",      "shape",     "empty",    "text",     "missing",
-        "nul",        "utf8",       "long",      "arrivals", "virtual",  "listeners",
-        "quotas",     "forward",    "protocols", "peers",    "room"};
+        "keys",  "references", "syntax",  "indent",     "features", "schema",  "duplicates",
+        "hosts", "shape",      "empty",   "text",       "missing",  "nul",     "utf8",
+        "long",  "arrivals",   "virtual", "listeners",  "quotas",   "forward", "protocols",
+        "peers", "room",       "limits",  "limits-room"};
     char path[64];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -218,7 +218,7 @@ static void defaults(void **state)
     assert_int_equal(bulk->host, 1);
     assert_int_equal(bulk->direction, SCENARIO_UP);
     assert_true(bulk->bytes == 0);
-    assert_int_equal(bulk->write_bytes, 65536);
+    assert_int_equal(bulk->write.value, 65536);
     assert_int_equal(bulk->read_bytes, 65536);
     assert_int_equal(bulk->sockets, 1);
     assert_int_equal(bulk->repeat, 1);
@@ -237,7 +237,7 @@ static void json_file(void **state)
         0);
     assert_int_equal(scenario.hosts[1].cpu, 3);
     assert_true(scenario.workloads[0].operations == 5);
-    assert_int_equal(scenario.workloads[0].request_bytes, 64);
+    assert_int_equal(scenario.workloads[0].request.value, 64);
     assert_true(scenario.workloads[0].arrivals.per_s == 0);
 }
 

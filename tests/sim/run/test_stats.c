@@ -101,13 +101,50 @@ static void test_exact(void **state)
                      UINT64_C(904761904761));
 }
 
-static void test_approximated(void **state)
+static void test_ties(void **state)
 {
     (void)state;
-    assert_int_equal(p_of(SAMPLE(5, 5, 5), SAMPLE(5, 5, 5), false), STATS_P_ONE);
-    /* 1 1 2 and 2 3 3: twice U = 17, ties 6 + 6 + 6, so that z = 7 / sqrt(4 * 5.25 * 0.914...) */
-    assert_in_range(p_of(SAMPLE(1, 1, 2), SAMPLE(2, 3, 3), false), UINT64_C(110000000000),
-                    UINT64_C(113000000000));
+    assert_int_equal(p_of(SAMPLE(5, 5, 5), SAMPLE(5, 5, 5), true), STATS_P_ONE);
+    /* Twice the ranks of 1 1 2 2 3 3: 3 3 7 7 11 11. The least sum of three, 13, comes from 3 3 and
+     * either 7, the greatest, 29, likewise: 4 of 20 */
+    assert_int_equal(p_of(SAMPLE(1, 1, 2), SAMPLE(2, 3, 3), true), UINT64_C(200000000000));
+    /* ties on one side do not matter where the sides are apart: 2 of 252 */
+    assert_int_equal(p_of(SAMPLE(1, 1, 1, 2, 2), SAMPLE(3, 3, 4, 5, 5), true),
+                     UINT64_C(7936507936));
+}
+
+/* 31 times 1 2, and 2 3: pairs 961, of which b is greater in 3 of 4 and 1 of 4 ties. */
+static void test_approximated(void **state)
+{
+    uint64_t a[62], b[62];
+
+    (void)state;
+    for (uint64_t i = 0; i < 62; i++) {
+        a[i] = 1 + i % 2;
+        b[i] = 2 + i % 2;
+    }
+    /* U = 3844 * 7 / 8, off 1441.5, ties 2 * (31^3 - 31) + 62^3 - 62 = 297786: of 124^3 - 124 =
+     * 1906500 there are 1608714 left; sigma^2 = 3844 * 1608714 / (12 * 124 * 123) = 33787.7;
+     * z = 1441 / 183.814 = 7.839, p = 4.5e-15 */
+    assert_int_equal(p_of(&(struct stats_sample){a, 62}, &(struct stats_sample){b, 62}, false), 0);
+    /* 32 even numbers, and 31 odd ones between them */
+    for (uint64_t i = 0; i < 32; i++) {
+        a[i] = 2 * i;
+        b[i] = 2 * i + 1;
+    }
+    struct stats_test test;
+    assert_int_equal(
+        stats_mann_whitney(&(struct stats_sample){a, 32}, &(struct stats_sample){b, 31}, &test), 0);
+    /* b[i] is above i + 1 of a: U = 31 * 32 / 2 = 496 of 992, off by nothing */
+    assert_int_equal(test.twice_u, 992);
+    assert_int_equal(test.p, STATS_P_ONE);
+    for (uint64_t i = 0; i < 31; i++)
+        b[i] += 4; /* above i + 3, but the last above all 32: U = 3 + 4 + ... + 32 + 32 */
+    assert_int_equal(
+        stats_mann_whitney(&(struct stats_sample){a, 32}, &(struct stats_sample){b, 31}, &test), 0);
+    assert_int_equal(test.twice_u, 2 * 557);
+    /* off by 61, z = 60.5 / sqrt(992 * 64 / 12) = 0.83176, p = 0.40554 */
+    assert_in_range(test.p, UINT64_C(405542107233), UINT64_C(405542109233));
 }
 
 static void test_least_count(void **state)
@@ -123,10 +160,10 @@ static void test_least_count(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_median),      cmocka_unit_test(test_ratio),
-        cmocka_unit_test(test_interval),    cmocka_unit_test(test_ratio_interval),
-        cmocka_unit_test(test_exact),       cmocka_unit_test(test_approximated),
-        cmocka_unit_test(test_least_count),
+        cmocka_unit_test(test_median),       cmocka_unit_test(test_ratio),
+        cmocka_unit_test(test_interval),     cmocka_unit_test(test_ratio_interval),
+        cmocka_unit_test(test_exact),        cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_approximated), cmocka_unit_test(test_least_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

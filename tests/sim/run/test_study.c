@@ -39,8 +39,7 @@ static void order(void **state)
         study_scenario(&study, point, 0, &scenario);
         assert_int_equal(scenario.hosts[1].protocol.order, orders[point]);
         assert_string_equal(scenario.hosts[1].protocol.dialect, dialects[point]);
-        assert_int_equal(scenario.workloads[1].write_bytes, sizes[point]);
-        assert_int_equal(scenario.workloads[1].read_bytes, 65536);
+        assert_int_equal(scenario.workloads[1].write.value, sizes[point]);
     }
 }
 

@@ -52,7 +52,7 @@ static void add(uint32_t point, uint32_t repeat, int rate, int latency, const ch
                   code != 130, "tool", "version", "1", "host", "cpu", "c", "seed", 9, "points",
                   "repeats", "i", 0, "metrics", metrics, "counters", "processes", "errors", errors);
     assert_non_null(run);
-    study_result_add(result, &study, point, repeat, run, code);
+    study_result_add(result, &study, &(struct study_run){point, repeat, code}, run);
     json_decref(run);
 }
 

@@ -68,8 +68,8 @@ static struct scenario_workload *plan(enum scenario_arrivals kind, uint64_t per_
     *workload = (struct scenario_workload){.name = "ask",
                                            .kind = SCENARIO_REQUEST_RESPONSE,
                                            .sockets = 1,
-                                           .request_bytes = REQUEST,
-                                           .arrivals = {kind, per_s}};
+                                           .request = {.value = REQUEST},
+                                           .arrivals = {.kind = kind, .per_s = per_s}};
     return workload;
 }
 
@@ -178,6 +178,57 @@ static void fixed_starts_are_exact(void **state)
         assert_true(list[k] == T0 + k * 1000000000 / 7);
     collect("web", SCENARIO_FIXED, SCENARIO_RATE_MAX, list);
     assert_true(list[LIST - 1] == T0 + (LIST - 1) * 1000);
+}
+
+/* Three at once, and as many a second as without bursts: at 0, 428, 857 ms, ... Each has its
+ * latency from the start of its burst, however few sockets there are. */
+static void bursts_come_at_once(void **state)
+{
+    struct scenario_workload *workload = plan(SCENARIO_BURST, 7);
+    uint64_t due_ns = 0;
+
+    (void)state;
+    workload->arrivals.size = 3;
+    open_world("web");
+    for (uint64_t k = 0; k < 20; k++) {
+        uint64_t start_ns = T0 + k * 3 * 1000000000 / 7;
+        assert_true(k == 0 || due_ns == start_ns);
+        at(start_ns);
+        for (uint64_t i = 0; i < 3; i++) {
+            assert_int_equal(asked(0), 3 * k + i + 1);
+            answer(0);
+            due_ns = at(start_ns + 100 * (i + 1));
+        }
+    }
+    for (uint64_t i = 1; i <= 3; i++)
+        assert_int_equal(times(result().latency, 100 * i), 20);
+    assert_int_equal(times(result().service, 100), 60);
+    close_world();
+}
+
+/* At their rate while on, of which time off takes nothing: the k-th start is the k-th fixed one,
+ * and as many times off later as there were times on before. */
+static void on_off_starts_are_exact(void **state)
+{
+    struct scenario_workload *workload = plan(SCENARIO_ON_OFF, 7000);
+    uint64_t due_ns;
+
+    (void)state;
+    workload->arrivals.on_ns = 1000001;
+    workload->arrivals.off_ns = 90000000;
+    due_ns = open_world("web");
+    for (uint64_t k = 0; k < 100; k++) {
+        uint64_t on_ns = k * 1000000000 / 7000;
+        if (k > 0) {
+            assert_true(due_ns == T0 + on_ns + on_ns / 1000001 * 90000000);
+            at(due_ns);
+        }
+        assert_int_equal(asked(0), k + 1);
+        answer(0);
+        due_ns = at(world.pair.now_ns);
+    }
+    assert_true(due_ns > T0 + 14 * UINT64_C(90000000) && due_ns < T0 + 15 * UINT64_C(91000001));
+    close_world();
 }
 
 /* The gaps are exponential, in parts of a ns; the first start is one of them after T0. */
@@ -372,6 +423,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_starts_are_exact),
+        cmocka_unit_test(bursts_come_at_once),
+        cmocka_unit_test(on_off_starts_are_exact),
         cmocka_unit_test(poisson_starts_follow_seed_and_names),
         cmocka_unit_test(lateness_changes_no_start),
         cmocka_unit_test(latency_counts_from_the_intended_start),

@@ -113,6 +113,21 @@ static void assert_ran(const struct world *world, const char *who)
     assert_string_equal(world->ran, who);
 }
 
+/* Each row's share of what it was busy with; there is nothing else. */
+static void assert_costs(const struct actor *actor, uint64_t turn_ns, uint64_t step_ns,
+                         uint64_t copy_ns)
+{
+    const struct vcpu_counters *counters = vcpu_counters(actor->vcpu);
+    uint64_t sum_ns = 0;
+
+    for (uint32_t row = 0; row < COST_ROWS_COUNT; row++)
+        sum_ns += counters->cost_ns[row];
+    assert_int_equal(sum_ns, counters->busy_ns);
+    assert_int_equal(counters->cost_ns[COST_TURN], turn_ns);
+    assert_int_equal(counters->cost_ns[COST_STEP], step_ns);
+    assert_int_equal(counters->cost_ns[COST_COPY_BYTE], copy_ns);
+}
+
 /* ---- a turn ---- */
 
 static void charge_and_look(struct actor *actor)
@@ -145,6 +160,7 @@ static void test_costs_in_program_order(void **state)
     assert_int_equal(world->at_ns[1], 150);
     assert_int_equal(vclock_now_ns(world->clock), 250);
     assert_int_equal(vcpu_counters(a->vcpu)->busy_ns, 200);
+    assert_costs(a, 2 * 90, 2 * 7, 2 * 3);
     assert_int_equal(vcpu_counters(a->vcpu)->turns, 2);
     assert_int_equal(vcpu_counters(a->vcpu)->switches, 0);
     assert_int_equal(vcpu_now_ns(a->vcpu), 250);
@@ -158,8 +174,10 @@ static void test_cost_outside_a_turn_is_owed(void **state)
     vcpu_charge(a->vcpu, COST_STEP, 10);
     assert_int_equal(vcpu_now_ns(a->vcpu), 0);
     vcpu_wake(a->vcpu, 20);
+    assert_costs(a, 0, 0, 0); /* not paid yet */
     settle(world);
     assert_int_equal(vclock_now_ns(world->clock), 20 + 70 + 100);
+    assert_costs(a, 100, 70, 0);
 }
 
 static void test_a_turn_takes_time(void **state)
@@ -173,6 +191,7 @@ static void test_a_turn_takes_time(void **state)
     assert_ran(world, "aaaa");
     assert_int_equal(vclock_now_ns(world->clock), 14);
     assert_int_equal(vcpu_counters(a->vcpu)->busy_ns, 4);
+    assert_costs(a, 4, 0, 0); /* for being turns */
 }
 
 /* What a model asks may be more than 64 bits of picoseconds: the turn is long then, not short. */
@@ -189,6 +208,7 @@ static void test_a_turn_costs_a_day_at_most(void **state)
     vcpu_wake(a->vcpu, 10);
     settle(world);
     assert_int_equal(vclock_now_ns(world->clock), 10 + day_ns);
+    assert_costs(a, 0, 0, day_ns);
 }
 
 /* ---- waking ---- */
@@ -279,6 +299,7 @@ static void test_context_switch_is_charged(void **state)
     assert_ran(world, "aaba");
     assert_int_equal(vcpu_counters(a->vcpu)->switches, 1);
     assert_int_equal(vcpu_counters(a->vcpu)->busy_ns, 30 + SWITCH_NS);
+    assert_int_equal(vcpu_counters(a->vcpu)->cost_ns[COST_CONTEXT_SWITCH], SWITCH_NS);
     assert_int_equal(vcpu_counters(b->vcpu)->switches, 1);
     assert_int_equal(vcpu_counters(b->vcpu)->busy_ns, 20 + SWITCH_NS);
     assert_int_equal(vclock_now_ns(world->clock), 300 + 10 + SWITCH_NS);

@@ -1,0 +1,12 @@
+/* Writing what was rendered in memory, as a file that is whole or not there. */
+#ifndef XENSOCK_TOOLS_OUTPUT_H
+#define XENSOCK_TOOLS_OUTPUT_H
+
+#include <stddef.h>
+
+/* Make the file `path` hold these bytes, or write them to the standard output if it is "-". An
+ * older file is replaced when the new one is whole; what is no regular file is refused, and a link
+ * goes on leading to where it does. NULL, or why not, in words good until the next call. */
+const char *output_write(const char *path, const char *text, size_t bytes);
+
+#endif
