@@ -8,6 +8,9 @@
 #include "tools/search_path.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
 
 /* A program, the Debian package that has it, and what needs it. */
 static const struct {
@@ -20,9 +23,9 @@ static const struct {
     {"bpftrace", "bpftrace", "the static probes, counted and timed while a run goes on"},
     {"tshark", "tshark", "captures in Wireshark's own words; xensock decode needs nothing"},
     {"scdoc", "scdoc", "the manual pages, when they are built"},
-    {"node", "nodejs", "the asset that draws the report's charts, when it is built"},
-    {"npm", "npm", "the same"},
-    {"chromium", "chromium", "the tests that look at reports"},
+    {"npm", "npm", "tools/report/fetch: what draws the charts of reports"},
+    {"node", "nodejs", "tests that look at reports in a browser"},
+    {"chromium", "chromium", "the same"},
 };
 
 static void program(struct doctor *doctor, size_t i)
@@ -59,9 +62,33 @@ static void built_in(struct doctor *doctor)
                probes ? "built in" : "not built in");
 }
 
+/* Where `xensock report` looks: beside the command, or where it is installed. */
+static void charts(struct doctor *doctor)
+{
+    static const char *const places[] = {"report", "../share/xensock/report"};
+    char self[512], path[640] = "";
+    size_t bytes = sizeof(self);
+    bool there = false;
+
+    if (uv_exepath(self, &bytes) < 0)
+        return;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !there; i++) {
+        snprintf(path, sizeof(path), "%.*s/%s/uplot.js", (int)(strrchr(self, '/') - self), self,
+                 places[i]);
+        there = access(path, R_OK) == 0;
+    }
+    doctor_say(doctor,
+               &(struct doctor_words){there ? DOCTOR_OK : DOCTOR_MISSING, "charts",
+                                      "what draws the charts of xensock report (uPlot); its tables "
+                                      "need nothing",
+                                      there ? NULL : "tools/report/fetch, which gets it from npm"},
+               "%s", there ? path : "not there");
+}
+
 void doctor_programs(struct doctor *doctor)
 {
     built_in(doctor);
+    charts(doctor);
     for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
         program(doctor, i);
 }

@@ -68,7 +68,7 @@ static void put_amount(const struct picture *picture, uint64_t amount)
 /* As much of the name as fits, or nothing. */
 static void put_label(const struct picture *picture, const char *name, uint64_t x, uint64_t width)
 {
-    size_t room = width > 600 ? (width - 600) / LETTER : 0, bytes = strlen(name);
+    size_t room = width > 600 ? (size_t)(width - 600) / LETTER : 0, bytes = strlen(name);
 
     if (room < 3)
         return;

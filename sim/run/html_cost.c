@@ -28,7 +28,8 @@ static bool split_cost(const char *counter, char role[WORD_BYTES], char name[WOR
     return true;
 }
 
-/* Of all points: the roles that have costs, and their names, as keys. */
+/* Of all points: the roles that have costs, and the names of those that are not always 0, as keys.
+ */
 static void find_costs(const struct html_report *report, json_t *roles, json_t *names)
 {
     char role[WORD_BYTES], name[WORD_BYTES];
@@ -37,9 +38,11 @@ static void find_costs(const struct html_report *report, json_t *roles, json_t *
     size_t i, j;
 
     json_array_foreach(report->points, i, point)
-        json_array_foreach(json_object_get(point, "repeats"), j, repeat) json_object_foreach(
-            json_object_get(repeat, "counters"), counter,
-            value) if (split_cost(counter, role, name) && json_object_size(names) < COSTS_MAX)
+        json_array_foreach(json_object_get(point, "repeats"), j, repeat)
+            json_object_foreach(json_object_get(repeat, "counters"), counter,
+                                value) if (json_integer_value(value) > 0 &&
+                                           split_cost(counter, role, name) &&
+                                           json_object_size(names) < COSTS_MAX)
     {
         json_object_set_new(roles, role, json_null());
         json_object_set_new(names, name, json_null());

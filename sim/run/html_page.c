@@ -1,9 +1,9 @@
-/* The whole page: head, verdict, expectations, errors, and the blocks of the others. See
- * html_page.h. */
+/* The whole page: head, verdict, and the blocks of the others. See html_page.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/html_private.h"
+#include "sim/run/html_texts.h"
 
 #include "ringlib/err.h"
 
@@ -112,164 +112,6 @@ static void put_header(const struct html_report *report)
     html_put(out, "</header>\n");
 }
 
-/* ---- expectations ---- */
-
-/* Which case says most: one that failed in most repeats, then an undecided one, then the first. */
-static const json_t *worst_case(const json_t *expectation)
-{
-    const json_t *worst = NULL;
-    int64_t weight, most = -1;
-    json_t *one;
-    size_t i;
-
-    json_array_foreach(json_object_get(expectation, "cases"), i, one)
-    {
-        const char *outcome = html_string(one, "result");
-        int64_t failed = html_integer(one, "failed");
-
-        weight = strcmp(outcome, "fail") == 0   ? html_sum(2, failed > 0 ? failed : 0)
-                 : strcmp(outcome, "pass") == 0 ? 0
-                                                : 1;
-        if (weight > most) {
-            most = weight;
-            worst = one;
-        }
-    }
-    return worst;
-}
-
-static void put_place(const struct html_report *report, const json_t *point)
-{
-    json_t *other, *name;
-    size_t i;
-
-    json_array_foreach(report->points, i, other)
-    {
-        if (!json_is_integer(point) ||
-            html_integer(other, "id") != (int64_t)json_integer_value(point))
-            continue;
-        name = html_point_name(report, other);
-        html_put(report->out, "<a href=\"#p%i\">%i</a> ", html_integer(other, "id"),
-                 html_integer(other, "id"));
-        html_put(report->out, "<bdi>%t</bdi>", json_string_value(name));
-        json_decref(name);
-        return;
-    }
-    if (json_is_null(point))
-        html_put(report->out, "all points");
-}
-
-static void put_badge(FILE *out, const char *outcome)
-{
-    bool pass = strcmp(outcome, "pass") == 0, fail = strcmp(outcome, "fail") == 0;
-
-    html_put(out, "<td><span class=\"badge %t\">%t</span></td>",
-             pass   ? "pass"
-             : fail ? "fail"
-                    : "unknown",
-             pass || fail ? outcome : "unknown");
-}
-
-static void put_expectation(const struct html_report *report, const json_t *expectation)
-{
-    const json_t *worst = worst_case(expectation);
-    FILE *out = report->out;
-
-    html_put(out, "<tr><th scope=\"row\"><bdi>%t</bdi></th><td class=\"text\"><code>%t</code></td>",
-             html_string(expectation, "name"), html_string(expectation, "that"));
-    put_badge(out, html_string(expectation, "result"));
-    html_put(out, "<td class=\"text\">");
-    put_place(report, json_object_get(worst, "point"));
-    html_put(out, "</td><td>%t</td><td>%t</td><td class=\"text\">%t</td></tr>\n",
-             html_string(worst, "measured"), html_string(worst, "limit"),
-             html_string(worst, "why"));
-}
-
-static void put_cases(const struct html_report *report, const json_t *expectation)
-{
-    FILE *out = report->out;
-    json_t *one;
-    size_t i;
-
-    if (json_array_size(json_object_get(expectation, "cases")) < 2)
-        return;
-    html_put(out,
-             "<details><summary>Each case of <bdi>%t</bdi></summary><div class=\"scroll\"><table "
-             "class=\"sortable\"><thead><tr><th scope=\"col\">point</th><th scope=\"col\">result"
-             "</th><th scope=\"col\">failed</th><th scope=\"col\">of</th><th scope=\"col\">"
-             "measured</th><th scope=\"col\">limit</th><th scope=\"col\" class=\"text\">why</th>"
-             "</tr></thead><tbody>\n",
-             html_string(expectation, "name"));
-    json_array_foreach(json_object_get(expectation, "cases"), i, one)
-    {
-        html_put(out, "<tr><th scope=\"row\">");
-        put_place(report, json_object_get(one, "point"));
-        html_put(out, "</th>");
-        put_badge(out, html_string(one, "result"));
-        html_put(out, "<td>%i</td><td>%i</td>", html_integer(one, "failed"),
-                 html_integer(one, "of"));
-        html_put(out, "<td>%t</td><td>%t</td><td class=\"text\">%t</td></tr>\n",
-                 html_string(one, "measured"), html_string(one, "limit"), html_string(one, "why"));
-    }
-    html_put(out, "</tbody></table></div></details>\n");
-}
-
-static void html_expectations_block(struct html_report *report)
-{
-    const json_t *expectations = json_object_get(report->result, "expectations");
-    FILE *out = report->out;
-    json_t *expectation;
-    size_t i;
-
-    html_put(out, "<section id=\"expectations\"><h2>Expectations</h2>\n");
-    if (json_array_size(expectations) == 0) {
-        html_absent(report, "The scenario's key expect says what must hold. Without it a run "
-                            "passes if every byte arrived and nothing was left over.");
-    } else {
-        html_put(out, "<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th scope="
-                      "\"col\">name</th><th scope=\"col\" class=\"text\">expected</th><th "
-                      "scope=\"col\">result</th><th scope=\"col\" class=\"text\">worst point</th>"
-                      "<th scope=\"col\">measured</th><th scope=\"col\">limit</th><th scope="
-                      "\"col\" class=\"text\">why</th></tr></thead><tbody>\n");
-        json_array_foreach(expectations, i, expectation) put_expectation(report, expectation);
-        html_put(out, "</tbody></table></div>\n");
-        json_array_foreach(expectations, i, expectation) put_cases(report, expectation);
-    }
-    html_put(out, "</section>\n");
-}
-
-/* ---- errors ---- */
-
-static void html_errors_block(struct html_report *report)
-{
-    const json_t *errors = json_object_get(report->result, "errors");
-    FILE *out = report->out;
-    json_t *error;
-    size_t i;
-
-    if (json_array_size(errors) == 0)
-        return;
-    html_put(out,
-             "<section id=\"errors\"><h2>Errors</h2>\n<div class=\"scroll\"><table><thead>"
-             "<tr><th scope=\"col\">code</th><th scope=\"col\" class=\"text\">message</th><th "
-             "scope=\"col\" class=\"text\">point</th><th scope=\"col\">repeat</th></tr></thead>"
-             "<tbody>\n");
-    json_array_foreach(errors, i, error)
-    {
-        const json_t *repeat = json_object_get(error, "repeat");
-
-        html_put(out,
-                 "<tr><th scope=\"row\"><code>%t</code></th><td class=\"text\">%t</td><td "
-                 "class=\"text\">",
-                 html_string(error, "code"), html_string(error, "message"));
-        put_place(report, json_object_get(error, "point"));
-        html_put(out, "</td>");
-        html_cell(report, "", json_is_integer(repeat), json_integer_value(repeat));
-        html_put(out, "</tr>\n");
-    }
-    html_put(out, "</tbody></table></div></section>\n");
-}
-
 /* ---- the body ---- */
 
 static const struct block {
@@ -348,6 +190,10 @@ static bool take_nonce(const struct html_report *report, char nonce[40])
     return true;
 }
 
+/* With more points than that, what is not on the screen is not laid out. */
+enum { LARGE = 50 };
+
+/* A file of tools/report/, by its name. */
 static const char *text_of(const char *name)
 {
     const struct html_text *text = html_texts;
@@ -380,7 +226,8 @@ static void put_head(const struct html_report *report, const char *nonce)
     fputs(report->assets->style ? report->assets->style : "", out);
     fputs(text_of("style"), out);
     html_put(out,
-             "</style></head>\n<body><a class=\"skip\" href=\"#main\">Skip to the content</a>\n");
+             "</style></head>\n<body%t><a class=\"skip\" href=\"#main\">Skip to the content</a>\n",
+             report->point_count > LARGE ? " class=large" : "");
 }
 
 static void put_missing(const struct html_report *report)

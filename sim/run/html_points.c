@@ -154,10 +154,15 @@ static void put_zeroes(const struct html_report *report, const json_t *counters)
 
     json_object_foreach((json_t *)counters, counter, zero) if (json_is_true(zero))
     {
-        html_put(report->out, "%t", found ? ", " : "0 at every point: ");
+        html_put(report->out, "%t", found ? ", " : "");
+        if (!found)
+            html_put(report->out, "<details><summary>Counters that are 0 at every point</summary>"
+                                  "<p class=\"note\">");
         html_put(report->out, "<code>%t</code>", counter);
         found = true;
     }
+    if (found)
+        html_put(report->out, "</p></details>\n");
 }
 
 static void put_command(const struct html_report *report, const json_t *point)
@@ -195,9 +200,8 @@ void html_points_block(struct html_report *report)
                  report->point_count > 1 ? "Points: repeats, processes, counters"
                                          : "Repeats, processes, counters");
         json_array_foreach(report->points, i, point) put_point(report, point, counters);
-        html_put(report->out, "<p class=\"note\">");
         put_zeroes(report, counters);
-        html_put(report->out, "</p></section>\n");
+        html_put(report->out, "</section>\n");
     }
     json_decref(counters);
 }

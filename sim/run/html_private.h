@@ -7,7 +7,6 @@
 
 #include "sim/run/html.h"
 #include "sim/run/html_page.h"
-#include "sim/run/html_texts.h"
 #include "sim/run/units.h"
 
 #include <stdbool.h>
@@ -95,6 +94,8 @@ void html_absent(const struct html_report *report, const char *how);
 /* ---- blocks ---- */
 
 /* Each writes its section, or nothing where it has nothing to say. */
+void html_errors_block(struct html_report *report);
+void html_expectations_block(struct html_report *report);
 void html_metrics_block(struct html_report *report);
 void html_latency_block(struct html_report *report);
 void html_stages_block(struct html_report *report);

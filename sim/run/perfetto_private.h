@@ -60,7 +60,7 @@ struct perfetto_story {
     const struct perfetto_config *config;
     uint64_t base_ns; /* in the file's time: what is 0 in ours */
     struct perfetto_event *events;
-    uint64_t count, room;
+    size_t count, room;
     struct perfetto_track *tracks;
     uint16_t *domids; /* of all tracks, each once, as they were met */
     uint32_t domid_count, domid_room, tid_last;

@@ -140,7 +140,7 @@ void perfetto_write(FILE *out, struct perfetto_story *story)
         qsort(story->events, story->count, sizeof(story->events[0]), in_order);
     fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n", out);
     put_names(out, story);
-    for (uint64_t i = 0; i < story->count; i++) {
+    for (size_t i = 0; i < story->count; i++) {
         put_event(out, &story->events[i]);
         fputs(i + 1 < story->count ? ",\n" : "\n", out);
     }

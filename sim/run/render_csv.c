@@ -111,8 +111,8 @@ static const char *unit_of(const char *name)
 /* Of a metric these are in its unit; its other numbers are counts. */
 static bool is_in_unit(const char *field)
 {
-    static const char *const fields[] = {"value", "min", "p50",   "p90", "p99",
-                                         "p99_9", "max", "least", "most"};
+    static const char *const fields[] = {"value", "min", "p50", "p90",   "p99",
+                                         "p99_9", "max", "sum", "least", "most"};
 
     for (size_t i = 0; i < COUNT(fields); i++)
         if (strcmp(field, fields[i]) == 0)

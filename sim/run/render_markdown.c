@@ -35,7 +35,7 @@ static void put_text(FILE *file, const char *text)
     for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
         if (*at <= ' ' || *at == 0x7f)
             fputc(' ', file);
-        else if (strchr("&<>|`*_[]\\~#@!$\"'", *at))
+        else if (strchr("&<>|`*_[]\\~#@!$:\"'", *at))
             fprintf(file, "&#%d;", *at);
         else
             fputc(*at, file);

@@ -148,8 +148,8 @@ static const struct scenario_key arrivals_keys[] = {
     {"kind", SCENARIO_WORD, ALL, .required = ALL, AT(scenario_workload, arrivals.kind), WORDS(arrivals)},
     {"rate", SCENARIO_RATE, ALL, .required = ALL, AT(scenario_workload, arrivals.per_s), .min = 1, .max = SCENARIO_RATE_MAX},
     {"size", SCENARIO_COUNT, ON(BURST), .required = ON(BURST), AT(scenario_workload, arrivals.size), .min = 1, .max = SCENARIO_RATE_MAX, .preset = 1},
-    {"on", SCENARIO_DURATION, ON(ON_OFF), .required = ON(ON_OFF), AT(scenario_workload, arrivals.on_ns), .min = MS / 1000, .max = DAY, .preset = MS},
-    {"off", SCENARIO_DURATION, ON(ON_OFF), .required = ON(ON_OFF), AT(scenario_workload, arrivals.off_ns), .min = MS / 1000, .max = DAY, .preset = MS},
+    {"on_for", SCENARIO_DURATION, ON(ON_OFF), .required = ON(ON_OFF), AT(scenario_workload, arrivals.on_ns), .min = MS / 1000, .max = DAY, .preset = MS},
+    {"off_for", SCENARIO_DURATION, ON(ON_OFF), .required = ON(ON_OFF), AT(scenario_workload, arrivals.off_ns), .min = MS / 1000, .max = DAY, .preset = MS},
 };
 /* what one row cannot say: see scenario_draw.c */
 #define DRAWN(constant) (1u << DRAW_##constant)

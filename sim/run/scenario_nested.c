@@ -110,6 +110,9 @@ static void take_map(struct reading *reading, const struct scenario_table *table
         reading->key = row;
         if (row->type == SCENARIO_MAP || row->type == SCENARIO_LIST)
             take_nested(reading, scenario_nested_find(table, row), value);
+        else if (row->type == SCENARIO_SIZES &&
+                 scenario_yaml_type(reading->yaml, value) == YAML_MAPPING_NODE)
+            take_map(reading, &scenario_keys_sizes, value);
     }
 }
 

@@ -100,6 +100,9 @@ uint32_t study_axis_find(const struct study *study, const char *name);
 /* The word of a unit, NULL if it has none. */
 const char *study_unit_word(enum study_unit unit);
 
+/* Put the values of a point into the tree. */
+void study_put(struct study *study, uint32_t point);
+
 /* The scenario of a run. */
 void study_scenario(struct study *study, uint32_t point, uint32_t repeat, struct scenario *out);
 

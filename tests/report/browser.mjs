@@ -1,5 +1,5 @@
-// browser.mjs DIRECTORY: looks at the reports there with Chromium, started once, offline: sweep.html
-// (with another result over it), large.html, hostile.html, bare.html (without what draws charts).
+// browser.mjs DIRECTORY: looks at the reports there with Chromium, started once, offline: sweep.html,
+// with.html (another result laid over it), large.html, hostile.html, bare.html (without what draws charts).
 // Each check prints what it found wrong; exit code 1 then. Every wait is for something, and bounded.
 import { chromium } from "playwright-core";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
@@ -63,6 +63,9 @@ async function ink(page, selector) {
 const charts = ["#metric-throughput [data-chart]", "#metric-latency [data-chart]", "[data-curves=latency]",
                 "[data-lines=time]", "[data-curves=stages]"];
 
+// The first two colours of lines, as style.css has them.
+const lines = { light: ["42,111,187", "209,112,31"], dark: ["107,168,234", "240,153,77"] };
+
 async function checkCharts(browser) {
     const inks = {};
     for (const colorScheme of ["light", "dark"]) {
@@ -71,7 +74,7 @@ async function checkCharts(browser) {
         inks[colorScheme] = [];
         for (const chart of charts) {
             const found = await ink(page, chart);
-            check(`${colorScheme}: ${chart} has lines`, found.inked > 1000 && found.main.length >= 2);
+            check(`${colorScheme}: ${chart} has two lines`, lines[colorScheme].filter((line) => !found.main.includes(line)), []);
             inks[colorScheme].push(found.main.join(" "));
         }
         check(`${colorScheme}: background`, await page.evaluate(() => getComputedStyle(document.body).backgroundColor),
@@ -83,7 +86,9 @@ async function checkCharts(browser) {
 }
 
 async function checkChoices(browser) {
-    const { page, context } = await open(browser, "sweep.html");
+    const { page, context } = await open(browser, "with.html");
+    await ink(page, charts[0]);
+    check("the other's lines", await page.locator(charts[0]).first().locator(".legend .dashed").count(), 3);
     const before = await ink(page, "[data-curves=latency]");
     await page.locator("[data-pick=latency] select").selectOption({ label: "latency.short at every point" });
     const after = await ink(page, "[data-curves=latency]");
@@ -168,7 +173,7 @@ async function checkPrint(browser) {
     await page.emulateMedia({ media: "screen", colorScheme: "dark" });
     await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
     const found = await ink(page, charts[0]);
-    check("lines in print have the colours of paper", found.main.includes("42,111,187"));
+    check("lines in print have the colours of paper", found.main.includes(lines.light[0]));
     await context.close();
 }
 
@@ -216,6 +221,17 @@ async function checkLarge(browser) {
     const took = Math.round((after - before) * 1000);
     check(`opened within ${OPEN_MS} ms of the page's thread (${took} ms)`, took > 0 && took < OPEN_MS);
     check("rows of a table", await page.locator("#metric-throughput tbody tr").count(), 200);
+
+    // more samples than a page may have: two become one, counts added up and levels by the larger
+    const [line, cells] = await page.evaluate(() => [JSON.parse(document.getElementById("data").textContent).time[3],
+        [...document.querySelector("#time tbody").rows].filter((row) => row.cells[0].textContent === "3")
+            .map((row) => [...row.cells].slice(3).map((cell) => cell.querySelector("data")?.value ?? cell.textContent))]);
+    check("series of a time line", line.series.map(([name]) => name), cells.map(([name]) => name));
+    line.series.forEach(([name, , level, values], i) => {
+        check(`samples of ${name}`, values.length, 80);
+        check(`all of ${name}`, level ? "" : String(values.reduce((sum, value) => sum + value)), cells[i][1]);
+        if (level) check(`most of ${name}`, String(Math.max(...values)), cells[i][2]);
+    });
     console.log(`large.html: ${size} bytes, opened in ${took} ms (with waiting ${wall} ms)`);
     await context.close();
 }

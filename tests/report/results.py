@@ -186,13 +186,13 @@ def expectations(result):
     cases = []
     for point in result["points"]:
         p99 = point["summary"]["latency.short.p99"]["median"]
-        fails = p99 > 100000
+        fails = p99 > 50000
         cases.append({"point": point["id"], "result": "fail" if fails else "pass",
                       "failed": 5 if fails else 0, "of": 5, "measured": f"{p99 // 1000} us",
-                      "limit": "100 us", "why": f"{p99 // 1000} us <= 100 us in {0 if fails else 5} of 5 repeats"})
+                      "limit": "50 us", "why": f"{p99 // 1000} us <= 50 us in {0 if fails else 5} of 5 repeats"})
     failed = any(case["result"] == "fail" for case in cases)
     result["expectations"] = [
-        {"name": "tail", "that": "p99(latency.short) <= 100us", "line": 60, "column": 5,
+        {"name": "tail", "that": "p99(latency.short) <= 50us", "line": 60, "column": 5,
          "result": "fail" if failed else "pass", "cases": cases},
         {"name": "no-leaks", "that": "leaked(grants) == 0", "line": 61, "column": 5, "result": "pass",
          "cases": [{"point": None, "result": "pass", "failed": 0, "of": 60, "measured": "0",

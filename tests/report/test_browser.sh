@@ -20,7 +20,8 @@ for kind in sweep other large hostile; do
     mkdir "$kind"
     python3 "$here/results.py" "$kind" >"$kind/result.json"
 done
-expect 0 "$XENSOCK" report --assets assets --with other -o sweep.html sweep
+expect 0 "$XENSOCK" report --assets assets -o sweep.html sweep
+expect 0 "$XENSOCK" report --assets assets --with other -o with.html sweep
 expect 0 "$XENSOCK" report --assets none -o bare.html sweep
 expect 0 "$XENSOCK" report --assets assets -o hostile.html hostile
 expect 0 "$XENSOCK" report --assets assets -o large.html large

@@ -4,17 +4,17 @@
     manual.py keys PAGE PAGE2 SCHEMA RESULT...   # each key of a result is in PAGE, each counter in PAGE2
 
 KIND is `scenario` (a part of one, or all: NUMBER.yaml is it in a whole one), `sets`, `model`, `sh`, or
-`shown`, what is only to be looked at. An example that is none of these is an error.
+`shown`, what is only to be looked at, or `session`, of a walk through tools in section 7. An example that is none of these is an error.
 """
 import copy
 import json
 import re
 import sys
 
-import yaml
+from yaml12 import read_yaml
 
 # What the parts refer to. Parts are laid over it: mappings key by key, anything else as a whole.
-BASE = yaml.safe_load("""
+BASE = read_yaml("""
 schema: xensock/scenario/1
 name: part
 topology:
@@ -25,6 +25,7 @@ topology:
     echo: {kind: echo}
     drain: {kind: sink}
     spring: {kind: source}
+    pages: {kind: responder}
 workload:
   - {name: bulk, kind: stream, connect_to: drain}
   - {name: ask, kind: request-response, connect_to: echo}
@@ -72,14 +73,14 @@ def kind_of(text):
         return "model"
     if re.match(r"\S+:\d+:\d+: error|\d+\.\d{9}  |\{\"schema\"", text):
         return "shown"
-    return "scenario" if isinstance(yaml.safe_load(text), dict) else None
+    return "scenario" if isinstance(read_yaml(text), dict) else None
 
 
 def take_blocks(pages):
     number = 0
     for page in pages:
         for where, text in blocks(page):
-            kind = kind_of(text)
+            kind = "session" if page.endswith(".7.scd") else kind_of(text)
             if not kind:
                 sys.exit(f"{where}: no example that can be run")
             number += 1
@@ -88,7 +89,7 @@ def take_blocks(pages):
             print(number, kind, where)
             if kind == "scenario":
                 with open(f"{number}.yaml", "w", encoding="utf-8") as file:
-                    json.dump(whole(yaml.safe_load(text)), file)
+                    json.dump(whole(read_yaml(text)), file)
 
 
 def names(schema):
@@ -116,7 +117,9 @@ def take_keys(page, counters_page, schema, results):
             result = json.load(file)
         for repeat in (r for p in result["points"] for r in p["repeats"]):
             metrics |= {metric.split(".")[0] for metric in repeat["metrics"]}
-            counters |= {counter.split(".")[-1] for counter in repeat["counters"]}
+            # those of the cost model have its rows' names, which have a page of their own
+            counters |= {"cost" if ".cost." in counter else counter.split(".")[-1]
+                         for counter in repeat["counters"]}
     lost = [key for key in said if f"*{key}*" not in text and f"*{key}.W*" not in text]
     lost += [kind for kind in metrics if f"*{kind}." not in text]
     lost += [one for one in counters if not re.search(rf"\b{one}\b", counters_text)]

@@ -62,6 +62,10 @@ def check_flows(flows, slices):
         if pair[0]["ts"] > pair[1]["ts"] or pair[0]["pid"] == pair[1]["pid"]:
             fail("an arrow goes back in time, or to where it is from", pair)
         pairs.append(tuple(pair))
+    for end in range(2):
+        ends = collections.Counter((pair[end]["tid"], pair[end]["ts"]) for pair in pairs)
+        if ends and max(ends.values()) > 1:
+            fail("two arrows from or to one slice", ends.most_common(1))
     return pairs
 
 

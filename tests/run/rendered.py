@@ -96,7 +96,7 @@ def rows(result, path):
     units = {tuple(line[-4:-2]): line[-2] for line in lines}
     for (metric, field), unit in units.items():
         end = metric if field == "counter" else field
-        assert (unit == "ns") == (end.endswith("_ns") or field in ("p50", "p99", "min", "max", "p90", "p99_9")
+        assert (unit == "ns") == (end.endswith("_ns") or field in ("p50", "p99", "min", "max", "p90", "p99_9", "sum")
                                   or metric.startswith(("duration.", "recovery.")) and field == "value"), (metric, field, unit)
         assert (unit == "bytes") == ("bytes" in end or field == "value" and metric.startswith(
             ("bytes.", "sent.", "received."))), (metric, field, unit)
@@ -114,6 +114,7 @@ def markdown(result, path):
     outside, *code = re.split(r"^(?:````*)(?:sh)?$", text, flags=re.M)
     assert len(code) in (0, 2)
     assert "<" not in outside and "@" not in outside and "[" not in outside and "\r" not in outside
+    assert "://" not in outside, "it would be a link"
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
     tables = [[cells(line) for line in block.splitlines()]
               for block in re.findall(r"(?:^\|.*\n)+", outside, flags=re.M)]

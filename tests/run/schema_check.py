@@ -18,6 +18,8 @@ import sys
 import jsonschema
 import yaml
 
+from yaml12 import read_yaml
+
 # Faults that a row of the tables alone says, as check words them.
 SHAPE = (r"E0101", r"E0103]: .* has no '\w+'$", r"E0104", r"E0105]: '\w+' is '", r"E0106", r"E0108",
          r"E0111]: '\w+' does not go with kind '")
@@ -26,10 +28,6 @@ TYPES = (r"a (name of|text$|word$|whole number|list$|mapping of|(duration|size|r
          r"such)|an address such|the number of a CPU")
 # Rules of a text, not of its type: the code of an error, the path of an axis.
 LEFT_OUT = r"\]: 'error' is '|unknown key '(7|Wrong)"
-
-
-def read_yaml(file):
-    return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def validator(path):
@@ -154,6 +152,8 @@ def schema_keys(node, path=()):
     for inner in [node.get("items"), node.get("additionalProperties")]:
         if isinstance(inner, dict):
             yield from schema_keys(inner, path)
+    for one in node.get("anyOf", []):
+        yield from schema_keys(one, ("sizes",))  # the same wherever sizes are
     for one in node.get("allOf", []):
         kind = one["if"]["properties"]["kind"]["const"]
         for found in schema_keys(one["then"], path + (f"({kind})",)):
@@ -169,6 +169,8 @@ def used_keys(node, schema, path=()):
         for one in node.values():
             yield from used_keys(one, schema["additionalProperties"], path)
     elif isinstance(node, dict):
+        if "anyOf" in schema:
+            schema, path = schema["anyOf"][-1], ("sizes",)
         for one in schema.get("allOf", []):
             if one["if"]["properties"]["kind"]["const"] == node.get("kind"):
                 path += (f"({node['kind']})",)

@@ -47,6 +47,7 @@ bad()
     ! cmp -s base.yaml bad.yaml || fail "this changes nothing: $1"
     rejects 3 "$2" run bad.yaml
     rejects 3 "$2" check bad.yaml
+    ! grep -q 'at point' err.log || fail "a point, where there is no sweep: $1"
 }
 
 bad 's/order/ordr/' "bad.yaml:10:3: error[E0101]: unknown key 'ordr' in 'protocol'

@@ -25,7 +25,7 @@ done
 expect 0 "$XENSOCK" run --quiet --out two --set duration=50ms --set warmup=0s "$SOURCE/scenarios/quickstart.yaml"
 cp two/result.json two.json
 three two
-expect 0 "$XENSOCK" run --quiet --out virtual --set mode=virtual --set duration=50ms "$SOURCE/scenarios/forward.yaml"
+expect 0 "$XENSOCK" run --quiet --stages --out virtual --set mode=virtual --set duration=50ms "$SOURCE/scenarios/forward.yaml"
 cp virtual/result.json virtual.json
 three virtual
 expect 0 "$XENSOCK" run --quiet --out annotated "$SOURCE/scenarios/annotated.yaml"

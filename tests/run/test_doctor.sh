@@ -40,9 +40,10 @@ file()
 cpu=sys/devices/system/cpu
 clock=sys/devices/system/clocksource/clocksource0/current_clocksource
 
-# This one: it has all of them, and takes less than two seconds.
+# This one: it has all of them, and takes less than two seconds of CPU time (and of any, but others may
+# want the CPUs).
 code=0
-timeout 2 "$XENSOCK" doctor --json >out.log || code=$?
+timeout 50 prlimit --cpu=2:2 "$XENSOCK" doctor --json >out.log || code=$?
 [ "$code" -le 1 ] || fail "exit code $code"
 finds "r['verdict'] == ('fine', 'unreliable')[$code]" \
     'set(f) >= {"cpus", "quota", "load", "clock-source", "descriptors", "memfd", "eventfd",

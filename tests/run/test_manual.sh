@@ -1,8 +1,8 @@
 #!/bin/bash
 # test_manual.sh [all]: every example of the manual pages is right: scenarios and their parts are
 # checked, commands run, for a shorter time than they say; and the pages have every key of results. By
-# day those that start processes which stay are only looked at, since other tests do what they do;
-# with `all` they run.
+# day those that start processes which stay, or run for long, are only looked at, since other tests do
+# what they do; with `all` they run.
 # shellcheck disable=SC1091,SC2154
 . "$(dirname "$0")/common.sh"
 python3 -c 'import yaml' 2>/dev/null || { echo "skipped: python3-yaml is missing"; exit 77; }
@@ -24,6 +24,10 @@ cat >bin/xensock <<'EOF'
 case $1 in
 run | frontend) exec "$XENSOCK" "$@" --set duration="${FOR:-20ms}" --set warmup=1ms ;;
 swarm) exec "$XENSOCK" "${@/#0..9999/0..99}" ;;
+compare)
+    [ "$2" != --runs ] || set -- "$@" --set duration=20ms --set warmup=1ms
+    exec "$XENSOCK" "${@/#10/2}"
+    ;;
 *) exec "$XENSOCK" "$@" ;;
 esac
 EOF
@@ -73,10 +77,10 @@ expect 0 xensock run --quiet scenarios/quickstart.yaml --set mode=virtual --set 
 expect 0 xensock payload --seed 42 --bytes 64MiB
 mv out.log received.bin
 
-# stays SH: it starts what stays, or waits for it.
+# stays SH: it starts what stays, or waits for it, or runs in turns.
 stays()
 {
-    grep -qE '&$|xensock (hypervisor|backend|peer|frontend) ' "$1"
+    grep -qE '&$|xensock (hypervisor|backend|peer|frontend|compare --runs) ' "$1"
 }
 
 ran=0
@@ -95,7 +99,7 @@ done
 
 # Each key that results can have, and each counter that some have, is in the pages.
 for name in forward serve restart open-loop connect-rate; do
-    expect 0 "$XENSOCK" run --quiet --out "$name" --set mode=virtual --set duration=20ms "$SOURCE/scenarios/$name.yaml"
+    expect 0 "$XENSOCK" run --quiet --stages --out "$name" --set mode=virtual --set duration=20ms "$SOURCE/scenarios/$name.yaml"
 done
 python3 "$SOURCE/tests/run/manual.py" keys "$man/xensock-result.5.scd" "$man/xensock.1.scd" \
     "$SOURCE/sim/run/result.schema.json" ./*/result.json out/*/result.json || fail "the pages have not all keys"
@@ -131,6 +135,9 @@ in_turn()
             start part bash -c "exec ${line% &}"
             within 10 test -S xs/domain-0.sock
             ;;
+        *compare*) # of two runs a side something may be worse
+            timeout -k 5 50 bash -c "$line" </dev/null >out.log 2>err.log || [ $? = 4 ] || fail "$line"
+            ;;
         *watch*) # until there is nothing left to watch
             timeout -k 5 50 bash -c "$line" </dev/null >out.log 2>err.log || true
             grep -q . out.log || fail "nothing was seen: $line"
@@ -145,6 +152,10 @@ start web python3 -m http.server --bind 127.0.0.1 "$(free_port)"
 web=$pid
 within 10 grep -qs 'port [0-9]*' web.log web.err.log
 port=$(ss -Htlnp | sed -n "s/.*127.0.0.1:\([0-9]*\) .*pid=$web,.*/\1/p")
+# of sessions what needs no tool beside xensock
+sed -n 's/^\$ \(xensock .*\)/\1/p' ./*.session | grep -v -- --perf | while IFS= read -r line; do
+    expect 0 bash -c "$line"
+done
 export FOR=2s
 for one in *.sh; do
     stays "$one" || continue
@@ -154,7 +165,7 @@ for one in *.sh; do
     third=$(free_port)
     # who tries ssh is anybody who speaks TCP
     sed -i "s,/tmp/xs,$work/xs,; s/:80\b/:$port/; s/:22\b/:$port/; s/\b8080\b/$first/; s/\b2222\b/$second/
-        s/7101/$second/; s/7102/$third/; s,^ssh -p \([0-9]*\) \(.*\),curl http://\2:\1/," "$one"
+        s/7101/$second/; s/7102/$third/; s,\.\./old/xensock,$XENSOCK,; s,^ssh -p \([0-9]*\) \(.*\),curl http://\2:\1/," "$one"
     case $(cat "$one") in
     *hypervisor*) by_hand "$one" ;;
     *) in_turn "$one" ;;

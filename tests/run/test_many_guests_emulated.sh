@@ -43,7 +43,7 @@ with open(sys.argv[1]) as file:
     repeat = json.load(file)["points"][0]["repeats"][0]
 for group in ("metrics", "counters"):
     for key, value in repeat[group].items():
-        if "cpu_" not in key and not key.startswith("virtual."):
+        if "cpu_" not in key and ".cost." not in key and not key.startswith("virtual."):
             print(group, key, *(value if isinstance(value, dict) else []))
 EOS
 done

@@ -9,14 +9,15 @@ quickstart=$SOURCE/scenarios/quickstart.yaml
 parts="backend frontend peer.sink peer.echo"
 mkdir bare # a PATH without programs
 
-# profiles DIR KIND LEAST PART...: each part's table, of at least LEAST, and picture, which is XML, has
-# no script, and says in total what the table says.
+# profiles DIR KIND LEAST PART...: each part's table and picture, which is XML, has no script, and says
+# in total what the table says; at least LEAST of all parts together.
 profiles()
 {
     python3 - "$@" <<'EOS' || fail "the profiles in $1 are not as they should be"
 import os, re, sys
 import xml.etree.ElementTree as tree
 folder, suffix, least, parts = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]
+found, sums = [], []
 for part in parts:
     stem = f"{folder}/profile.{part}."
     assert os.path.getsize(stem + suffix) > 0, stem
@@ -24,8 +25,7 @@ for part in parts:
         lines = open(stem + infix + "txt").read().splitlines()
         total, unit = re.fullmatch(r"Total: (\d+) (\w+)", lines[0]).groups()
         assert unit == ("bytes" if suffix == "heap" else "samples"), lines[0]
-        # an idle part may have had too little CPU time for one sample
-        assert int(total) >= least or part == "peer.echo", (stem, lines[0])
+        sums.append(int(total))
         assert sum(int(line.split()[0]) for line in lines[1:]) == int(total), stem
         own = [int(line.split()[0]) for line in lines[1:]]
         assert own == sorted(own, reverse=True)
@@ -35,9 +35,13 @@ for part in parts:
         assert titles[0].startswith(part + ": "), titles[0]
         if int(total) > 0:
             assert titles[1] == f"all: {total} {unit}, 100.0 %", titles[1]
-            # perf takes 8 KiB of the stack along, which need not reach the bottom
-            assert suffix == "data" or any(t.startswith("main: ") for t in titles), stem
+        found += titles[1:]
         assert not list(root.iter("{http://www.w3.org/2000/svg}script"))
+# A part may have had too little CPU time for one sample where others want it, too; not all of them.
+assert sum(sums) >= least, sums
+# Few samples may be unwound badly, but not all; perf takes 8 KiB of the stack along, which need not
+# reach the bottom.
+assert suffix == "data" or any(title.startswith("main: ") for title in found), found
 EOS
 }
 
@@ -47,7 +51,8 @@ possible()
 {
     local kind=$1
     shift
-    if "$XENSOCK" run "$@" --out cannot "$SOURCE/none.yaml" 2>&1 | grep -q 'error\[E071[12]\]'; then
+    timeout 10 "$XENSOCK" run "$@" --out cannot none.yaml >out.log 2>err.log && fail "no file, no error"
+    if grep -q 'error\[E071[12]\]' err.log; then
         echo "no $kind profile here"
         [ ! -e cannot ] || fail "something was run"
         return 1

@@ -322,8 +322,9 @@ function chosenCurves(list, choice) {
                                               other: list[number].other?.[i] }));
     const there = all.filter(({ curve }) => curve);
     return there.flatMap(({ label, curve, other }, i) => {
-        const own = seriesColour(i, there.length);
-        const lines = [{ label, curve, colour: own }];
+        // points have an order, which a ramp of colours shows; histograms have none
+        const own = kind === "point" ? seriesColour(i % COLOURS, 1) : seriesColour(i, there.length);
+        const lines = [{ label, curve, colour: own, dashed: kind === "point" && i >= COLOURS }];
         if (other) lines.push({ label: `${label}, other`, curve: other, dashed: true, colour: own });
         return lines;
     });
@@ -346,7 +347,7 @@ function drawCurves(list, choice, host, plots) {
         lines: curves.map(({ label, dashed, colour: own }, i) => {
             const at = new Map(parts[i]);
             return { label, dashed, colour: own, smooth: true,
-                     values: xs.map((x) => at.has(x) ? Math.max(at.get(x), 1) : null) };
+                     values: xs.map((x) => at.get(x) > 0 ? at.get(x) : null) };
         }),
         height: 320,
     });

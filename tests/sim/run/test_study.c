@@ -252,69 +252,70 @@ static void longest_value(void **state)
 
 /* ---- what is wrong ---- */
 
+static const struct {
+    const char *rest;
+    struct fault fault;
+} faulty[] = {
+#define ONE "sweep: {o: {path: protocol.order, values: [1, 2]}}\n"
+    {"sweep: {o: {path: protocol.order, values: []}}\n",
+     {DIAG_AXIS, 16, 43, "an axis has at least one value"}},
+    {"sweep: {o: {path: protocol.order, values: [[1]]}}\n",
+     {DIAG_AXIS, 16, 44, "a value of an axis is no mapping and no list"}},
+    {"sweep: {o: {path: protocol.order, values: [1, 2, 1]}}\n",
+     {DIAG_AXIS, 16, 50, "this value stands here twice"}},
+    {"sweep: {o: {path: description, values: [\"a\\tb\"]}}\n",
+     {DIAG_AXIS, 16, 41, "a character that no value has"}},
+    {"sweep: {o: {path: mode, values: [virtual]}}\n",
+     {DIAG_AXIS, 16, 19, "this is the same at every point"}},
+    {"sweep: {o: {path: expect.a.that, values: [1]}}\n",
+     {DIAG_AXIS, 16, 19, "this is the same at every point"}},
+    {"sweep: {o: {path: protocol.order, values: [1]}, p: {path: protocol.order, values: "
+     "[2]}}\n",
+     {DIAG_AXIS, 16, 59, "another axis has the same path"}},
+    {"sweep: {o: {path: protocol.order, values: [1], zip: p}}\n",
+     {DIAG_AXIS, 16, 53, "no axis is called so"}},
+    {"sweep: {o: {path: protocol.order, values: [1], zip: o}}\n",
+     {DIAG_AXIS, 16, 53, "it can go along only with one that goes alone"}},
+    {"sweep: {o: {path: protocol.order, values: [1, 2]}, p: {path: seed, values: [1], zip: "
+     "o}}\n",
+     {DIAG_AXIS, 16, 86, "axes in step have as many values as each other"}},
+    {"sweep: {O: {path: seed, values: [1]}}\n", {DIAG_BAD_NAME, 16, 9, "'O' is no name"}},
+    {"sweep: {o: 3}\n", {DIAG_WRONG_TYPE, 16, 12, "axis 'o' has the wrong type"}},
+    {"sweep: {o: {values: [1]}}\n", {DIAG_MISSING_KEY, 16, 9, "axis 'o' has no 'path'"}},
+    {"sweep: {o: {path: seed}}\n", {DIAG_MISSING_KEY, 16, 9, "axis 'o' has no 'values'"}},
+    {"sweep: {o: {path: seed=1, values: [1]}}\n",
+     {DIAG_SET_MALFORMED, 16, 19, "a path has no '='"}},
+    {"sweep: {o: {path: workload.pu.write_size, values: [1]}}\n",
+     {DIAG_SET_PATH, 16, 28, "'pu' is not the name of an item of this list"}},
+    {"sweep: {o: {path: name.x, values: [1]}}\n",
+     {DIAG_AXIS, 16, 19, "this is the same at every point"}},
+    {"sweep: {o: {path: seed.x, values: [1]}}\n",
+     {DIAG_SET_PATH, 16, 19, "'seed' has no keys of its own"}},
+    {"sweep: {o: {path: protocol.order, values: [1, 99]}}\n",
+     {DIAG_OUT_OF_RANGE, 16, 47, "order 99 is too large for dialect 'xensock1'"}},
+    {"expect: [{that: errors == 0}]\n",
+     {DIAG_MISSING_KEY, 16, 11, "this expectation has no 'name'"}},
+    {"expect: [{name: a}]\n",
+     {DIAG_NEEDS_KEY, 16, 11, "expectation 'a' has neither of 'that' and 'error'"}},
+    {"expect: [{name: a, that: errors == 0, error: E0501}]\n",
+     {DIAG_NEEDS_KEY, 16, 11, "expectation 'a' has both of 'that' and 'error'"}},
+    {"expect: [{name: a, error: E50}]\n", {DIAG_MALFORMED, 16, 27, "'error' is 'E50'"}},
+    {"expect: [{name: a, error: E0501}, {name: a, error: E0502}]\n",
+     {DIAG_DUPLICATE_KEY, 16, 42, "two expectations are called 'a'"}},
+    {"expect: [5]\n", {DIAG_WRONG_TYPE, 16, 10, "this expectation has the wrong type"}},
+    {ONE "expect: [{name: a, error: E0501, when: errors == 0}]\n",
+     {DIAG_EXPECT_TYPE, 17, 40, "'when' depends on metrics"}},
+    {ONE "expect: [{name: a, error: E0501, when: o == 3}]\n",
+     {DIAG_EXPECT_TYPE, 17, 40, "'when' holds at no point"}},
+};
+
 static void bad(void **state)
 {
-    static const struct {
-        const char *rest;
-        struct fault fault;
-    } all[] = {
-#define ONE "sweep: {o: {path: protocol.order, values: [1, 2]}}\n"
-        {"sweep: {o: {path: protocol.order, values: []}}\n",
-         {DIAG_AXIS, 16, 43, "an axis has at least one value"}},
-        {"sweep: {o: {path: protocol.order, values: [[1]]}}\n",
-         {DIAG_AXIS, 16, 44, "a value of an axis is no mapping and no list"}},
-        {"sweep: {o: {path: protocol.order, values: [1, 2, 1]}}\n",
-         {DIAG_AXIS, 16, 50, "this value stands here twice"}},
-        {"sweep: {o: {path: description, values: [\"a\\tb\"]}}\n",
-         {DIAG_AXIS, 16, 41, "a character that no value has"}},
-        {"sweep: {o: {path: mode, values: [virtual]}}\n",
-         {DIAG_AXIS, 16, 19, "this is the same at every point"}},
-        {"sweep: {o: {path: expect.a.that, values: [1]}}\n",
-         {DIAG_AXIS, 16, 19, "this is the same at every point"}},
-        {"sweep: {o: {path: protocol.order, values: [1]}, p: {path: protocol.order, values: "
-         "[2]}}\n",
-         {DIAG_AXIS, 16, 59, "another axis has the same path"}},
-        {"sweep: {o: {path: protocol.order, values: [1], zip: p}}\n",
-         {DIAG_AXIS, 16, 53, "no axis is called so"}},
-        {"sweep: {o: {path: protocol.order, values: [1], zip: o}}\n",
-         {DIAG_AXIS, 16, 53, "it can go along only with one that goes alone"}},
-        {"sweep: {o: {path: protocol.order, values: [1, 2]}, p: {path: seed, values: [1], zip: "
-         "o}}\n",
-         {DIAG_AXIS, 16, 86, "axes in step have as many values as each other"}},
-        {"sweep: {O: {path: seed, values: [1]}}\n", {DIAG_BAD_NAME, 16, 9, "'O' is no name"}},
-        {"sweep: {o: 3}\n", {DIAG_WRONG_TYPE, 16, 12, "axis 'o' has the wrong type"}},
-        {"sweep: {o: {values: [1]}}\n", {DIAG_MISSING_KEY, 16, 9, "axis 'o' has no 'path'"}},
-        {"sweep: {o: {path: seed}}\n", {DIAG_MISSING_KEY, 16, 9, "axis 'o' has no 'values'"}},
-        {"sweep: {o: {path: seed=1, values: [1]}}\n",
-         {DIAG_SET_MALFORMED, 16, 19, "a path has no '='"}},
-        {"sweep: {o: {path: workload.pu.write_size, values: [1]}}\n",
-         {DIAG_SET_PATH, 16, 28, "'pu' is not the name of an item of this list"}},
-        {"sweep: {o: {path: name.x, values: [1]}}\n",
-         {DIAG_AXIS, 16, 19, "this is the same at every point"}},
-        {"sweep: {o: {path: seed.x, values: [1]}}\n",
-         {DIAG_SET_PATH, 16, 19, "'seed' has no keys of its own"}},
-        {"sweep: {o: {path: protocol.order, values: [1, 99]}}\n",
-         {DIAG_OUT_OF_RANGE, 16, 47, "order 99 is too large for dialect 'xensock1'"}},
-        {"expect: [{that: errors == 0}]\n",
-         {DIAG_MISSING_KEY, 16, 11, "this expectation has no 'name'"}},
-        {"expect: [{name: a}]\n",
-         {DIAG_NEEDS_KEY, 16, 11, "expectation 'a' has neither of 'that' and 'error'"}},
-        {"expect: [{name: a, that: errors == 0, error: E0501}]\n",
-         {DIAG_NEEDS_KEY, 16, 11, "expectation 'a' has both of 'that' and 'error'"}},
-        {"expect: [{name: a, error: E50}]\n", {DIAG_MALFORMED, 16, 27, "'error' is 'E50'"}},
-        {"expect: [{name: a, error: E0501}, {name: a, error: E0502}]\n",
-         {DIAG_DUPLICATE_KEY, 16, 42, "two expectations are called 'a'"}},
-        {"expect: [5]\n", {DIAG_WRONG_TYPE, 16, 10, "this expectation has the wrong type"}},
-        {ONE "expect: [{name: a, error: E0501, when: errors == 0}]\n",
-         {DIAG_EXPECT_TYPE, 17, 40, "'when' depends on metrics"}},
-        {ONE "expect: [{name: a, error: E0501, when: o == 3}]\n",
-         {DIAG_EXPECT_TYPE, 17, 40, "'when' holds at no point"}},
-    };
     uint32_t wrong = 0;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        wrong += !only_error(all[i].rest, &all[i].fault);
+    for (size_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++)
+        wrong += !only_error(faulty[i].rest, &faulty[i].fault);
     assert_int_equal(wrong, 0);
 }
 

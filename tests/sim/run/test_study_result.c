@@ -30,31 +30,40 @@ static json_t *begin(const char *rest)
     return result;
 }
 
-/* Put in a run: its throughput, in MB/s, its longest latency, in us, and the code of an error, each
- * left out if it is 0 or NULL. */
-static void add(uint32_t point, uint32_t repeat, int rate, int latency, const char *error, int code)
+/* What a run gave: its throughput, in MB/s, its latency, in us, and the code of an error, each left
+ * out if it is 0 or NULL. */
+struct gave {
+    int rate, latency;
+    const char *error;
+    int code;
+};
+
+static void put(uint32_t point, uint32_t repeat, struct gave gave)
 {
     json_t *metrics = json_object(), *errors = json_array(), *run;
 
-    if (rate)
-        json_object_set_new(
-            metrics, "throughput.put",
-            json_pack("{s:s, s:I}", "unit", "bytes_per_s", "value", (json_int_t)rate * 1000000));
-    if (latency)
+    if (gave.rate)
+        json_object_set_new(metrics, "throughput.put",
+                            json_pack("{s:s, s:I}", "unit", "bytes_per_s", "value",
+                                      (json_int_t)gave.rate * 1000000));
+    if (gave.latency)
         json_object_set_new(metrics, "latency.ask",
                             json_pack("{s:s, s:i, s:i, s:i, s:s}", "unit", "ns", "count", 3, "p99",
-                                      latency * 1000, "max", latency * 2000, "hdr_v2", "none"));
-    if (error)
+                                      gave.latency * 1000, "max", gave.latency * 2000, "hdr_v2",
+                                      "none"));
+    if (gave.error)
         json_array_append_new(errors,
-                              json_pack("{s:s, s:s}", "code", error, "message", "it broke"));
+                              json_pack("{s:s, s:s}", "code", gave.error, "message", "it broke"));
     run =
         json_pack("{s:b, s:{s:s}, s:{s:s}, s:i, s:[{s:[{s:i, s:o, s:{}, s:[]}]}], s:o}", "complete",
-                  code != 130, "tool", "version", "1", "host", "cpu", "c", "seed", 9, "points",
+                  gave.code != 130, "tool", "version", "1", "host", "cpu", "c", "seed", 9, "points",
                   "repeats", "i", 0, "metrics", metrics, "counters", "processes", "errors", errors);
     assert_non_null(run);
-    study_result_add(result, &study, &(struct study_run){point, repeat, code}, run);
+    study_result_add(result, &study, &(struct study_run){point, repeat, gave.code}, run);
     json_decref(run);
 }
+
+#define add(point, repeat, ...) put(point, repeat, (struct gave){__VA_ARGS__})
 
 static json_int_t number_at(const char *key, size_t i, const char *list, size_t j, const char *of)
 {
