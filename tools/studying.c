@@ -340,7 +340,7 @@ static void put(struct studying *studying, const struct study_run *which, json_t
     study_result_add(studying->result, studying->study, which, run);
     studying->wanted[index] = 0;
     if (studying->told_fd > 0 && write(studying->told_fd, &index, sizeof(index)) < 0)
-        studying->told_fd = 0; /* nobody listens any more */
+        studying->code = CMD_INTERRUPTED; /* nobody is left to take it over */
     studying_say_done(studying, index);
 }
 
