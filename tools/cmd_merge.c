@@ -130,15 +130,14 @@ static int take(json_t *result, const struct study *study, const struct part *pa
     json_t *point, *repeat;
     char what[96];
 
+    if (!study_result_fits(study, part->result))
+        return fail("E0851", part->path, "it has a run that its scenario has not");
     json_array_foreach(json_object_get(part->result, "points"), i, point)
     {
         json_int_t id = json_integer_value(json_object_get(point, "id"));
         json_array_foreach(json_object_get(point, "repeats"), j, repeat)
         {
             json_int_t its = json_integer_value(json_object_get(repeat, "i"));
-            if (id < 0 || id >= study->point_count || its < 0 || its >= study->repeat_count) {
-                return fail("E0851", part->path, "a run that its scenario does not have");
-            }
             if (!study_result_has(result, (uint32_t)id, (uint32_t)its))
                 continue;
             snprintf(what, sizeof(what),
@@ -184,8 +183,14 @@ static int load(struct study *study, struct diag_list *diags)
     size_t i;
     json_t *set;
 
-    json_array_foreach(sets, i, set) if (count < CMD_SETS_MAX) list[count++] =
-        json_string_value(set);
+    if (json_array_size(sets) > CMD_SETS_MAX)
+        return fail("E0851", parts[0].path, "it has more overrides than there can be");
+    json_array_foreach(sets, i, set)
+    {
+        if (!json_is_string(set))
+            return fail("E0851", parts[0].path, "an override that is no text");
+        list[count++] = json_string_value(set);
+    }
     diag_add_source(diags, file ? file : "scenario", text);
     if (study_load_text(study, text, list, count, diags) == 0)
         return CMD_OK;

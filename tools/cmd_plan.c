@@ -44,18 +44,35 @@ static json_t *shard_json(const struct study *study, uint32_t shard, uint32_t sh
 }
 
 /* How long a run measures at least, in its own time; 0 where workloads end by what they do. */
-static uint64_t duration_ns(const struct study *study)
+static uint64_t duration_ns(const struct scenario *scenario)
 {
     bool bounded = true;
 
-    for (uint32_t i = 0; i < study->first.host_count; i++)
-        bounded &=
-            study->first.hosts[i].role != SCENARIO_FRONTEND || scenario_bounds(&study->first, i);
-    return bounded ? 0 : study->first.warmup_ns + study->first.duration_ns;
+    for (uint32_t i = 0; i < scenario->host_count; i++)
+        bounded &= scenario->hosts[i].role != SCENARIO_FRONTEND || scenario_bounds(scenario, i);
+    return bounded ? 0 : scenario->warmup_ns + scenario->duration_ns;
 }
 
-static void print_json(const struct study *study, uint32_t shards)
+/* Of all runs together, and of one: 0 if they are not all as long. */
+static uint64_t durations_ns(struct study *study, uint64_t *run_ns)
 {
+    static struct scenario scenario;
+    uint64_t sum_ns = 0;
+
+    *run_ns = duration_ns(&study->first);
+    for (uint32_t point = 0; point < study->point_count; point++) {
+        study_scenario(study, point, 0, &scenario);
+        uint64_t one_ns = duration_ns(&scenario);
+        if (one_ns != *run_ns)
+            *run_ns = 0;
+        sum_ns += one_ns; /* 10000 days fit */
+    }
+    return sum_ns > UINT64_MAX / study->repeat_count ? UINT64_MAX : sum_ns * study->repeat_count;
+}
+
+static void print_json(struct study *study, uint32_t shards)
+{
+    uint64_t run_ns, all_ns = durations_ns(study, &run_ns);
     json_t *points = json_array(), *of_shards = json_array();
     json_t *plan;
 
@@ -63,12 +80,12 @@ static void print_json(const struct study *study, uint32_t shards)
         json_array_append_new(points, point_json(study, point));
     for (uint32_t i = 1; i <= shards; i++)
         json_array_append_new(of_shards, shard_json(study, i, shards));
-    plan =
-        json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:o}", "schema", "xensock/plan/1", "name",
-                  study->first.name, "mode",
-                  study->first.mode == SCENARIO_VIRTUAL ? "virtual" : "emulated", "repeats",
-                  (int)study->repeat_count, "runs", (int)(study->point_count * study->repeat_count),
-                  "run_ns", (json_int_t)duration_ns(study), "points", points);
+    plan = json_pack(
+        "{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:o}", "schema", "xensock/plan/1", "name",
+        study->first.name, "mode", study->first.mode == SCENARIO_VIRTUAL ? "virtual" : "emulated",
+        "repeats", (int)study->repeat_count, "runs",
+        (int)(study->point_count * study->repeat_count), "run_ns", (json_int_t)run_ns, "all_ns",
+        (json_int_t)(all_ns < INT64_MAX ? all_ns : INT64_MAX), "points", points);
     if (shards > 0)
         json_object_set(plan, "shards", of_shards);
     json_decref(of_shards);
@@ -77,11 +94,20 @@ static void print_json(const struct study *study, uint32_t shards)
     json_decref(plan);
 }
 
-static void print_text(const struct study *study, uint32_t shards)
+/* "3 points" */
+static struct units_text counted(uint32_t count, const char *noun)
+{
+    struct units_text out;
+
+    snprintf(out.text, sizeof(out.text), "%" PRIu32 " %s%s", count, noun, count == 1 ? "" : "s");
+    return out;
+}
+
+static void print_text(struct study *study, uint32_t shards)
 {
     json_t *grid = json_array(), *row = grid_row(grid, "point");
     uint32_t runs = study->point_count * study->repeat_count;
-    uint64_t run_ns = duration_ns(study);
+    uint64_t run_ns, all_ns = durations_ns(study, &run_ns);
     char text[24];
 
     for (uint32_t i = 0; i < study->axis_count; i++)
@@ -92,17 +118,21 @@ static void print_text(const struct study *study, uint32_t shards)
         for (uint32_t i = 0; i < study->axis_count; i++)
             grid_text(row, study_text(study, i, study_value(study, point, i)));
     }
-    grid_print(stdout, grid);
-    printf("%" PRIu32 " points x %" PRIu32 " repeats = %" PRIu32 " runs", study->point_count,
-           study->repeat_count, runs);
-    if (run_ns > 0)
-        printf(", %s of %s time each, %s in all", units_format_duration(run_ns).text,
-               study->first.mode == SCENARIO_VIRTUAL ? "virtual" : "real",
-               units_format_latency(run_ns * runs).text);
+    if (study->axis_count > 0)
+        grid_print(stdout, grid);
+    else
+        json_decref(grid);
+    printf("%s x %s = %s", counted(study->point_count, "point").text,
+           counted(study->repeat_count, "repeat").text, counted(runs, "run").text);
+    if (run_ns > 0 && runs > 1)
+        printf(", %s each", units_format_duration(run_ns).text);
+    if (all_ns > 0)
+        printf(", %s of %s time", units_format_latency(all_ns).text,
+               study->first.mode == SCENARIO_VIRTUAL ? "virtual" : "real");
     putchar('\n');
     for (uint32_t i = 1; i <= shards; i++)
-        printf("--shard %" PRIu32 "/%" PRIu32 ": %" PRIu32 " runs\n", i, shards,
-               runs / shards + (i - 1 < runs % shards));
+        printf("--shard %" PRIu32 "/%" PRIu32 ": %s\n", i, shards,
+               counted(runs / shards + (i - 1 < runs % shards), "run").text);
 }
 
 int cmd_plan(int argc, char **argv)

@@ -19,6 +19,7 @@
 #include <uv.h>
 
 #define WRITE_EVERY_NS UINT64_C(1000000000)
+#define WRITE_SHARE 20 /* of its time, at most: a large result is written less often */
 #define SAY_EVERY_NS UINT64_C(10000000000) /* where nobody watches */
 
 /* ---- what can go wrong before there is a result ---- */
@@ -163,6 +164,21 @@ static bool is_asked(const struct studying *studying, uint32_t point, uint32_t r
 }
 
 /* Note which runs are to be made; false if what was asked for is not there, after saying so. */
+static void choose_runs(struct studying *studying)
+{
+    const struct study *study = studying->study;
+
+    studying->wanted = calloc((size_t)study->point_count * study->repeat_count, 1);
+    assert(studying->wanted);
+    for (uint32_t point = 0; point < study->point_count; point++)
+        for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++)
+            if (is_asked(studying, point, repeat)) {
+                studying->wanted[point * study->repeat_count + repeat] = 1;
+                studying->run_count++;
+            }
+}
+
+/* A shard may be left without runs, who asks for some not. */
 static bool choose(struct studying *studying)
 {
     struct studying_options *options = studying->options;
@@ -178,15 +194,11 @@ static bool choose(struct studying *studying)
                 (point ? study->point_count : study->repeat_count) - 1);
         return false;
     }
-    studying->wanted = calloc((size_t)study->point_count * study->repeat_count, 1);
-    assert(studying->wanted);
-    for (uint32_t point = 0; point < study->point_count; point++)
-        for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++)
-            if (is_asked(studying, point, repeat)) {
-                studying->wanted[point * study->repeat_count + repeat] = 1;
-                studying->run_count++;
-            }
-    return true;
+    choose_runs(studying);
+    if (studying->run_count > 0 || options->shards > 0)
+        return true;
+    fprintf(stderr, "xensock: error: no point is all that --point and --only ask for\n");
+    return false;
 }
 
 /* What only one of the modes can do, and what goes with one run. */
@@ -222,23 +234,38 @@ static bool same(const json_t *a, const json_t *b, const char *key, const char *
                       json_object_get(json_object_get(b, key), member));
 }
 
-/* Take what an earlier result of the same study has, and do not make it again. */
+/* Why a result cannot be gone on with; NULL if it can. One without runs has no version. */
+static const char *cannot_resume(const struct studying *studying, const json_t *old)
+{
+    const json_t *version = json_object_get(json_object_get(old, "tool"), "version");
+
+    if (!same(old, studying->result, "scenario", "xxh3"))
+        return "is of another scenario";
+    if (!same(old, studying->result, "plan", "sets"))
+        return "is of other --set";
+    if (json_is_string(version) && strcmp(json_string_value(version), XENSOCK_VERSION) != 0)
+        return "is of another version";
+    return study_result_fits(studying->study, old) ? NULL : "has runs that the scenario has not";
+}
+
+/* Take what an earlier result of the same study has, and do not make it again. What is there and
+ * is none is left alone. */
 static int resume(struct studying *studying)
 {
     const struct study *study = studying->study;
+    json_error_t error;
     char path[560];
 
     snprintf(path, sizeof(path), "%s/result.json", studying->out);
-    json_t *old = json_load_file(path, 0, NULL);
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return CMD_OK;
+    json_t *old = json_load_file(path, 0, &error);
     if (!old)
-        return CMD_OK; /* nothing to go on with */
-    if (!same(old, studying->result, "scenario", "xxh3") ||
-        !same(old, studying->result, "plan", "sets") ||
-        strcmp(json_string_value(json_object_get(json_object_get(old, "tool"), "version")),
-               XENSOCK_VERSION) != 0) {
+        return cannot(studying->options, "E0856", "%s cannot be read: %s", path, error.text);
+    const char *why = cannot_resume(studying, old);
+    if (why) {
         json_decref(old);
-        return cannot(studying->options, "E0856", "%s is of another %s: it cannot be gone on with",
-                      path, "scenario, version, or other --set");
+        return cannot(studying->options, "E0856", "%s %s: it cannot be gone on with", path, why);
     }
     study_result_take(studying->result, study, old, true);
     for (uint32_t point = 0; point < study->point_count; point++)
@@ -252,6 +279,14 @@ static int resume(struct studying *studying)
 }
 
 /* ---- the runs ---- */
+
+/* Whether a worker is to end behind its run, since another one failed. */
+static bool is_stopped(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && sigismember(&pending, STUDYING_STOP) == 1;
+}
 
 void studying_say_done(struct studying *studying, uint32_t run)
 {
@@ -270,24 +305,25 @@ void studying_say_done(struct studying *studying, uint32_t run)
     studying->said_ns = now_ns;
     for (uint32_t i = 0; i < studying->study->axis_count && used < sizeof(words); i++)
         used += (size_t)snprintf(
-            words + used, sizeof(words) - used, " %s=%s", studying->study->axes[i].name,
+            words + used, sizeof(words) - used, "%s=%s ", studying->study->axes[i].name,
             study_text(studying->study, i, study_value(studying->study, point, i)));
-    fprintf(stderr, "%s%" PRIu32 "/%" PRIu32 " %s %s repeat %" PRIu32 "  %s to go%s",
+    fprintf(stderr, "%s%" PRIu32 "/%" PRIu32 " %s %srepeat %" PRIu32 ", %s to go%s",
             watched ? "\r\033[K" : "", studying->done, studying->run_count,
             studying->study->first.name, words, repeat,
-            units_format_latency(spent_ns / studying->done * (studying->run_count - studying->done))
+            units_format_latency(spent_ns / (studying->done - studying->kept) *
+                                 (studying->run_count - studying->done))
                 .text,
             watched ? "" : "\n");
-    if (watched && studying->done == studying->run_count)
-        fputs("\r\033[K", stderr);
 }
 
 bool studying_write(struct studying *studying)
 {
+    uint64_t start_ns = uv_hrtime(), spent_ns;
     int ret = record_write(studying->result, studying->out);
     char message[640];
 
-    studying->written_ns = uv_hrtime();
+    spent_ns = (uv_hrtime() - start_ns) * WRITE_SHARE;
+    studying->write_ns = uv_hrtime() + (spent_ns > WRITE_EVERY_NS ? spent_ns : WRITE_EVERY_NS);
     if (ret == 0)
         return true;
     snprintf(message, sizeof(message), "cannot write %s/result.json: %s", studying->out,
@@ -304,17 +340,17 @@ static void put(struct studying *studying, const struct study_run *which, json_t
     study_result_add(studying->result, studying->study, which, run);
     studying->wanted[index] = 0;
     if (studying->told_fd > 0 && write(studying->told_fd, &index, sizeof(index)) < 0)
-        studying->told_fd = 0; /* nobody listens any more */
+        studying->code = CMD_INTERRUPTED; /* nobody is left to take it over */
     studying_say_done(studying, index);
 }
 
 /* Whether to go on after a run that ended with this code. */
-static bool goes_on(struct studying *studying, int code)
+static bool goes_on(struct studying *studying, int code, bool excused)
 {
-    if (code == CMD_INTERRUPTED || signals_came())
+    if (code == CMD_INTERRUPTED || signals_came() || is_stopped())
         studying->code = CMD_INTERRUPTED;
     else if (code == CMD_UNSUPPORTED || code == CMD_BUG ||
-             (code != CMD_OK && studying->options->fail_fast))
+             (code != CMD_OK && !excused && studying->options->fail_fast))
         studying->code = code;
     return studying->code == CMD_OK;
 }
@@ -334,11 +370,13 @@ void studying_make(struct studying *studying)
             studying->code = which.code;
             break;
         }
+        bool excused =
+            study_result_excuses(studying->study, which.point, json_object_get(run, "errors"));
         put(studying, &which, run);
         json_decref(run);
-        if (studying->run_count > 1 && uv_hrtime() - studying->written_ns > WRITE_EVERY_NS)
+        if (studying->run_count > 1 && uv_hrtime() > studying->write_ns)
             studying_write(studying);
-        if (!goes_on(studying, which.code))
+        if (!goes_on(studying, which.code, excused))
             break;
     }
     signals_release();
@@ -357,6 +395,7 @@ static void print_reproduce(FILE *out, const struct studying *studying)
     const struct studying_options *options = studying->options;
     const json_t *errors = json_object_get(studying->result, "errors"), *point = NULL,
                  *repeat = NULL;
+    char directory[560];
     size_t i, j;
     json_t *one, *a_case;
 
@@ -374,17 +413,24 @@ static void print_reproduce(FILE *out, const struct studying *studying)
             if (point || strcmp(json_string_value(json_object_get(a_case, "result")), "pass") == 0)
                 continue;
             point = json_object_get(a_case, "point");
-            repeat = NULL;
+            repeat = json_object_get(a_case, "repeat");
         }
     }
     if (!json_is_integer(point) || studying->study->point_count * studying->study->repeat_count < 2)
         return;
     fprintf(out, "reproduce: xensock run --point %" JSON_INTEGER_FORMAT, json_integer_value(point));
+    snprintf(directory, sizeof(directory), "%s/again", studying->out);
     if (json_is_integer(repeat))
         fprintf(out, " --repeat %" JSON_INTEGER_FORMAT, json_integer_value(repeat));
+    fputs(" --out", out); /* beside this result, and not over it */
+    cmd_put_word(out, directory);
     for (i = 0; i < options->sets.count; i++) {
         fputs(" --set", out);
         cmd_put_word(out, options->sets.list[i]);
+    }
+    for (i = 0; i < options->launch.allow_count; i++) {
+        fputs(" --allow", out);
+        cmd_put_word(out, options->allow[i]);
     }
     if (options->launch.immediate)
         fputs(" --notify immediate", out);
@@ -403,6 +449,8 @@ static int output(struct studying *studying, int code)
     const struct studying_options *options = studying->options;
     bool written = studying_write(studying);
 
+    if (options->launch.progress && studying->run_count > 1)
+        fputs("\r\033[K", stderr);
     if (!written)
         code = code == CMD_OK ? CMD_FAILED : code;
     if (options->json) {
@@ -440,10 +488,22 @@ static int open_out(struct studying *studying)
                   strerror(errno));
 }
 
+/* Whether all runs that were asked for are in, whoever was to make them. */
+static bool has_all(const struct studying *studying)
+{
+    const struct study *study = studying->study;
+
+    for (uint32_t point = 0; point < study->point_count; point++)
+        for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++)
+            if (is_asked(studying, point, repeat) &&
+                !study_result_has(studying->result, point, repeat))
+                return false;
+    return true;
+}
+
 static int make(struct studying *studying)
 {
     struct studying_options *options = studying->options;
-    uint32_t before;
     int code = open_out(studying);
 
     if (code != CMD_OK)
@@ -454,18 +514,21 @@ static int make(struct studying *studying)
     code = options->resume ? resume(studying) : CMD_OK;
     if (code != CMD_OK)
         return code;
-    before = studying->done;
-    studying->start_ns = studying->written_ns = studying->said_ns = uv_hrtime();
-    if (options->jobs > 1 && studying->run_count - before > 1)
+    studying->kept = studying->done;
+    studying->start_ns = studying->said_ns = uv_hrtime();
+    studying->write_ns = studying->start_ns + WRITE_EVERY_NS;
+    if (options->jobs > 1 && studying->run_count - studying->kept > 1)
         studying_jobs(studying);
     else
         studying_make(studying);
     if (studying->done == 0 && studying->run_count > 0)
         return studying->code; /* it could not begin, which has been said */
-    bool whole = studying->done == studying->run_count && studying->code != CMD_INTERRUPTED;
+    bool whole = studying->code != CMD_INTERRUPTED && has_all(studying);
     code = study_result_judge(studying->result, studying->study, whole);
     if (studying->code != CMD_OK)
         code = studying->code;
+    else if (code == CMD_OK && !whole)
+        code = CMD_BUG; /* runs are missing, and nothing said why */
     return output(studying, code);
 }
 

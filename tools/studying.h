@@ -14,7 +14,12 @@
 #include "tools/profiling.h"
 #include "tools/tracing.h"
 
+#include <signal.h>
+
 enum { STUDYING_ALLOW_MAX = 30, STUDYING_ONLY_MAX = 64, STUDYING_JOBS_MAX = 64 };
+
+/* Held back, ends a worker behind its run, where other signals end the run too. */
+#define STUDYING_STOP SIGUSR1
 
 /* AXIS=VALUE of --only. */
 struct studying_only {
@@ -51,7 +56,9 @@ struct studying {
     uint8_t
         *wanted; /* of each run, by point * repeat_count + repeat: whether it is still to be made */
     uint32_t run_count, done; /* of those: all, and made */
-    uint64_t start_ns, written_ns, said_ns;
+    uint32_t kept;            /* of those made: by an earlier run */
+    uint64_t start_ns, said_ns;
+    uint64_t write_ns; /* not before this is what there is written again */
     int told_fd;       /* of a worker: where it tells the indexes of runs that are done; or 0 */
     int code;          /* why it ended early; CMD_OK: it did not */
     uint64_t captured; /* packets, of the last run */

@@ -22,6 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define FAILED UINT32_MAX /* told in place of a run: one failed, and is to be the last */
+
 struct workers {
     struct studying *studying;
     pid_t pids[STUDYING_JOBS_MAX];
@@ -29,7 +31,8 @@ struct workers {
     uv_poll_t told;
     struct signals signals;
     int told_fd;
-    bool ended; /* by a signal */
+    bool ended;   /* by a signal */
+    bool stopped; /* by this process, since one failed */
 };
 
 static void on_signal(void *self, int number)
@@ -41,6 +44,15 @@ static void on_signal(void *self, int number)
         kill(workers->pids[i], number);
 }
 
+static void note_error(struct studying *studying, const char *format, const char *what)
+{
+    char words[160];
+
+    snprintf(words, sizeof(words), format, what);
+    record_add_error(studying->result, "E0857", words);
+    studying->code = CMD_BUG;
+}
+
 static void directory_of(const struct studying *studying, uint32_t worker, char *path, size_t bytes)
 {
     snprintf(path, bytes, "%s/.worker-%" PRIu32, studying->out, worker);
@@ -50,6 +62,7 @@ static void directory_of(const struct studying *studying, uint32_t worker, char 
 static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
 {
     size_t all = (size_t)studying->study->point_count * studying->study->repeat_count;
+    const uint32_t failed = FAILED;
     static char out[512 + 32], files[512];
     uint32_t i = 0;
 
@@ -67,11 +80,20 @@ static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
     studying->options->quiet = true;
     studying->options->launch.progress = false;
     studying_make(studying);
+    if (studying->options->fail_fast && studying->code != CMD_OK && studying->told_fd > 0 &&
+        write(studying->told_fd, &failed, sizeof(failed)) < 0)
+        studying->told_fd = 0;
     return studying_write(studying) ? studying->code : CMD_FAILED;
 }
 
+/* What ends them is held back, so they heed it between runs. */
 static void begin(struct workers *workers, uint32_t jobs, int told[2])
 {
+    sigset_t stop, before;
+
+    sigemptyset(&stop);
+    sigaddset(&stop, STUDYING_STOP);
+    sigprocmask(SIG_BLOCK, &stop, &before);
     for (uint32_t i = 0; i < jobs; i++) {
         fflush(NULL);
         pid_t pid = fork();
@@ -84,9 +106,19 @@ static void begin(struct workers *workers, uint32_t jobs, int told[2])
         }
         if (pid > 0)
             workers->pids[workers->count++] = pid;
+        else
+            note_error(workers->studying, "cannot begin a worker: %s", strerror(errno));
     }
+    sigprocmask(SIG_SETMASK, &before, NULL);
     close(told[1]);
     workers->told_fd = told[0];
+}
+
+static void stop(struct workers *workers)
+{
+    workers->stopped = true;
+    for (uint32_t i = 0; i < workers->count; i++)
+        kill(workers->pids[i], STUDYING_STOP);
 }
 
 /* Indexes of runs that are done; so few bytes come whole. At the end no worker is left to tell. */
@@ -97,7 +129,9 @@ static void on_told(uv_poll_t *told, int status, int events)
     ssize_t got = read(workers->told_fd, &run, sizeof(run));
 
     (void)events;
-    if (status == 0 && got == (ssize_t)sizeof(run)) {
+    if (status == 0 && got == (ssize_t)sizeof(run) && run == FAILED) {
+        stop(workers);
+    } else if (status == 0 && got == (ssize_t)sizeof(run)) {
         studying_say_done(workers->studying, run);
     } else if (got >= 0 || errno != EINTR) {
         uv_close((uv_handle_t *)told, NULL);
@@ -119,20 +153,32 @@ static void listen_to(struct workers *workers)
 }
 
 /* A worker ended: why, if not because it was through. */
-static void note_end(struct studying *studying, int status)
+static void note_end(struct workers *workers, int status)
 {
-    char words[80];
+    struct studying *studying = workers->studying;
+    char number[16];
 
-    if (WIFEXITED(status) && WEXITSTATUS(status) == CMD_OK)
+    if (WIFEXITED(status) && (WEXITSTATUS(status) == CMD_OK ||
+                              (workers->stopped && WEXITSTATUS(status) == CMD_INTERRUPTED)))
         return;
     if (WIFEXITED(status)) {
         if (studying->code == CMD_OK)
             studying->code = WEXITSTATUS(status);
         return;
     }
-    snprintf(words, sizeof(words), "a worker died of signal %d", WTERMSIG(status));
-    record_add_error(studying->result, "E0857", words);
-    studying->code = CMD_BUG;
+    snprintf(number, sizeof(number), "%d", WTERMSIG(status));
+    note_error(studying, "a worker died of signal %s", number);
+}
+
+/* What a worker leaves. */
+static void drop(const struct studying *studying, uint32_t worker)
+{
+    char directory[560], path[600];
+
+    directory_of(studying, worker, directory, sizeof(directory));
+    snprintf(path, sizeof(path), "%s/result.json", directory);
+    unlink(path);
+    rmdir(directory);
 }
 
 static void take_over(struct studying *studying, uint32_t worker)
@@ -142,11 +188,10 @@ static void take_over(struct studying *studying, uint32_t worker)
     directory_of(studying, worker, directory, sizeof(directory));
     snprintf(path, sizeof(path), "%s/result.json", directory);
     json_t *result = json_load_file(path, 0, NULL);
-    if (result)
+    if (result && study_result_fits(studying->study, result))
         study_result_take(studying->result, studying->study, result, false);
     json_decref(result);
-    unlink(path);
-    rmdir(directory);
+    drop(studying, worker);
 }
 
 void studying_jobs(struct studying *studying)
@@ -161,13 +206,15 @@ void studying_jobs(struct studying *studying)
         studying->code = CMD_BUG;
         return;
     }
+    for (uint32_t i = 0; i < jobs; i++)
+        drop(studying, i); /* of one that was killed with all its workers */
     signals_hold();
     begin(&workers, jobs, told);
     listen_to(&workers);
     for (uint32_t i = 0; i < workers.count; i++) {
         while (waitpid(workers.pids[i], &status, 0) < 0 && errno == EINTR)
             ;
-        note_end(studying, status);
+        note_end(&workers, status);
     }
     for (uint32_t i = 0; i < jobs; i++)
         take_over(studying, i);

@@ -98,8 +98,9 @@ struct expect {
     struct expect_node nodes[EXPECT_NODES_MAX];
 };
 
-/* Parse `text`, whose first character stands at `place`, into an expression that is true or false.
- * Its names are those of the study's axes and first scenario. -1 with the first fault reported. */
+/* Parse `text`, whose first character stands at `place` (with length 0 the text stands there
+ * otherwise than as it is, so no more is known), into an expression that is true or false. Its
+ * names are those of the study's axes and first scenario. -1 with the first fault reported. */
 int expect_parse(struct expect *expect, const char *text, const struct study *study,
                  struct diag_list *diags, struct diag_place place);
 
@@ -116,7 +117,8 @@ struct expect_outcome {
     enum expect_result result;
     /* of the comparison that decided, in words; empty if none did */
     char measured[EXPECT_WORDS_BYTES], limit[EXPECT_WORDS_BYTES];
-    const char *sign;                /* "<=" */
+    const char *sign;                /* "<=": how they compare, or were to, for it to hold */
+    struct ratio gap;                /* between measured and limit */
     char unknown[EXPECT_NAME_BYTES]; /* what had no value */
 };
 

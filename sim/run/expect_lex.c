@@ -20,9 +20,13 @@ bool expect_fail(struct expect_parser *parser, enum diag_code code, const struct
     va_start(args, format);
     vsnprintf(words, sizeof(words), format, args);
     va_end(args);
-    place.column += (uint32_t)at->at;
-    place.length = at->length > 0 ? (uint32_t)at->length : 1;
-    diag_error(parser->diags, code, place, "%s", words);
+    if (place.length > 0)
+        place.column += (uint32_t)at->at;
+    place.length = place.length > 0 && at->length > 0 ? (uint32_t)at->length : 1;
+    if (parser->place.length > 0)
+        diag_error(parser->diags, code, place, "%s", words);
+    else
+        diag_error(parser->diags, code, place, "%s, at '%.40s'", words, parser->text + at->at);
     return true;
 }
 
@@ -37,7 +41,13 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* A number goes on through its unit: letters, '%', and "/s" behind them. */
+static bool is_of_name(char c)
+{
+    return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '-';
+}
+
+/* A number goes on through its unit: letters, '%', and "/s" behind them, unless that is where the
+ * name of a divisor begins. */
 static size_t number_length(const char *at)
 {
     size_t length = 0;
@@ -46,8 +56,8 @@ static size_t number_length(const char *at)
         length++;
     while (is_letter(at[length]) || at[length] == '%')
         length++;
-    if (at[length] == '/' && at[length + 1] == 's' && !is_letter(at[length + 2]) &&
-        at[length + 2] != '.')
+    if (at[length] == '/' && at[length + 1] == 's' && !is_of_name(at[length + 2]) &&
+        at[length + 2] != '(')
         length += 2;
     return length;
 }
@@ -56,8 +66,7 @@ static size_t name_length(const char *at)
 {
     size_t length = 1;
 
-    while (is_letter(at[length]) || is_digit(at[length]) || at[length] == '_' ||
-           at[length] == '.' || at[length] == '-')
+    while (is_of_name(at[length]))
         length++;
     return length;
 }

@@ -17,10 +17,18 @@ struct value {
     const char *text;
 };
 
+/* The comparison that was looked at last: it is what decided. */
+struct decision {
+    enum expect_kind kind; /* EXPECT_NUMBER: there was none */
+    bool is;               /* it holds */
+    struct ratio gap;      /* between its two numbers, never below 0 */
+};
+
 struct look {
     const struct expect *expect;
     const struct expect_runs *runs;
     struct expect_outcome *outcome;
+    struct decision *decision;
 };
 
 /* Which run is looked at. */
@@ -65,6 +73,26 @@ static uint32_t run_index(const struct look *look, struct where where)
 static json_t *run_of(const struct look *look, struct where where)
 {
     return look->runs->runs[run_index(look, where)];
+}
+
+/* The point that differs from another in the values a node selects; axes in step go along. */
+static uint32_t select_point(const struct study *study, const struct expect_node *node,
+                             uint32_t point)
+{
+    for (uint32_t other = 0; other < study->point_count; other++) {
+        bool is = true;
+        for (uint32_t i = 0; is && i < study->axis_count; i++) {
+            uint32_t wanted = study_value(study, point, i);
+            for (uint32_t j = 0; j < study->axis_count; j++)
+                if (node->selected[j] != UINT32_MAX && study->axes[j].along == study->axes[i].along)
+                    wanted = node->selected[j];
+            is = study_value(study, other, i) == wanted;
+        }
+        if (is)
+            return other;
+    }
+    assert(!"every combination is a point");
+    return 0;
 }
 
 /* ---- what a run has ---- */
@@ -136,9 +164,8 @@ static bool stored(const json_t *of, int64_t ppm, int64_t *value)
 }
 
 static struct value of_histogram(const struct look *look, const struct expect_node *node,
-                                 json_t *run)
+                                 const struct expect_node *hist, json_t *run)
 {
-    const struct expect_node *hist = node_of(look, node->left);
     const json_t *of = json_object_get(json_object_get(run, "metrics"), hist->name);
     const char *key = node->kind == EXPECT_LEAST_OF  ? "min"
                       : node->kind == EXPECT_MOST_OF ? "max"
@@ -161,10 +188,21 @@ static struct value of_histogram(const struct look *look, const struct expect_no
     return whole(value);
 }
 
+/* The point at which a node stands below its '@'s; `*node` is then what is below them. */
+static uint32_t point_below(const struct look *look, const struct expect_node **node,
+                            uint32_t point)
+{
+    for (; (*node)->kind == EXPECT_AT; *node = node_of(look, (*node)->left))
+        point = select_point(look->runs->study, *node, point);
+    return point;
+}
+
 /* What is a run's own. */
 static struct value of_run(const struct look *look, const struct expect_node *node,
                            struct where where)
 {
+    const struct expect_node *hist = node->left ? node_of(look, node->left) : node;
+    where.point = point_below(look, &hist, where.point);
     json_t *run = run_of(look, where);
 
     if (!run)
@@ -175,7 +213,7 @@ static struct value of_run(const struct look *look, const struct expect_node *no
         return metric(look, node, run);
     if (node->kind == EXPECT_COUNTER)
         return counter(look, node, run);
-    return node->kind == EXPECT_CPU ? cpu(look, node, run) : of_histogram(look, node, run);
+    return node->kind == EXPECT_CPU ? cpu(look, node, run) : of_histogram(look, node, hist, run);
 }
 
 static struct value axis(const struct look *look, const struct expect_node *node, uint32_t point)
@@ -235,26 +273,6 @@ static struct value over_repeats(const struct look *look, const struct expect_no
                                                     : none(look, EXPECT_UNKNOWN, TOO_LARGE);
 }
 
-/* The point that differs from another in the values a node selects; axes in step go along. */
-static uint32_t select_point(const struct study *study, const struct expect_node *node,
-                             uint32_t point)
-{
-    for (uint32_t other = 0; other < study->point_count; other++) {
-        bool is = true;
-        for (uint32_t i = 0; is && i < study->axis_count; i++) {
-            uint32_t wanted = study_value(study, point, i);
-            for (uint32_t j = 0; j < study->axis_count; j++)
-                if (node->selected[j] != UINT32_MAX && study->axes[j].along == study->axes[i].along)
-                    wanted = node->selected[j];
-            is = study_value(study, other, i) == wanted;
-        }
-        if (is)
-            return other;
-    }
-    assert(!"every combination is a point");
-    return 0;
-}
-
 /* ---- two of them ---- */
 
 static bool calculate(enum expect_kind kind, struct ratio a, struct ratio b, struct ratio *out)
@@ -290,16 +308,17 @@ static void word(const struct expect_node *node, const struct value *value,
                  char text[EXPECT_WORDS_BYTES])
 {
     const struct expect_dim dim = node->dim;
-    struct ratio rate;
+    struct ratio size = value->number, rate;
+    const char *minus = size.over < 0 ? "-" : "";
 
+    size.over = size.over < 0 ? -size.over : size.over;
     if (node->type == EXPECT_IS_TEXT)
-        snprintf(text, EXPECT_WORDS_BYTES, "%s", value->text);
-    else if (dim.time == 1 && dim.data == 0 && value->number.over >= 0)
-        snprintf(text, EXPECT_WORDS_BYTES, "%s",
-                 units_format_latency((uint64_t)ratio_round(value->number)).text);
-    else if (dim.time == -1 && dim.data == 1 && value->number.over >= 0 &&
-             per_s(value->number, &rate))
-        snprintf(text, EXPECT_WORDS_BYTES, "%s",
+        snprintf(text, EXPECT_WORDS_BYTES, "%.*s", EXPECT_WORDS_BYTES - 1, value->text);
+    else if (dim.time == 1 && dim.data == 0)
+        snprintf(text, EXPECT_WORDS_BYTES, "%s%s", minus,
+                 units_format_latency((uint64_t)ratio_round(size)).text);
+    else if (dim.time == -1 && dim.data == 1 && per_s(size, &rate))
+        snprintf(text, EXPECT_WORDS_BYTES, "%s%s", minus,
                  units_format_rate((uint64_t)ratio_round(rate)).text);
     else if (dim.time == -1 && dim.data == 0 && per_s(value->number, &rate))
         snprintf(text, EXPECT_WORDS_BYTES, "%s/s", ratio_text(rate).text);
@@ -310,12 +329,19 @@ static void word(const struct expect_node *node, const struct value *value,
                                                   : "");
 }
 
+/* 0 where it is too large to tell. */
+static struct ratio gap_between(struct ratio a, struct ratio b)
+{
+    struct ratio gap = ratio_of(0, 1);
+
+    if (ratio_subtract(a, b, &gap) && gap.over < 0)
+        gap.over = -gap.over;
+    return gap;
+}
+
 static struct value compare(const struct look *look, const struct expect_node *node,
                             struct where at)
 {
-    static const char *const signs[] = {
-        [EXPECT_LESS] = "<",      [EXPECT_AT_MOST] = "<=", [EXPECT_MORE] = ">",
-        [EXPECT_AT_LEAST] = ">=", [EXPECT_EQUAL] = "==",   [EXPECT_UNEQUAL] = "!="};
     const struct expect_node *left = node_of(look, node->left), *right = node_of(look, node->right);
     struct value a = value_of(look, node->left, at), b = value_of(look, node->right, at);
     bool is;
@@ -328,11 +354,12 @@ static struct value compare(const struct look *look, const struct expect_node *n
         is = (strcmp(a.text, b.text) == 0) == (node->kind == EXPECT_EQUAL);
     else
         is = holds(node->kind, ratio_compare(a.number, b.number));
-    /* the last one that fails is what decided; of none that does, the last one */
     word(left->type == EXPECT_IS_NUMBER && left->kind == EXPECT_NUMBER ? right : left, &a,
          look->outcome->measured);
     word(right->kind == EXPECT_NUMBER ? left : right, &b, look->outcome->limit);
-    look->outcome->sign = signs[node->kind];
+    *look->decision = (struct decision){node->kind, is, ratio_of(0, 1)};
+    if (left->type != EXPECT_IS_TEXT)
+        look->decision->gap = gap_between(a.number, b.number);
     return whole(is);
 }
 
@@ -402,8 +429,8 @@ static struct value value_of(const struct look *look, uint16_t index, struct whe
     case EXPECT_MOST:
     case EXPECT_SUM: return over_repeats(look, node, where);
     case EXPECT_AT:
-        where.point = select_point(look->runs->study, node, where.point);
-        return value_of(look, node->left, where);
+        where.point = point_below(look, &node, where.point);
+        return value_of(look, (uint16_t)(node - look->expect->nodes), where);
     case EXPECT_MINUS:
     case EXPECT_NOT: return of_one(look, node, where);
     case EXPECT_TIMES:
@@ -422,16 +449,34 @@ static struct value value_of(const struct look *look, uint16_t index, struct whe
     return none(look, EXPECT_UNKNOWN, "");
 }
 
+/* How the two sides of what decided were to compare, for the whole to hold; or, as it does, how
+ * they do: below a `not` it is the contrary of what is written. */
+static const char *sign_of(const struct decision *decision, bool all_holds)
+{
+    static const struct {
+        const char *sign, *contrary;
+    } signs[] = {[EXPECT_LESS] = {"<", ">="},   [EXPECT_AT_MOST] = {"<=", ">"},
+                 [EXPECT_MORE] = {">", "<="},   [EXPECT_AT_LEAST] = {">=", "<"},
+                 [EXPECT_EQUAL] = {"==", "!="}, [EXPECT_UNEQUAL] = {"!=", "=="}};
+
+    if (decision->kind == EXPECT_NUMBER)
+        return "";
+    return decision->is == all_holds ? signs[decision->kind].sign : signs[decision->kind].contrary;
+}
+
 struct expect_outcome expect_look(const struct expect *expect, const struct expect_runs *runs,
                                   uint32_t point, uint32_t repeat)
 {
-    struct expect_outcome outcome = {.sign = ""};
-    const struct look look = {expect, runs, &outcome};
+    struct expect_outcome outcome = {.sign = "", .gap = {0, 1}};
+    struct decision decision = {.kind = EXPECT_NUMBER, .gap = {0, 1}};
+    const struct look look = {expect, runs, &outcome, &decision};
     struct value value = value_of(&look, expect->root, (struct where){point, repeat});
 
     if (value.result != EXPECT_HOLDS)
         outcome.result = value.result;
     else
         outcome.result = is_true(&value) ? EXPECT_HOLDS : EXPECT_FAILS;
+    outcome.sign = sign_of(&decision, outcome.result == EXPECT_HOLDS);
+    outcome.gap = decision.gap;
     return outcome;
 }

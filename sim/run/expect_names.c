@@ -93,6 +93,8 @@ static bool metric_of_workload(struct expect_parser *parser, const struct expect
     const struct scenario *scenario = &parser->study->first;
     struct words words = {.count = 0};
 
+    if (!parser->study->sound)
+        return true;
     for (uint32_t i = 0; i < scenario->workload_count; i++) {
         const struct scenario_workload *workload = &scenario->workloads[i];
         if (strcmp(workload->name, of) != 0) {
@@ -115,7 +117,8 @@ static bool metric_of_host(struct expect_parser *parser, const struct expect_tok
 
     for (uint32_t i = 0; i < scenario->host_count; i++)
         words_add(&words, scenario->hosts[i].name);
-    return words_have(&words, of) || unknown(parser, token, of, "host", &words);
+    return !parser->study->sound || words_have(&words, of) ||
+           unknown(parser, token, of, "host", &words);
 }
 
 static bool name_metric(struct expect_parser *parser, const struct expect_token *token,
@@ -187,7 +190,7 @@ static bool counter_of_role(struct expect_parser *parser, const struct expect_to
             break;
         }
     }
-    if (strncmp(rest, "cost.", 5) == 0)
+    if (strncmp(rest, "cost.", 5) == 0 || !parser->study->sound)
         return true;
     role_counters(&all, strcmp(role, "frontend") == 0);
     for (uint32_t i = 0; i < all.count; i++)
@@ -203,6 +206,7 @@ static bool counter_of_peer(struct expect_parser *parser, const struct expect_to
     const char *dot = strchr(rest, '.');
     size_t bytes = dot ? (size_t)(dot - rest) : strlen(rest);
     struct words words = {.count = 0};
+    char name[EXPECT_NAME_BYTES];
     bool found = false;
 
     for (uint32_t i = 0; i < scenario->peer_count; i++) {
@@ -210,8 +214,16 @@ static bool counter_of_peer(struct expect_parser *parser, const struct expect_to
         found |= strlen(scenario->peers[i].name) == bytes &&
                  strncmp(scenario->peers[i].name, rest, bytes) == 0;
     }
-    if (!found || !dot)
-        return unknown(parser, token, rest, "peer", &words);
+    if (!parser->study->sound)
+        return true;
+    if (found && !dot) {
+        if (expect_fail(parser, DIAG_EXPECT_NAME, token, "of peer '%s' it names no counter", rest))
+            diag_hint(parser->diags, "such as peer.%s.bytes_in", rest);
+        return false;
+    }
+    snprintf(name, sizeof(name), "%.*s", (int)bytes, rest);
+    if (!found)
+        return unknown(parser, token, name, "peer", &words);
     json_t *counters = report_peer_counters(&none);
     found = json_object_get(counters, dot + 1) != NULL;
     if (!found) {
@@ -269,6 +281,40 @@ static bool name_axis(const struct study *study, struct expect_node *node)
     return true;
 }
 
+/* Whether it is a value of an axis, which would have to be quoted. */
+static bool is_value(const struct study *study, const char *name)
+{
+    for (uint32_t i = 0; i < study->axis_count; i++)
+        for (uint32_t j = 0; study->axes[i].unit == STUDY_TEXT && j < study->axes[i].count; j++)
+            if (strcmp(study_text(study, i, j), name) == 0)
+                return true;
+    return false;
+}
+
+/* What a name alone does not mean, but would with more: false if that is not it. */
+static bool fail_bare(struct expect_parser *parser, const struct expect_token *token,
+                      const char *name)
+{
+    struct expect_metric metric;
+    uint32_t i = 0;
+
+    while (expect_metric_at(i, &metric) && strcmp(metric.name, name) != 0)
+        i++;
+    if (i < METRIC_COUNT) {
+        if (expect_fail(parser, DIAG_EXPECT_NAME, token, "'%s' does not say whose", name))
+            diag_hint(parser->diags, "such as %s.%s", name, metric.of);
+    } else if (expect_is_function(name)) {
+        if (expect_fail(parser, DIAG_EXPECT_NAME, token, "'%.60s' is a function", name))
+            diag_hint(parser->diags, "its argument stands in brackets");
+    } else if (is_value(parser->study, name)) {
+        if (expect_fail(parser, DIAG_EXPECT_NAME, token, "'%.60s' is no name", name))
+            diag_hint(parser->diags, "a value of an axis stands in quotes: \"%.60s\"", name);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* A first word that leads nowhere: all there are, and the axes. */
 static bool unknown_word(struct expect_parser *parser, const struct expect_token *token,
                          const char *name)
@@ -281,7 +327,8 @@ static bool unknown_word(struct expect_parser *parser, const struct expect_token
     for (uint32_t i = 0; i < parser->study->axis_count; i++)
         words_add(&words, parser->study->axes[i].name);
     snprintf(first, sizeof(first), "%.*s", (int)strcspn(name, "."), name);
-    return unknown(parser, token, first, "metric, counter or axis", &words);
+    return !fail_bare(parser, token, name) &&
+           unknown(parser, token, first, "metric, counter or axis", &words);
 }
 
 bool expect_name(struct expect_parser *parser, const struct expect_token *token,

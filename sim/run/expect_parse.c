@@ -117,6 +117,19 @@ static uint32_t percentile_ppm(const char *name)
     return ppm <= 1000000 ? ppm : 0;
 }
 
+static const struct function *function_find(const char *name)
+{
+    for (uint32_t i = 0; i < FUNCTION_COUNT; i++)
+        if (strcmp(functions[i].name, name) == 0)
+            return &functions[i];
+    return NULL;
+}
+
+bool expect_is_function(const char *name)
+{
+    return percentile_ppm(name) > 0 || function_find(name);
+}
+
 static void fail_function(struct expect_parser *parser, const struct expect_token *token,
                           const char *name)
 {
@@ -159,6 +172,9 @@ static uint16_t apply(struct expect_parser *parser, const struct function *funct
     } else {
         if (!is_type(parser, at, argument, EXPECT_IS_NUMBER, "a number"))
             return 0;
+        if (!(of->of & EXPECT_OF_REPEAT))
+            expect_fail(parser, DIAG_EXPECT_TYPE, at,
+                        "%s() is over the repeats, and this is the same in each", function->name);
         node.of &= (uint8_t)~EXPECT_OF_REPEAT;
     }
     return node_add(parser, &node);
@@ -167,15 +183,13 @@ static uint16_t apply(struct expect_parser *parser, const struct function *funct
 static uint16_t parse_call(struct expect_parser *parser, const struct expect_token *name,
                            uint32_t depth)
 {
-    const struct function *function = NULL;
+    const struct function *function;
     char word[EXPECT_NAME_BYTES];
     uint32_t ppm;
 
     snprintf(word, sizeof(word), "%.*s", (int)name->length, parser->text + name->at);
     ppm = percentile_ppm(word);
-    for (uint32_t i = 0; i < FUNCTION_COUNT; i++)
-        if (strcmp(functions[i].name, word) == 0)
-            function = &functions[i];
+    function = function_find(word);
     if (!ppm && !function) {
         fail_function(parser, name, word);
         return 0;
@@ -201,14 +215,19 @@ static uint16_t parse_leaf(struct expect_parser *parser)
     } else if (token.lexeme == EXPECT_LEX_TEXT) {
         node.kind = EXPECT_TEXT;
         node.type = EXPECT_IS_TEXT;
+        if (token.length - 2 >= sizeof(node.name))
+            expect_fail(parser, DIAG_EXPRESSION, &token, "a text has at most %zu bytes",
+                        sizeof(node.name) - 1);
         snprintf(node.name, sizeof(node.name), "%.*s", (int)token.length - 2,
                  parser->text + token.at + 1);
     } else if (token.lexeme == EXPECT_LEX_NAME) {
         expect_name(parser, &token, &node);
+    } else if (token.lexeme == EXPECT_LEX_END) {
+        expect_fail(parser, DIAG_EXPRESSION, &token, "the expression ends too early");
     } else {
         expect_fail(parser, DIAG_EXPRESSION, &token,
-                    token.lexeme == EXPECT_LEX_END ? "the expression ends too early"
-                                                   : "expected a number, a name or '('");
+                    parser->text[token.at] == '"' ? "a text without a second '\"'"
+                                                  : "expected a number, a name or '('");
     }
     expect_advance(parser);
     return node_add(parser, &node);

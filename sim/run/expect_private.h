@@ -47,6 +47,9 @@ bool expect_number(const char *text, const struct expect_token *token, struct ra
 bool expect_name(struct expect_parser *parser, const struct expect_token *token,
                  struct expect_node *node);
 
+/* Whether this is the name of a function. */
+bool expect_is_function(const char *name);
+
 /* The dimension of a metric's or an axis' unit, as results word it, NULL for none; and a value of
  * it as expressions have it: in ns, bytes, and what is made of them. */
 struct expect_dim expect_unit_dim(const char *unit);

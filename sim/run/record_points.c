@@ -36,20 +36,24 @@ static struct units_text number_words(const json_t *number, bool is_time)
     return is_time ? units_format_latency(value) : units_format_rate(value);
 }
 
-/* "412 us [398 us, 430 us]" */
+/* "412 us [398, 430]" if all three have one unit, else each with its own. */
 static void add_summary(json_t *row, const json_t *summary, bool is_time)
 {
     const json_t *ci95 = json_object_get(summary, "ci95");
+    struct units_text median = number_words(json_object_get(summary, "median"), is_time);
+    struct units_text low = number_words(json_array_get(ci95, 0), is_time);
+    struct units_text high = number_words(json_array_get(ci95, 1), is_time);
+    const char *unit = strchr(median.text, ' ');
     char text[160] = "-";
 
+    if (strcmp(strchr(low.text, ' '), unit) == 0 && strcmp(strchr(high.text, ' '), unit) == 0) {
+        *strchr(low.text, ' ') = '\0';
+        *strchr(high.text, ' ') = '\0';
+    }
     if (summary && ci95)
-        snprintf(text, sizeof(text), "%s [%s, %s]",
-                 number_words(json_object_get(summary, "median"), is_time).text,
-                 number_words(json_array_get(ci95, 0), is_time).text,
-                 number_words(json_array_get(ci95, 1), is_time).text);
+        snprintf(text, sizeof(text), "%s [%s, %s]", median.text, low.text, high.text);
     else if (summary)
-        snprintf(text, sizeof(text), "%s",
-                 number_words(json_object_get(summary, "median"), is_time).text);
+        snprintf(text, sizeof(text), "%s", median.text);
     grid_text(row, text);
 }
 
@@ -85,41 +89,50 @@ static void add_outcome(json_t *row, const json_t *result, const json_t *point)
     grid_text(row, text);
 }
 
-/* The names of workloads, as the first point has them. */
-static json_t *workloads_of(const json_t *point)
+/* The names of workloads: as keys, in the order of the points that have them, which are not all
+ * where runs fail; each with whether it has latencies. */
+static json_t *workloads_of(const json_t *points)
 {
     static const char prefix[] = "throughput.";
-    json_t *names = json_array(), *value;
+    json_t *names = json_object(), *point, *value;
     const char *key;
+    size_t i;
 
-    json_object_foreach(json_object_get(point, "summary"), key, value)
+    json_array_foreach(points, i, point)
     {
-        if (strncmp(key, prefix, strlen(prefix)) == 0)
-            json_array_append_new(names, json_string(key + strlen(prefix)));
+        json_object_foreach(json_object_get(point, "summary"), key, value)
+        {
+            const char *name = key + strlen(prefix);
+            if (strncmp(key, prefix, strlen(prefix)) == 0 &&
+                !json_is_true(json_object_get(names, name)))
+                json_object_set_new(names, name,
+                                    json_boolean(summary_of(point, &of_latency[0], name)));
+        }
     }
     return names;
 }
 
-static const struct column *columns_of(const json_t *point, const char *name, size_t *count)
+static const struct column *columns_of(const json_t *has_latency, size_t *count)
 {
-    bool latency = summary_of(point, &of_latency[0], name) != NULL;
+    bool latency = json_is_true(has_latency);
 
     *count = latency ? 2 : 1;
     return latency ? of_latency : of_throughput;
 }
 
-static json_t *titles(const json_t *result, const json_t *point, const json_t *names)
+static json_t *titles(const json_t *result, json_t *names)
 {
     json_t *grid = json_array(), *row = grid_row(grid, "point"), *one;
+    const char *name;
     size_t i, count;
 
     json_array_foreach(json_object_get(result, "axes"), i, one)
         grid_text(row, json_string_value(json_object_get(one, "name")));
-    json_array_foreach(names, i, one)
+    json_object_foreach(names, name, one)
     {
-        const struct column *columns = columns_of(point, json_string_value(one), &count);
+        const struct column *columns = columns_of(one, &count);
         for (size_t c = 0; c < count && json_array_size(row) < COLUMNS_OF_METRICS; c++) {
-            json_t *title = json_sprintf("%s %s", json_string_value(one), columns[c].title);
+            json_t *title = json_sprintf("%s %s", name, columns[c].title);
             json_array_append_new(row, title);
         }
     }
@@ -127,9 +140,10 @@ static json_t *titles(const json_t *result, const json_t *point, const json_t *n
     return grid;
 }
 
-static void add_point(json_t *grid, const json_t *result, const json_t *point, const json_t *names)
+static void add_point(json_t *grid, const json_t *result, const json_t *point, json_t *names)
 {
-    const json_t *axes = json_object_get(point, "axes"), *first;
+    const json_t *axes = json_object_get(point, "axes");
+    const char *name;
     char id[24];
     size_t i, count;
     json_t *one;
@@ -144,11 +158,9 @@ static void add_point(json_t *grid, const json_t *result, const json_t *point, c
         grid_text(row,
                   study_value_words(value, json_string_value(json_object_get(one, "unit"))).text);
     }
-    first = json_array_get(json_object_get(result, "points"), 0);
-    json_array_foreach(names, i, one)
+    json_object_foreach(names, name, one)
     {
-        const char *name = json_string_value(one);
-        const struct column *columns = columns_of(first, name, &count);
+        const struct column *columns = columns_of(one, &count);
         for (size_t c = 0; c < count && json_array_size(row) < COLUMNS_OF_METRICS; c++)
             add_summary(row, summary_of(point, &columns[c], name), columns[c].is_time);
     }
@@ -157,8 +169,8 @@ static void add_point(json_t *grid, const json_t *result, const json_t *point, c
 
 void record_print_points(FILE *out, const json_t *result)
 {
-    const json_t *points = json_object_get(result, "points"), *first = json_array_get(points, 0);
-    json_t *names = workloads_of(first), *grid = titles(result, first, names), *point;
+    const json_t *points = json_object_get(result, "points");
+    json_t *names = workloads_of(points), *grid = titles(result, names), *point;
     size_t i;
 
     json_array_foreach(points, i, point) add_point(grid, result, point, names);
@@ -229,9 +241,10 @@ void record_print_expectations(FILE *out, const json_t *result)
     {
         const char *its = json_string_value(json_object_get(one, "result"));
         fprintf(out, "%-7s %s: %s\n",
-                strcmp(its, "pass") == 0   ? "ok"
-                : strcmp(its, "fail") == 0 ? "FAIL"
-                                           : "UNKNOWN",
+                json_array_size(json_object_get(one, "cases")) == 0 ? "not run"
+                : strcmp(its, "pass") == 0                          ? "ok"
+                : strcmp(its, "fail") == 0                          ? "FAIL"
+                                                                    : "UNKNOWN",
                 json_string_value(json_object_get(one, "name")),
                 json_string_value(json_object_get(one, "that")));
         print_cases(out, result, one);

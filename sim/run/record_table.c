@@ -13,6 +13,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Errors of several runs that are told in a line each. */
+enum { ERRORS_SHOWN = 8 };
+
 /* ---- cells: each appends one to a row ---- */
 
 static void add_count(json_t *row, const json_t *count)
@@ -276,20 +279,42 @@ static void print_trace(FILE *out, const json_t *repeat)
     fprintf(out, "trace %s\n", trace);
 }
 
-static void print_errors(FILE *out, const json_t *errors)
+/* An error, with the run it is of if there are several, in full or in one line. */
+static void print_error(FILE *out, const json_t *error, bool several, bool in_full)
 {
-    size_t i;
+    bool expected = json_is_true(json_object_get(error, "expected"));
+    const char *code = json_string_value(json_object_get(error, "code"));
+    const char *message = json_string_value(json_object_get(error, "message"));
+    const json_t *point = json_object_get(error, "point");
+    int bytes;
+
+    message = message == NULL ? "-" : message;
+    bytes = (int)(in_full ? strlen(message) : strcspn(message, "\n"));
+    fprintf(out, "%s[%s]: ", expected ? "expected" : "error", code == NULL ? "-" : code);
+    if (several && point)
+        fprintf(out, "point %" JSON_INTEGER_FORMAT " repeat %" JSON_INTEGER_FORMAT ": ",
+                json_integer_value(point), json_integer_value(json_object_get(error, "repeat")));
+    fprintf(out, "%.*s\n", bytes, message);
+}
+
+/* Of several runs those that were expected and all behind the first in one line each. */
+static void print_errors(FILE *out, const json_t *errors, bool several)
+{
+    size_t i, shown = 0, in_full = 0;
     json_t *error;
 
     json_array_foreach(errors, i, error)
     {
-        const char *code = json_string_value(json_object_get(error, "code"));
-        const char *message = json_string_value(json_object_get(error, "message"));
-
-        fprintf(out, "%s[%s]: %s\n",
-                json_is_true(json_object_get(error, "expected")) ? "expected" : "error",
-                code == NULL ? "-" : code, message == NULL ? "-" : message);
+        bool whole =
+            !several || (in_full == 0 && !json_is_true(json_object_get(error, "expected")));
+        if (several && !whole && shown == ERRORS_SHOWN)
+            continue;
+        print_error(out, error, several, whole);
+        shown += several && !whole;
+        in_full += whole;
     }
+    if (shown + in_full < json_array_size(errors))
+        fprintf(out, "and %zu more\n", json_array_size(errors) - shown - in_full);
 }
 
 /* Those that are no part of what is expected. */
@@ -336,12 +361,13 @@ void record_print_table(FILE *out, const json_t *result)
 {
     const json_t *points = json_object_get(result, "points");
     const json_t *repeats = json_object_get(json_array_get(points, 0), "repeats");
+    bool several = json_array_size(points) > 1 || json_array_size(repeats) > 1;
 
-    if (json_array_size(points) == 1 && json_array_size(repeats) == 1)
+    if (!several)
         print_run(out, json_array_get(repeats, 0));
     else
         record_print_points(out, result);
     record_print_expectations(out, result);
-    print_errors(out, json_object_get(result, "errors"));
+    print_errors(out, json_object_get(result, "errors"), several);
     print_verdict(out, result);
 }

@@ -268,6 +268,15 @@ struct diag_place scenario_yaml_place(const struct scenario_yaml *yaml, int node
     return place;
 }
 
+bool scenario_yaml_is_quoted(const struct scenario_yaml *yaml, int node)
+{
+    const yaml_node_t *at = node_get(yaml, node);
+
+    return at->type == YAML_SCALAR_NODE &&
+           (at->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE ||
+            at->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+}
+
 struct diag_place scenario_yaml_map_place(const struct scenario_map *map)
 {
     int key = map->key, value;

@@ -91,6 +91,9 @@ struct scenario_map scenario_yaml_map(const struct scenario_map *map, const char
 /* Where a node was written. */
 struct diag_place scenario_yaml_place(const struct scenario_yaml *yaml, int node);
 
+/* Whether it is a scalar in quotes. */
+bool scenario_yaml_is_quoted(const struct scenario_yaml *yaml, int node);
+
 /* Where to point for something a mapping lacks: its key, else its first key, else itself. */
 struct diag_place scenario_yaml_map_place(const struct scenario_map *map);
 

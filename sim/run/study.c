@@ -1,5 +1,5 @@
 /*
- * Reading a study, and giving out its runs. See study.h.
+ * Reading a study. See study.h; study_runs.c gives out its runs.
  *
  * The tree of the file is read once for each point, with the point's values at their paths; what is
  * wrong at every point is reported once.
@@ -17,42 +17,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Its place among the draws that depend on a seed alone; see prng.h. */
-#define SEED_STREAM UINT64_C(1)
-
-const char *study_unit_word(enum study_unit unit)
-{
-#define X(constant, word) word,
-    static const char *const words[] = {STUDY_UNITS(X)};
-#undef X
-
-    return words[unit];
-}
-
-uint32_t study_axis_find(const struct study *study, const char *name)
-{
-    uint32_t i = 0;
-
-    while (i < study->axis_count && strcmp(study->axes[i].name, name) != 0)
-        i++;
-    return i;
-}
-
-const char *study_text(const struct study *study, uint32_t axis, uint32_t value)
-{
-    return scenario_yaml_text(&study->yaml, study->axes[axis].nodes[value]);
-}
-
-uint32_t study_value(const struct study *study, uint32_t point, uint32_t axis)
-{
-    uint32_t behind = 1; /* points for which the axis does not change */
-
-    for (uint32_t i = study->axes[axis].along + 1; i < study->axis_count; i++)
-        if (study->axes[i].along == i)
-            behind *= study->axes[i].count;
-    return point / behind % study->axes[axis].count;
-}
 
 /* ---- reading ---- */
 
@@ -92,6 +56,23 @@ static struct diag_list *axis_error(struct study *study, int node, const char *p
     return study->yaml.diags;
 }
 
+/* It is to be the value of an override too. */
+static void check_value(struct study *study, int item)
+{
+    const char *text = scenario_yaml_text(&study->yaml, item);
+
+    for (const char *at = text; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f) {
+            axis_error(study, item, "a character that no value has");
+            break;
+        }
+    if (strlen(text) >= STUDY_VALUE_BYTES) {
+        diag_error(study->yaml.diags, DIAG_OUT_OF_RANGE, scenario_yaml_place(&study->yaml, item),
+                   "this value is too long");
+        diag_hint(study->yaml.diags, "allowed: 0 to %d bytes", STUDY_VALUE_BYTES - 1);
+    }
+}
+
 static void read_values(struct study *study, struct study_axis *axis)
 {
     struct scenario_yaml *yaml = &study->yaml;
@@ -108,13 +89,14 @@ static void read_values(struct study *study, struct study_axis *axis)
                       "axes that go along with each other: zip");
             continue;
         }
+        check_value(study, item);
         for (uint32_t j = 0; j < axis->count; j++)
             if (strcmp(scenario_yaml_text(yaml, axis->nodes[j]), scenario_yaml_text(yaml, item)) ==
                 0)
                 axis_error(study, item, "this value stands here twice");
         axis->nodes[axis->count++] = item;
     }
-    if (axis->count == 0)
+    if (!scenario_yaml_item(yaml, axis->values_node, 0))
         axis_error(study, axis->values_node, "an axis has at least one value");
     find_unit(study, axis);
 }
@@ -156,8 +138,10 @@ static void read_axis(struct study *study, int key, int node)
     if (axis->values_node &&
         scenario_yaml_type(&study->yaml, axis->values_node) == YAML_SEQUENCE_NODE)
         read_values(study, axis);
-    if (axis->path[0] && !is_swept(axis->path))
+    if (axis->path[0] && !is_swept(axis->path)) {
         axis_error(study, axis->path_node, "this is the same at every point");
+        axis->path[0] = '\0'; /* nothing is to be put there */
+    }
     axis->along = study->axis_count++;
 }
 
@@ -229,16 +213,50 @@ static void check_sets(struct study *study, const char *const *sets, uint32_t se
     }
 }
 
-/* Where a text begins: behind its quotes. A text of several lines is its first one. */
+/* Whether every axis has something to put somewhere, whatever else is wrong with it. */
+static bool has_paths(const struct study *study)
+{
+    bool all = true;
+
+    for (uint32_t i = 0; i < study->axis_count; i++)
+        all &= study->axes[i].path[0] && study->axes[i].count > 0;
+    return all;
+}
+
+/* Where a text begins: behind its quotes. Of one that stands there otherwise than as it is (folded,
+ * or with escapes) only the node's place is known, which length 0 says. */
 static struct diag_place text_place(const struct study *study, int node, const char *text)
 {
     struct diag_place place = scenario_yaml_place(&study->yaml, node);
+    bool quoted = scenario_yaml_is_quoted(&study->yaml, node);
+    size_t bytes = strlen(text);
 
-    if (place.length == strlen(text) + 2) {
-        place.column++;
-        place.length -= 2;
+    if (place.length != bytes + 2 * quoted || strchr(text, '\n')) {
+        place.length = 0;
+        return place;
     }
+    place.column += quoted;
+    place.length = (uint32_t)bytes;
     return place;
+}
+
+/* It chooses points, and at least one: what is never looked at would pass. */
+static void check_when(const struct study *study, const struct study_expect *expect,
+                       struct diag_place place)
+{
+    const struct expect_runs none = {.study = study};
+    struct diag_list *diags = study->yaml.diags;
+
+    if (expect->where.nodes[expect->where.root].of & EXPECT_OF_METRICS) {
+        diag_error(diags, DIAG_EXPECT_TYPE, place, "'when' depends on metrics");
+        diag_hint(diags, "it chooses points: name axes only");
+        return;
+    }
+    for (uint32_t i = 0; i < study->point_count; i++)
+        if (!has_paths(study) || expect_look(&expect->where, &none, i, 0).result == EXPECT_HOLDS)
+            return;
+    diag_error(diags, DIAG_EXPECT_TYPE, place, "'when' holds at no point");
+    diag_hint(diags, "nothing would ever be expected");
 }
 
 /* Looked at once there is a first scenario, whose names it may use. */
@@ -251,14 +269,9 @@ static void parse_expect(struct study *study, struct study_expect *expect, int n
     if (expect->that[0])
         expect_parse(&expect->holds, expect->that, study, diags,
                      text_place(study, that, expect->that));
-    if (expect->when[0] &&
-        expect_parse(&expect->where, expect->when, study, diags,
-                     text_place(study, when, expect->when)) == 0 &&
-        expect->where.nodes[expect->where.root].of & EXPECT_OF_METRICS) {
-        diag_error(diags, DIAG_EXPECT_TYPE, text_place(study, when, expect->when),
-                   "'when' depends on metrics");
-        diag_hint(diags, "it chooses points: name axes only");
-    }
+    if (expect->when[0] && expect_parse(&expect->where, expect->when, study, diags,
+                                        text_place(study, when, expect->when)) == 0)
+        check_when(study, expect, scenario_yaml_place(&study->yaml, when));
 }
 
 /* "E0501": an error of a result. */
@@ -281,8 +294,8 @@ static void read_expect(struct study *study, int node)
         diag_hint(diags, "expected {name: tail, that: p99(latency.NAME) <= 250us}");
         return;
     }
-    snprintf(what, sizeof(what), "expectation '%.32s'",
-             scenario_yaml_item_name(&study->yaml, node));
+    const char *name = scenario_yaml_item_name(&study->yaml, node);
+    snprintf(what, sizeof(what), name[0] ? "expectation '%.32s'" : "this expectation", name);
     scenario_keys_read(&scenario_keys_expect, &map, expect);
     error = scenario_yaml_find(&study->yaml, node, "error");
     expect->place = scenario_yaml_place(&study->yaml, error ? error : node);
@@ -324,14 +337,6 @@ static void read_expects(struct study *study)
 
 /* ---- points ---- */
 
-static void put_point(struct study *study, uint32_t point)
-{
-    for (uint32_t i = 0; i < study->axis_count; i++) {
-        const struct study_axis *axis = &study->axes[i];
-        scenario_yaml_put(&study->yaml, axis->path_node, axis->nodes[study_value(study, point, i)]);
-    }
-}
-
 /* Whether a fault was reported before, of another point. */
 static bool is_known(const struct diag_list *diags, const struct diag *diag)
 {
@@ -361,7 +366,7 @@ static void merge_faults(const struct study *study, struct diag_list *diags,
                          const struct diag_list *found, uint32_t point)
 {
     char words[DIAG_HELP_BYTES];
-    bool taken = true; /* a note may stand alone */
+    bool taken = true; /* a note before any error stands for itself */
 
     point_words(study, point, words, sizeof(words));
     for (uint32_t i = 0; i < found->count; i++) {
@@ -384,22 +389,27 @@ static void check_point(struct study *study, uint32_t point, struct diag_list *d
 
     diag_init(&found);
     study->yaml.diags = &found;
-    put_point(study, point);
+    study_put(study, point);
     if (found.errors == 0)
         scenario_tree_read(point == 0 ? &study->first : &scratch, &study->yaml);
+    if (point == 0)
+        study->sound = found.errors == 0;
     study->yaml.diags = diags;
     merge_faults(study, diags, &found, point);
     diag_fini(&found);
 }
 
-/* Whether every axis has something to put somewhere, whatever else is wrong with it. */
-static bool has_paths(const struct study *study)
+static void check_points(struct study *study, struct diag_list *diags)
 {
-    bool all = true;
+    uint32_t before = diags->errors;
 
-    for (uint32_t i = 0; i < study->axis_count; i++)
-        all &= study->axes[i].path[0] && study->axes[i].count > 0;
-    return all;
+    if (has_paths(study)) {
+        for (uint32_t i = 0; i < study->point_count; i++)
+            check_point(study, i, diags);
+        return;
+    }
+    scenario_tree_read(&study->first, &study->yaml);
+    study->sound = diags->errors == before;
 }
 
 /* All behind the tree. */
@@ -415,13 +425,7 @@ static int load(struct study *study, const char *const *sets, uint32_t set_count
         scenario_keys_read(&scenario_keys_repeat, &repeat, study);
     read_sweep(study, &root);
     check_sets(study, sets, set_count);
-    bool paths = has_paths(study);
-    for (uint32_t i = 0; i < (paths ? study->point_count : 1); i++) {
-        if (paths)
-            check_point(study, i, diags);
-        else
-            scenario_tree_read(&study->first, &study->yaml);
-    }
+    check_points(study, diags);
     read_expects(study);
     diag_sort(diags);
     if (diags->errors == 0)
@@ -453,112 +457,4 @@ int study_load_text(struct study *study, const char *text, const char *const *se
 void study_fini(struct study *study)
 {
     scenario_yaml_fini(&study->yaml);
-}
-
-uint64_t study_seed(uint64_t seed, uint32_t repeat)
-{
-    struct prng prng;
-    char entity[32];
-
-    if (repeat == 0)
-        return seed;
-    snprintf(entity, sizeof(entity), "repeat.%" PRIu32, repeat);
-    prng_init(&prng, seed, entity, SEED_STREAM);
-    return prng_u64(&prng) & INT64_MAX;
-}
-
-void study_scenario(struct study *study, uint32_t point, uint32_t repeat, struct scenario *out)
-{
-    struct diag_list *diags = study->yaml.diags;
-    static struct diag_list none;
-
-    diag_init(&none); /* its notes were told when it was loaded */
-    study->yaml.diags = &none;
-    put_point(study, point);
-    scenario_tree_read(out, &study->yaml);
-    assert(none.errors == 0);
-    study->yaml.diags = diags;
-    diag_fini(&none);
-    out->seed = study_seed(out->seed, repeat);
-}
-
-uint32_t study_set_count(const struct study *study)
-{
-    return study->axis_count + 1;
-}
-
-void study_set(struct study *study, uint32_t point, uint32_t repeat, uint32_t i,
-               char text[STUDY_SET_BYTES])
-{
-    static struct scenario scenario;
-
-    if (i < study->axis_count) {
-        snprintf(text, STUDY_SET_BYTES, "%s=%s", study->axes[i].path,
-                 study_text(study, i, study_value(study, point, i)));
-        return;
-    }
-    study_scenario(study, point, repeat, &scenario);
-    snprintf(text, STUDY_SET_BYTES, "seed=%" PRIu64, scenario.seed);
-}
-
-/* ---- as JSON ---- */
-
-json_t *study_value_json(const struct study *study, uint32_t axis, uint32_t value)
-{
-    if (study->axes[axis].unit == STUDY_TEXT)
-        return json_string(study_text(study, axis, value));
-    return json_integer((json_int_t)study->axes[axis].numbers[value]);
-}
-
-struct units_text study_value_words(const json_t *value, const char *unit)
-{
-    uint64_t number = (uint64_t)json_integer_value(value);
-    struct units_text out;
-
-    if (!json_is_integer(value))
-        snprintf(out.text, sizeof(out.text), "%s",
-                 json_is_string(value) ? json_string_value(value) : "-");
-    else if (unit && strcmp(unit, "ns") == 0)
-        out = units_format_duration(number);
-    else if (unit && strcmp(unit, "bytes") == 0)
-        out = units_format_size(number);
-    else if (unit && strcmp(unit, "bytes_per_s") == 0)
-        out = units_format_bandwidth(number);
-    else if (unit && strcmp(unit, "ppm") == 0)
-        out = units_format_share(number);
-    else
-        snprintf(out.text, sizeof(out.text), "%" PRIu64 "%s", number,
-                 unit && strcmp(unit, "per_s") == 0 ? "/s" : "");
-    return out;
-}
-
-static json_t *axis_json(const struct study *study, uint32_t axis)
-{
-    json_t *object = scenario_keys_json(&scenario_keys_axis, &study->axes[axis], 0);
-    json_t *values = json_array();
-
-    for (uint32_t i = 0; i < study->axes[axis].count; i++)
-        json_array_append_new(values, json_string(study_text(study, axis, i)));
-    json_object_set_new(object, "values", values);
-    return object;
-}
-
-json_t *study_json(const struct study *study)
-{
-    json_t *object = scenario_json(&study->first), *sweep = json_object(), *expect = json_array();
-
-    for (uint32_t i = 0; i < study->axis_count; i++)
-        json_object_set_new(sweep, study->axes[i].name, axis_json(study, i));
-    for (uint32_t i = 0; i < study->expect_count; i++)
-        json_array_append_new(expect,
-                              scenario_keys_json(&scenario_keys_expect, &study->expects[i], 0));
-    if (study->axis_count > 0)
-        json_object_set(object, "sweep", sweep);
-    if (study->repeat_count > 1)
-        json_object_set_new(object, "repeat", scenario_keys_json(&scenario_keys_repeat, study, 0));
-    if (study->expect_count > 0)
-        json_object_set(object, "expect", expect);
-    json_decref(sweep);
-    json_decref(expect);
-    return object;
 }

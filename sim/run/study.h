@@ -26,7 +26,8 @@ enum {
     STUDY_POINTS_MAX = 10000,
     STUDY_REPEATS_MAX = 1000,
     STUDY_EXPECTS_MAX = 64,
-    STUDY_SET_BYTES = 384, /* a path, '=' and a value */
+    STUDY_VALUE_BYTES = 128,                                   /* of an axis, as it is written */
+    STUDY_SET_BYTES = SCENARIO_PATH_BYTES + STUDY_VALUE_BYTES, /* a path, '=' and a value */
 };
 
 /* In which unit the values of an axis are numbers. */
@@ -67,6 +68,7 @@ struct study_expect {
 struct study {
     struct scenario_yaml yaml;
     struct scenario first; /* point 0, repeat 0 */
+    bool sound;            /* it is one, so names may be looked up in it */
     struct study_axis axes[STUDY_AXES_MAX];
     uint32_t axis_count;
     uint32_t point_count;  /* 1 to STUDY_POINTS_MAX */
@@ -97,6 +99,9 @@ uint32_t study_axis_find(const struct study *study, const char *name);
 
 /* The word of a unit, NULL if it has none. */
 const char *study_unit_word(enum study_unit unit);
+
+/* Put the values of a point into the tree. */
+void study_put(struct study *study, uint32_t point);
 
 /* The scenario of a run. */
 void study_scenario(struct study *study, uint32_t point, uint32_t repeat, struct scenario *out);

@@ -19,8 +19,13 @@ enum { CODE_OK = 0, CODE_FAILED = 1 };
 static const char *const of_histograms[] = {"min", "p50", "p90", "p99", "p99_9", "max"};
 enum { OF_HISTOGRAMS = sizeof(of_histograms) / sizeof(of_histograms[0]) };
 
-/* The values that a member of a metric has in the repeats. */
-static uint32_t values_of(const json_t *repeats, const char *metric, const char *member,
+/* What is summed up: a metric's value, or, of a histogram, one of several. */
+struct member {
+    const char *metric, *key, *unit;
+};
+
+/* The values that it has in the repeats. */
+static uint32_t values_of(const json_t *repeats, const struct member *member,
                           uint64_t values[STUDY_REPEATS_MAX])
 {
     uint32_t count = 0;
@@ -29,8 +34,8 @@ static uint32_t values_of(const json_t *repeats, const char *metric, const char 
 
     json_array_foreach(repeats, i, repeat)
     {
-        const json_t *of = json_object_get(json_object_get(repeat, "metrics"), metric);
-        const json_t *value = json_object_get(of, member);
+        const json_t *of = json_object_get(json_object_get(repeat, "metrics"), member->metric);
+        const json_t *value = json_object_get(of, member->key);
         if (json_is_integer(value) && count < STUDY_REPEATS_MAX)
             values[count++] = (uint64_t)json_integer_value(value);
     }
@@ -57,34 +62,46 @@ static json_t *sum_up(const char *name, const char *unit, const uint64_t *values
     return object;
 }
 
-static void summarise_member(json_t *summary, const json_t *repeats, const char *metric,
-                             const char *member)
+static void summarise_member(json_t *summary, const json_t *repeats, const struct member *member)
 {
-    const json_t *first = json_object_get(json_array_get(repeats, 0), "metrics");
-    const char *unit = json_string_value(json_object_get(json_object_get(first, metric), "unit"));
     uint64_t values[STUDY_REPEATS_MAX];
-    uint32_t count = values_of(repeats, metric, member, values);
+    uint32_t count = values_of(repeats, member, values);
+    bool whole = strcmp(member->key, "value") == 0;
     char name[192];
 
-    snprintf(name, sizeof(name), strcmp(member, "value") == 0 ? "%s" : "%s.%s", metric, member);
+    snprintf(name, sizeof(name), "%s%s%s", member->metric, whole ? "" : ".",
+             whole ? "" : member->key);
     if (count > 0)
-        json_object_set_new(summary, name, sum_up(name, unit, values, count));
+        json_object_set_new(summary, name, sum_up(name, member->unit, values, count));
 }
 
-/* Metrics that the first repeat has. */
+/* Every metric that a repeat has: the first may have failed before it had any. */
+static json_t *metrics_of(const json_t *repeats)
+{
+    json_t *all = json_object(), *repeat;
+    size_t i;
+
+    json_array_foreach(repeats, i, repeat)
+        json_object_update_missing(all, json_object_get(repeat, "metrics"));
+    return all;
+}
+
 static void summarise(json_t *point)
 {
     const json_t *repeats = json_object_get(point, "repeats");
-    json_t *summary = json_object(), *metric;
+    json_t *summary = json_object(), *metrics = metrics_of(repeats), *metric;
     const char *key;
 
-    json_object_foreach(json_object_get(json_array_get(repeats, 0), "metrics"), key, metric)
+    json_object_foreach(metrics, key, metric)
     {
-        if (!json_object_get(metric, "hdr_v2"))
-            summarise_member(summary, repeats, key, "value");
-        for (uint32_t i = 0; i < OF_HISTOGRAMS && json_object_get(metric, "hdr_v2"); i++)
-            summarise_member(summary, repeats, key, of_histograms[i]);
+        const char *unit = json_string_value(json_object_get(metric, "unit"));
+        bool histogram = json_object_get(metric, "hdr_v2") != NULL;
+        if (!histogram)
+            summarise_member(summary, repeats, &(struct member){key, "value", unit});
+        for (uint32_t i = 0; i < OF_HISTOGRAMS && histogram; i++)
+            summarise_member(summary, repeats, &(struct member){key, of_histograms[i], unit});
     }
+    json_decref(metrics);
     json_object_set_new(point, "summary", summary);
 }
 
@@ -100,7 +117,8 @@ struct judging {
 /* How often an expectation was looked at for one case. */
 struct count {
     uint32_t holds, fails, unknown;
-    struct expect_outcome shown; /* of the first that failed, else the last one */
+    struct expect_outcome shown; /* of them the one that says most */
+    uint32_t repeat;             /* where that was */
 };
 
 static bool index_runs(struct judging *judging)
@@ -155,13 +173,30 @@ static bool has_code(const json_t *errors, const char *code)
 }
 
 /* Whether it is of any concern at a point. */
-static bool applies(const struct judging *judging, const struct study_expect *expect,
-                    uint32_t point)
+static bool applies(const struct study *study, const struct study_expect *expect, uint32_t point)
 {
-    const struct expect_runs runs = {judging->study, judging->runs, judging->errors};
+    const struct expect_runs runs = {.study = study}; /* it names axes only */
 
     return expect->where.count == 0 ||
            expect_look(&expect->where, &runs, point, 0).result == EXPECT_HOLDS;
+}
+
+/* Whether an outcome says more than the one that is shown: of those that failed the one that did so
+ * by the most, of those that hold the one that does so by the least. */
+static bool says_more(const struct count *count, const struct expect_outcome *outcome)
+{
+    bool first = count->holds + count->fails + count->unknown == 0;
+
+    switch (outcome->result) {
+    case EXPECT_FAILS:
+        return count->fails == 0 || ratio_compare(outcome->gap, count->shown.gap) > 0;
+    case EXPECT_UNKNOWN: return count->fails + count->unknown == 0;
+    case EXPECT_HOLDS:
+        return first || (count->fails + count->unknown == 0 &&
+                         ratio_compare(outcome->gap, count->shown.gap) < 0);
+    case EXPECT_ABSENT: break;
+    }
+    return false;
 }
 
 /* Look once, in a repeat of a point. */
@@ -169,7 +204,7 @@ static void look(const struct judging *judging, const struct study_expect *expec
                  uint32_t repeat, struct count *count)
 {
     const struct expect_runs runs = {judging->study, judging->runs, judging->errors};
-    struct expect_outcome outcome = {.sign = ""};
+    struct expect_outcome outcome = {.sign = "", .gap = {0, 1}};
     uint32_t at = run_at(judging, point, repeat);
 
     if (expect->error[0])
@@ -180,8 +215,10 @@ static void look(const struct judging *judging, const struct study_expect *expec
         outcome = expect_look(&expect->holds, &runs, point, repeat);
     if (outcome.result == EXPECT_ABSENT)
         return;
-    if (count->fails == 0)
+    if (says_more(count, &outcome)) {
         count->shown = outcome;
+        count->repeat = repeat;
+    }
     count->holds += outcome.result == EXPECT_HOLDS;
     count->fails += outcome.result == EXPECT_FAILS;
     count->unknown += outcome.result == EXPECT_UNKNOWN;
@@ -200,18 +237,21 @@ static void explain(const struct study_expect *expect, const struct count *count
 {
     const struct expect_outcome *shown = &count->shown;
     uint32_t of = count->holds + count->fails + count->unknown;
-    char times[48] = "";
+    uint32_t bad = count->fails + count->unknown;
+    char where[32] = "", times[64] = "";
 
-    if (of > 1)
-        snprintf(times, sizeof(times), " in %" PRIu32 " of %" PRIu32, count->fails + count->unknown,
-                 of);
+    if (of > 1 && bad > 0) {
+        snprintf(where, sizeof(where), " in repeat %" PRIu32, count->repeat);
+        snprintf(times, sizeof(times), "; fails in %" PRIu32 " of %" PRIu32 " repeats", bad, of);
+    }
     if (expect->error[0])
-        snprintf(why, bytes, "%s %s%s", count->fails ? "no" : "", expect->error, times);
+        snprintf(why, bytes, "%s%s%s%s", count->fails ? "no " : "", expect->error, where,
+                 bad ? times : "");
     else if (shown->result == EXPECT_UNKNOWN)
-        snprintf(why, bytes, "%s has no value%s", shown->unknown, times);
+        snprintf(why, bytes, "%s has no value%s%s", shown->unknown, where, times);
     else if (count->fails)
-        snprintf(why, bytes, "%s, wanted %s %s%s", shown->measured, shown->sign, shown->limit,
-                 times);
+        snprintf(why, bytes, "%s%s, wanted %s %s%s", shown->measured, where, shown->sign,
+                 shown->limit, bad > 1 ? times : "");
     else
         snprintf(why, bytes, "%s %s %s", shown->measured, shown->sign, shown->limit);
 }
@@ -221,7 +261,9 @@ static bool add_case(json_t *cases, const struct study_expect *expect, const str
                      json_t *point)
 {
     uint32_t of = count->holds + count->fails + count->unknown;
-    char why[256];
+    bool of_repeat =
+        expect->error[0] || expect->holds.nodes[expect->holds.root].of & EXPECT_OF_REPEAT;
+    char why[320];
 
     if (of == 0) {
         json_decref(point);
@@ -233,6 +275,9 @@ static bool add_case(json_t *cases, const struct study_expect *expect, const str
                                            (int)(count->fails + count->unknown), "of", (int)of,
                                            "measured", count->shown.measured, "limit",
                                            count->shown.limit, "why", why));
+    if (of_repeat)
+        json_object_set_new(json_array_get(cases, json_array_size(cases) - 1), "repeat",
+                            json_integer(count->repeat));
     return count->fails + count->unknown == 0;
 }
 
@@ -249,7 +294,7 @@ static void judge_expect(struct judging *judging, const struct study_expect *exp
 
     for (uint32_t point = 0; point < study->point_count; point++) {
         struct count count = {0};
-        if (!applies(judging, expect, point))
+        if (!applies(study, expect, point))
             continue;
         for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++) {
             look(judging, expect, point, repeat, &count);
@@ -277,32 +322,41 @@ static void judge_expect(struct judging *judging, const struct study_expect *exp
 
 /* ---- the exit code ---- */
 
-static bool is_expected(const struct judging *judging, uint32_t point, const char *code)
+static bool is_expected(const struct study *study, uint32_t point, const json_t *error)
 {
-    for (uint32_t i = 0; i < judging->study->expect_count; i++) {
-        const struct study_expect *expect = &judging->study->expects[i];
-        if (strcmp(expect->error, code) == 0 && applies(judging, expect, point))
+    const char *code = json_string_value(json_object_get(error, "code"));
+
+    for (uint32_t i = 0; i < study->expect_count; i++) {
+        const struct study_expect *expect = &study->expects[i];
+        if (strcmp(expect->error, code) == 0 && applies(study, expect, point))
             return true;
     }
     return false;
 }
 
-/* Whether a run has errors, and all of them are expected. Marks those that are. */
-static bool is_excused(const struct judging *judging, uint32_t point, json_t *errors)
+bool study_result_excuses(const struct study *study, uint32_t point, const json_t *errors)
 {
-    bool all = json_array_size(errors) > 0;
     size_t i;
     json_t *error;
 
     json_array_foreach(errors, i, error)
     {
-        bool expected =
-            is_expected(judging, point, json_string_value(json_object_get(error, "code")));
-        if (expected)
-            json_object_set_new(error, "expected", json_true());
-        all &= expected;
+        if (!is_expected(study, point, error))
+            return false;
     }
-    return all;
+    return json_array_size(errors) > 0;
+}
+
+static void mark_expected(const struct judging *judging, uint32_t point, json_t *errors)
+{
+    size_t i;
+    json_t *error;
+
+    json_array_foreach(errors, i, error)
+    {
+        if (is_expected(judging->study, point, error))
+            json_object_set_new(error, "expected", json_true());
+    }
 }
 
 /* Of two runs' codes the one that says more: a bug of ours before a broken core, before a scenario
@@ -326,7 +380,10 @@ static int judge_runs(const struct judging *judging, bool *complete)
         for (uint32_t repeat = 0; repeat < judging->study->repeat_count; repeat++) {
             uint32_t at = run_at(judging, point, repeat);
             const json_t *its = json_object_get(judging->runs[at], "code");
-            if (!its || is_excused(judging, point, judging->errors[at]))
+            if (!its)
+                continue;
+            mark_expected(judging, point, judging->errors[at]);
+            if (study_result_excuses(judging->study, point, judging->errors[at]))
                 continue;
             code = worse(code, (int)json_integer_value(its));
             *complete &= json_is_true(json_object_get(judging->runs[at], "complete"));

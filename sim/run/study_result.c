@@ -62,6 +62,25 @@ json_t *study_result_begin(const struct study *study, const struct study_part *p
                      axes_json(study), "points", "expectations", "errors");
 }
 
+/* The index of the member of a sorted array that has this number, or where it belongs; whether it
+ * is there. */
+static bool array_find(const json_t *array, const char *key, uint32_t number, size_t *index)
+{
+    size_t low = 0, high = json_array_size(array);
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const json_t *its = json_object_get(json_array_get(array, middle), key);
+        if (json_integer_value(its) < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *index = low;
+    return low < json_array_size(array) &&
+           json_integer_value(json_object_get(json_array_get(array, low), key)) == number;
+}
+
 /* The point of that id, in its place between the others if it is not there yet and `study` is not
  * NULL. */
 static json_t *point_of(const json_t *result, const struct study *study, uint32_t id)
@@ -69,14 +88,8 @@ static json_t *point_of(const json_t *result, const struct study *study, uint32_
     json_t *points = json_object_get(result, "points"), *point, *axes;
     size_t i;
 
-    json_array_foreach(points, i, point)
-    {
-        json_int_t its = json_integer_value(json_object_get(point, "id"));
-        if (its == id)
-            return point;
-        if (its > id)
-            break;
-    }
+    if (array_find(points, "id", id, &i))
+        return json_array_get(points, i);
     if (!study)
         return NULL;
     axes = json_object();
@@ -88,25 +101,12 @@ static json_t *point_of(const json_t *result, const struct study *study, uint32_
     return point;
 }
 
-/* The index of a repeat among those of a point, or where it belongs; whether it is there. */
-static bool repeat_find(const json_t *repeats, uint32_t repeat, size_t *index)
-{
-    json_int_t its = -1;
-
-    for (*index = 0; *index < json_array_size(repeats); ++*index) {
-        its = json_integer_value(json_object_get(json_array_get(repeats, *index), "i"));
-        if (its >= repeat)
-            break;
-    }
-    return its == repeat;
-}
-
 bool study_result_has(const json_t *result, uint32_t point, uint32_t repeat)
 {
     const json_t *of = point_of(result, NULL, point);
     size_t index;
 
-    return of && repeat_find(json_object_get(of, "repeats"), repeat, &index);
+    return of && array_find(json_object_get(of, "repeats"), "i", repeat, &index);
 }
 
 /* Whether an error belongs to a run. */
@@ -125,6 +125,27 @@ static void drop_errors(json_t *errors, uint32_t point, uint32_t repeat)
             json_array_remove(errors, i);
 }
 
+/* Put in an error of a run, which has its point and repeat: behind those of the runs before it and
+ * its own, so whoever made the runs in whatever order, the result is the same. */
+static void put_error(json_t *result, json_t *error)
+{
+    json_t *errors = json_object_get(result, "errors");
+    json_int_t point = json_integer_value(json_object_get(error, "point"));
+    json_int_t repeat = json_integer_value(json_object_get(error, "repeat"));
+    size_t at = json_array_size(errors);
+
+    for (; at > 0; at--) {
+        const json_t *before = json_array_get(errors, at - 1),
+                     *of = json_object_get(before, "point");
+        json_int_t its = json_integer_value(of);
+        if (of &&
+            (its < point ||
+             (its == point && json_integer_value(json_object_get(before, "repeat")) <= repeat)))
+            break;
+    }
+    json_array_insert_new(errors, at, error);
+}
+
 /* What all runs have in common. */
 static void add_common(json_t *result, const json_t *from, const char *key)
 {
@@ -140,7 +161,7 @@ static void put(json_t *result, const struct study *study, uint32_t point, json_
     size_t index;
 
     drop_errors(json_object_get(result, "errors"), point, repeat);
-    if (repeat_find(repeats, repeat, &index))
+    if (array_find(repeats, "i", repeat, &index))
         json_array_set_new(repeats, index, one);
     else
         json_array_insert_new(repeats, index, one);
@@ -166,8 +187,38 @@ void study_result_add(json_t *result, const struct study *study, const struct st
         json_t *its = json_copy(error);
         json_object_set_new(its, "point", json_integer(which->point));
         json_object_set_new(its, "repeat", json_integer(which->repeat));
-        json_array_append_new(json_object_get(result, "errors"), its);
+        put_error(result, its);
     }
+}
+
+/* Whether these are two numbers of a run, below the study's. */
+static bool is_run(const struct study *study, const json_t *point, const json_t *repeat)
+{
+    json_int_t id = json_integer_value(point), its = json_integer_value(repeat);
+
+    return json_is_integer(point) && json_is_integer(repeat) && id >= 0 && its >= 0 &&
+           id < study->point_count && its < study->repeat_count;
+}
+
+bool study_result_fits(const struct study *study, const json_t *from)
+{
+    size_t i, j;
+    json_t *point, *repeat, *error;
+    bool fits = true;
+
+    json_array_foreach(json_object_get(from, "points"), i, point)
+    {
+        json_array_foreach(json_object_get(point, "repeats"), j, repeat) fits &=
+            is_run(study, json_object_get(point, "id"), json_object_get(repeat, "i")) &&
+            json_is_integer(json_object_get(repeat, "code"));
+    }
+    json_array_foreach(json_object_get(from, "errors"), i, error)
+    {
+        const json_t *of = json_object_get(error, "point");
+        fits &= json_is_string(json_object_get(error, "code")) &&
+                (!of || is_run(study, of, json_object_get(error, "repeat")));
+    }
+    return fits;
 }
 
 void study_result_take(json_t *result, const struct study *study, const json_t *from,
@@ -192,6 +243,6 @@ void study_result_take(json_t *result, const struct study *study, const json_t *
         uint32_t id = (uint32_t)json_integer_value(json_object_get(error, "point"));
         uint32_t its = (uint32_t)json_integer_value(json_object_get(error, "repeat"));
         if (json_object_get(error, "point") && study_result_has(result, id, its))
-            json_array_append(json_object_get(result, "errors"), error);
+            put_error(result, json_incref(error));
     }
 }

@@ -44,12 +44,17 @@ void study_result_add(json_t *result, const struct study *study, const struct st
 void study_result_take(json_t *result, const struct study *study, const json_t *from,
                        bool complete_only);
 
+/* Whether another result has only runs that the study has, as objects that can be put in. */
+bool study_result_fits(const struct study *study, const json_t *from);
+
 /* Whether a run is in. */
 bool study_result_has(const json_t *result, uint32_t point, uint32_t repeat);
 
 /* Whether a run by itself, whose result this is, failed: by its exit code, unless its errors are
  * expected, or by an expectation of each repeat. */
 bool study_result_failed(const struct study *study, const struct study_run *which, json_t *run);
+/* Whether a run of a point has errors, and each of them is one that is expected there. */
+bool study_result_excuses(const struct study *study, uint32_t point, const json_t *errors);
 
 /* Sum up and judge what is in. `complete`: all runs that were to be made were; the result is so if
  * also each ended by itself, or as expected. Returns the exit code: 0; 1 if an expectation failed

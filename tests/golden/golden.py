@@ -6,7 +6,8 @@
 
 Left out is what names the host, the file and the version, and the time on the host's clock. A
 histogram stands as a hash of its counts, since its compressed form depends on the compressor. All
-numbers are integers: any other is an error.
+numbers are integers: any other is an error. Of a study, which has many runs, counters and processes
+are left out too: that each run went the same way is what its trace says.
 """
 import base64
 import hashlib
@@ -15,6 +16,7 @@ import sys
 import zlib
 
 LEFT_OUT = {"tool", "host", "scenario", "wall_ns", "plan", "summary"}
+LEFT_OUT_OF_MANY = {"counters", "processes", "cost_model"}
 SHOWN = 40
 LONG = "points.0.repeats.0."  # what nearly every path begins with
 
@@ -33,11 +35,16 @@ def counts(text):
     return "blake2b-128 " + hashlib.blake2b(encoding, digest_size=16).hexdigest()
 
 
-def of(value):
+def of(value, left_out):
     if isinstance(value, dict):
-        return {key: counts(one) if key == "hdr_v2" else of(one)
-                for key, one in value.items() if key not in LEFT_OUT}
-    return [of(one) for one in value] if isinstance(value, list) else value
+        return {key: counts(one) if key == "hdr_v2" else of(one, left_out)
+                for key, one in value.items() if key not in left_out}
+    return [of(one, left_out) for one in value] if isinstance(value, list) else value
+
+
+def of_result(result):
+    many = sum(len(point["repeats"]) for point in result["points"]) > 1
+    return of(result, LEFT_OUT | LEFT_OUT_OF_MANY if many else LEFT_OUT)
 
 
 def check_costs(result):
@@ -79,9 +86,9 @@ def main(what, *paths):
     values = [load(path) for path in paths]
     check_costs(values[-1])
     if what == "of":
-        print(json.dumps(of(values[0]), indent=1, sort_keys=True, ensure_ascii=False))
+        print(json.dumps(of_result(values[0]), indent=1, sort_keys=True, ensure_ascii=False))
     elif what == "diff":
-        sys.exit(diff(values[0], of(values[1])))
+        sys.exit(diff(values[0], of_result(values[1])))
     else:
         sys.exit(__doc__)
 
