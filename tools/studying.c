@@ -96,6 +96,8 @@ static bool fits(struct study *study, const char *file, struct diag_list *diags)
 
     for (uint32_t point = 0; point < study->point_count && diags->errors == 0; point++) {
         study_scenario(study, point, 0, &scenario);
+        if (scenario.steps)
+            continue; /* it costs nothing */
         if (scenario.mode != SCENARIO_VIRTUAL) {
             launch_fits(&scenario, diags);
         } else if (strcmp(seen, scenario.cost_model) != 0) {
@@ -206,7 +208,14 @@ static bool suits(const struct studying *studying)
 {
     const struct studying_options *options = studying->options;
     bool virtual = studying->study->first.mode == SCENARIO_VIRTUAL;
+    bool scripted = studying->study->first.steps;
     const char *option = NULL, *one;
+
+    if (scripted && (options->capture.file || options->traced.stages || options->traced.trace)) {
+        fprintf(stderr, "xensock: error: --capture, --stages and a trace for Perfetto do not go "
+                        "with 'steps'\n");
+        return false;
+    }
 
     if (virtual)
         option = options->launch.runtime ? "--runtime" : NULL;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/record.h"
+#include "tools/scripted.h"
 #include "tools/simulate.h"
 #include "tools/studying.h"
 #include "tools/verdict.h"
@@ -203,6 +204,8 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
     one.capture = options->capture;
     study_scenario(studying->study, point, repeat, &one.scenario);
     add_sets(&one, point, repeat);
+    if (one.scenario.steps)
+        return scripted_run(&one.scenario, &studying->study->yaml, &one.launch, code);
     *code = CMD_USAGE;
     if (!load_model(&one) || !make_directory(&one, point, repeat))
         return NULL;
