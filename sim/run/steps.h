@@ -21,7 +21,8 @@
 
 enum {
     STEPS_MAX = 512,
-    STEPS_DATA_BYTES = 512,      /* of a text of data, with its end */
+    STEPS_DATA_BYTES = 512, /* of a text of data, with its end */
+    STEPS_PEER_BYTES = 128,
     STEPS_WORD_BYTES = 40,       /* of a short text */
     STEPS_PATTERN_MAX = 4 << 20, /* bytes of one write */
     STEPS_MESSAGE_BYTES = 4096,
@@ -183,6 +184,8 @@ struct steps_step {
 struct steps {
     enum steps_side against;
     enum scenario_bool connected; /* the script begins when the device is */
+    char peer[STEPS_PEER_BYTES];  /* as whose driver the core behaves, as in quirk.h; then */
+    uint32_t quirks, order_max;   /* a backend's largest order; 0: the dialect's */
     uint32_t max_sockets;
     uint64_t linger_ns;
     uint32_t ignored; /* bit of enum steps_kind */

@@ -155,6 +155,7 @@ static const struct scenario_key quiet_keys[] = {
 static const struct scenario_key steps_rows[] = {
     {"against", SCENARIO_WORD, ALL, .required = ALL, AT(steps, against), WORDS(sides)},
     {"connected", SCENARIO_WORD, ALL, AT(steps, connected), WORDS(bools), .preset = SCENARIO_TRUE},
+    {"peer", SCENARIO_TEXT, ALL, AT(steps, peer), .min = 1, .text = "xensock"},
     {"max_sockets", SCENARIO_COUNT, ALL, AT(steps, max_sockets), .min = 1, .max = 1024, .preset = 64},
     {"linger", SCENARIO_DURATION, ALL, AT(steps, linger_ns), .max = DAY},
     {"ignore", SCENARIO_LIST, ALL, .required = 0},

@@ -373,7 +373,7 @@ bool steps_play(const struct steps_config *config, struct steps_outcome *outcome
 {
     struct steps_player *player = calloc(1, sizeof(*player));
     const struct steps *steps = config->steps;
-    bool good = true;
+    bool good;
 
     assert(player);
     *outcome = (struct steps_outcome){0};
@@ -386,6 +386,7 @@ bool steps_play(const struct steps_config *config, struct steps_outcome *outcome
         free(player);
         return false;
     }
+    good = outcome->code == 0;
     for (uint32_t i = 0; good && i < steps->count; i++) {
         player->step = &steps->steps[i];
         good = play_step(player, player->step);

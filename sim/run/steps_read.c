@@ -1,6 +1,7 @@
 /* Reading a script out of the tree; what no row can say of a step, steps_check.c does. */
 #include "sim/run/steps_private.h"
 
+#include "ringlib/quirk.h"
 #include "sim/run/units.h"
 
 #include <assert.h>
@@ -205,6 +206,40 @@ static void read_ignored(struct steps *steps, struct scenario_yaml *yaml, int li
     }
 }
 
+/* As whose driver the core behaves. */
+static void read_peer(struct steps *steps, const struct scenario_map *map,
+                      const struct scenario *scenario)
+{
+    bool front = steps->against == STEPS_FRONTEND;
+    int node = scenario_yaml_find(map->yaml, map->node, "peer");
+    const struct quirk_peer *peer = NULL;
+    const char *names[QUIRK_COUNT];
+    struct quirk_text_part wrong;
+    struct quirk_side side;
+    uint32_t count = 0;
+
+    if (!node || !steps->peer[0])
+        return;
+    if (quirk_parse(steps->peer, front, &side, &peer, &wrong) == 0) {
+        steps->quirks = side.quirks;
+        steps->order_max = front ? 0 : side.order;
+        if (peer->dialect && strcmp(peer->dialect->name, scenario->protocol.dialect) != 0)
+            diag_error(map->yaml->diags, DIAG_STEP_DIALECT, scenario_yaml_place(map->yaml, node),
+                       "'%s' speaks %s alone", peer->name, peer->dialect->name);
+        return;
+    }
+    for (uint32_t i = 0; wrong.is_peer && quirk_peer_at(i); i++)
+        if (front ? quirk_peer_at(i)->front.exists : quirk_peer_at(i)->back.exists)
+            names[count++] = quirk_peer_at(i)->name;
+    for (uint32_t i = 0; !wrong.is_peer && i < QUIRK_COUNT; i++)
+        if (quirk_is_front((enum quirk)i) == front)
+            names[count++] = quirk_name((enum quirk)i);
+    diag_error(map->yaml->diags, DIAG_UNKNOWN_NAME, scenario_yaml_place(map->yaml, node),
+               "'%.*s' is no %s of a %s", (int)wrong.length, steps->peer + wrong.at,
+               wrong.is_peer ? "driver" : "quirk", front ? "frontend" : "backend");
+    diag_suggest(map->yaml->diags, "", wrong.is_peer ? "drivers" : "quirks", names, count);
+}
+
 static void read_script(struct steps *steps, struct scenario_yaml *yaml,
                         const struct scenario *scenario, int list)
 {
@@ -238,6 +273,7 @@ void steps_read(struct steps *steps, struct scenario_yaml *yaml, const struct sc
     if (!map.node)
         return; /* reported: it is no mapping */
     scenario_keys_read(&steps_keys_steps, &map, steps);
+    read_peer(steps, &map, scenario);
     read_ignored(steps, yaml, scenario_yaml_find(yaml, map.node, "ignore"));
     list = scenario_yaml_find(yaml, map.node, "script");
     if (list && scenario_yaml_type(yaml, list) == YAML_SEQUENCE_NODE)

@@ -133,12 +133,15 @@ static void open_core(struct steps_player *player, const struct trace_sink *trac
     struct be_config be = {.dialect = player->dialect,
                            .policy = &player->policy,
                            .front = STEPS_FRONT,
-                           .order_max = player->dialect->order_max,
-                           .max_sockets = steps->max_sockets};
+                           .order_max =
+                               steps->order_max ? steps->order_max : player->dialect->order_max,
+                           .max_sockets = steps->max_sockets,
+                           .quirks = steps->quirks};
     struct fe_config fe = {.dialect = player->dialect,
                            .order = player->scenario->protocol.order,
                            .max_sockets = steps->max_sockets,
-                           .linger_ns = steps->linger_ns};
+                           .linger_ns = steps->linger_ns,
+                           .quirks = steps->quirks};
 
     device_path(player, back ? STEPS_BACK : STEPS_FRONT, core.own);
     device_path(player, back ? STEPS_FRONT : STEPS_BACK, core.other);
@@ -316,8 +319,8 @@ static void connect_back(struct steps_player *player)
 {
     steps_offer(player, NULL);
     write_state(player, STEPS_BACK, STEPS_STATE_INITWAIT);
-    steps_attach(player);
-    write_state(player, STEPS_BACK, STEPS_STATE_CONNECTED);
+    if (steps_attach(player))
+        write_state(player, STEPS_BACK, STEPS_STATE_CONNECTED);
 }
 
 static void connect(struct steps_player *player)
@@ -329,7 +332,10 @@ static void connect(struct steps_player *player)
     else
         connect_back(player);
     steps_settle(player);
-    assert((back ? be_state(player->be) : fe_state(player->fe)) == XENBUS_CONNECTED);
+    if ((back ? be_state(player->be) : fe_state(player->fe)) != XENBUS_CONNECTED)
+        steps_fail(
+            player, DIAG_STEP_IMPOSSIBLE,
+            "this driver has not come to be connected: 'connected: false' lets a script see");
     player->setting_up = false;
     player->line_count = 0;
 }

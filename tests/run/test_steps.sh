@@ -74,6 +74,13 @@ differs response-order E0173 18:18 "the peer of 12 cannot: nobody asks to connec
 differs handshake-back E0173 17:8 "the command ring is not there yet" 's/{state: initialised}/{notify: command}/' '15d' '16a\    - {quiet: 1s}'
 differs half-close E0173 17:8 "the ring of socket 5 has room for 4096 of 4097 bytes" '17s/data: hello/bytes: 4097/'
 
+# A driver with a past does something else, or is one of another dialect.
+differs reset E0170 26:8 "expected error: {" 's/peer: xensock$/peer: linux-6.1-back/'
+differs release-with-accept E0171 23:8 "expected response: {cmd: accept" 's/against: backend/&\n  peer: xensock+forgets-waiters/'
+sed 's/peer: xensock$/peer: linux-6.1-back/; s/dialect: pvcalls1/dialect: xensock1/' "$steps/reset.yaml" >other.yaml
+expect 3 "$XENSOCK" check other.yaml
+grep -q "error\[E0164\]: 'linux-6.1-back' speaks pvcalls1 alone" err.log || fail "said: $(cat err.log)"
+
 python3 - <<'PYTHON' || fail "a result says something else"
 import glob, json
 names = glob.glob("changed/*")
