@@ -8,7 +8,6 @@
 #include "ringlib/quirk.h"
 #include "ringlib/xenbus.h"
 #include "sim/run/scenario.h"
-#include "tools/profile.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -117,28 +116,6 @@ bool cmd_allow(const char *text, struct policy_rule *rule)
         }
     }
     fprintf(stderr, "xensock: error: --allow takes IP or IP/BITS, not '%s'\n", text);
-    return false;
-}
-
-bool cmd_profile(const char *text)
-{
-    enum profile_kind kind = PROFILE_CPU;
-    const char *colon = strchr(text, ':'), *path = text;
-    struct profile_why why;
-
-    for (int i = PROFILE_CPU; colon && i < PROFILE_KINDS; i++) {
-        const char *name = profile_name((enum profile_kind)i);
-        if (strlen(name) == (size_t)(colon - text) && strncmp(text, name, strlen(name)) == 0) {
-            kind = (enum profile_kind)i;
-            path = colon + 1;
-        }
-    }
-    if (kind == PROFILE_HEAP)
-        profile_preload();
-    if (profile_configure(kind, path, &why))
-        return true;
-    fprintf(stderr, "xensock: error[%s]: no %s profile: %s\n", why.code, profile_name(kind),
-            why.text);
     return false;
 }
 

@@ -81,10 +81,6 @@ struct policy_rule;
 /* Read "10.0.0.0/8" or an address alone; false after saying that it is neither. */
 bool cmd_allow(const char *text, struct policy_rule *rule);
 
-/* Have the measured phase profiled: "[cpu:|heap:|perf:]FILE", cpu if it says nothing. False after
- * saying why that cannot be; does not return where the program must be executed anew for it. */
-bool cmd_profile(const char *text);
-
 /* The overrides of --set, in order. */
 enum { CMD_SETS_MAX = 64, CMD_SETS_ROOM = CMD_SETS_MAX + 16 };
 struct cmd_sets {

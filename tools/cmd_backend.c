@@ -12,6 +12,7 @@
 #include "tools/capturing.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
+#include "tools/profile.h"
 #include "tools/resolve.h"
 
 #include <getopt.h>
@@ -313,7 +314,7 @@ static bool take(struct backend_options *options, int option, const char *text)
     case 'e': return cmd_quirks_of(text, false, &options->side, &options->peer);
     case 'n': return cmd_notify(text, &options->immediate);
     case 'c': options->pinned = true; return cmd_number("--cpu", text, 1023, &options->cpu);
-    case 'p': return cmd_profile(text);
+    case 'p': return profile_take(text);
     case 'C': options->capture.file = text; return true;
     case 'P': options->capture.part = text; return true;
     case 'L': return capturing_limit(text, &options->capture.limit_bytes);

@@ -16,6 +16,7 @@
 #include "tools/capturing.h"
 #include "tools/cmd.h"
 #include "tools/process.h"
+#include "tools/profile.h"
 #include "tools/waiting.h"
 
 #include <getopt.h>
@@ -387,7 +388,7 @@ static bool take(struct frontend_options *options, int option, const char *text)
     case 'n': return cmd_notify(text, &options->immediate);
     case 's': return cmd_set(&options->sets, text);
     case 'a': return cmd_allow(text, &rule) && policy_allow(&options->policy, &rule);
-    case 'p': return cmd_profile(text);
+    case 'p': return profile_take(text);
     case 'C': options->capture.file = text; return true;
     case 'P': options->capture.part = text; return true;
     case 'L': return capturing_limit(text, &options->capture.limit_bytes);

@@ -211,7 +211,7 @@ static bool take(struct peer_options *options, int option, const char *text)
         }
         fprintf(stderr, "xensock: error: --address takes IP:PORT or [IP]:PORT, not '%s'\n", text);
         return false;
-    case 'p': return cmd_profile(text);
+    case 'p': return profile_take(text);
     case 'l': return cmd_allow(text, &rule) && policy_allow(&options->policy, &rule);
     case 'q': options->quiet = true; return true;
     case 'k':

@@ -48,6 +48,10 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
+#ifdef XENSOCK_HOOKED /* what `swarm` becomes */
+    {"swarm", cmd_swarm},
+    {"shrink", cmd_shrink},
+#else
     {"plan", cmd_plan},         {"merge", cmd_merge},       {"run", cmd_run},
     {"check", cmd_check},       {"convert", cmd_convert},   {"hypervisor", cmd_hypervisor},
     {"backend", cmd_backend},   {"frontend", cmd_frontend}, {"forward", cmd_forward},
@@ -57,6 +61,7 @@ static const struct {
     {"quirks", cmd_quirks},     {"grants", cmd_grants},     {"ports", cmd_ports},
     {"xenstore", cmd_xenstore}, {"compare", cmd_compare},   {"baseline", cmd_baseline},
     {"doctor", cmd_doctor},     {"report", cmd_report},
+#endif
 };
 
 /* Standard descriptors that are closed would be taken by something else; a loop needs a few more.

@@ -6,17 +6,19 @@
 set -eu
 
 run="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libyaml-dev libjansson-dev libxxhash-dev
-zlib1g-dev uthash-dev librandom123-dev libgoogle-perftools-dev google-perftools"
+zlib1g-dev uthash-dev librandom123-dev libgoogle-perftools-dev google-perftools systemtap-sdt-dev"
 check="libcmocka-dev clang libclang-rt-14-dev spin gcovr clang-tidy clang-format valgrind strace socat xxhash
 shellcheck iproute2 scdoc python3 xenstore-utils xen-utils-4.17 iperf3 curl nginx-light apache2-utils
 redis-server redis-tools git openssh-server openssh-client netcat-openbsd
-libnginx-mod-stream haproxy libxen-dev tshark wireshark-common"
+libnginx-mod-stream haproxy libxen-dev tshark wireshark-common r-mathlib python3-jsonschema python3-yaml
+libxml2-utils jq chromium linux-perf binutils gdb"
 bench="g++ libns3-dev nginx-light libnginx-mod-stream haproxy socat iproute2"
 upstream="a C11 compiler, CMake >= 3.25, ninja, pkg-config, libuv, libyaml, jansson, xxHash, zlib,
-uthash, Random123, gperftools (optional); for the tests cmocka, clang with libFuzzer, clang-tidy,
+uthash, Random123, gperftools and sys/sdt.h (both optional); for the tests cmocka, clang with libFuzzer, clang-tidy,
 clang-format, spin, gcovr, valgrind, strace, socat, xxhsum, shellcheck, ss (iproute2), scdoc, Python 3, node and npm,
 xenstore's tools, Xen's own test-xenstore and public headers, and as programs to carry: iperf3, curl, nginx
-with its stream module, HAProxy, ab, redis, git, OpenSSH, nc; tshark 4.0 or newer; for tools/bench a C++ compiler and ns-3.37"
+with its stream module, HAProxy, ab, redis, git, OpenSSH, nc; tshark 4.0 or newer; Python's jsonschema and yaml, xmllint, jq, R's
+standalone mathematics library, Chromium, perf, readelf, gdb; for tools/bench a C++ compiler and ns-3.37"
 
 case ${1-} in
 run) wanted=$run ;;

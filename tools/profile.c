@@ -226,3 +226,25 @@ void profile_preload_end(void)
     else
         unsetenv(PRELOAD);
 }
+
+bool profile_take(const char *text)
+{
+    enum profile_kind kind = PROFILE_CPU;
+    const char *colon = strchr(text, ':'), *path = text;
+    struct profile_why why;
+
+    for (int i = PROFILE_CPU; colon && i < PROFILE_KINDS; i++) {
+        const char *name = profile_name((enum profile_kind)i);
+        if (strlen(name) == (size_t)(colon - text) && strncmp(text, name, strlen(name)) == 0) {
+            kind = (enum profile_kind)i;
+            path = colon + 1;
+        }
+    }
+    if (kind == PROFILE_HEAP)
+        profile_preload();
+    if (profile_configure(kind, path, &why))
+        return true;
+    fprintf(stderr, "xensock: error[%s]: no %s profile: %s\n", why.code, profile_name(kind),
+            why.text);
+    return false;
+}

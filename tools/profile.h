@@ -35,6 +35,9 @@ bool profile_possible(enum profile_kind kind, struct profile_why *why);
  * if it cannot be. Once before profile_finish. */
 bool profile_configure(enum profile_kind kind, const char *path, struct profile_why *why);
 
+/* The same of --profile's text, [cpu:|heap:|perf:]FILE; false after saying why it cannot be. */
+bool profile_take(const char *text);
+
 /* Begin and end a profile; nothing happens if none is configured. What stands in the file is
  * replaced at each start, and whole after each stop (perf's after profile_finish). */
 void profile_start(void);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What one run needs beside its scenario. */
 struct one {
@@ -19,7 +20,11 @@ struct one {
     struct launch_options launch;
     struct cmd_sets sets; /* those asked for, and the point's */
     char texts[STUDY_AXES_MAX + 1][STUDY_SET_BYTES];
+    struct study_run which;
     struct capturing_options capture; /* as asked for, or for its stages alone */
+    struct tracing_options traced;
+    char capture_path[600], trace_path[600]; /* of what the scenario records */
+    bool failed;
     struct capturing capturing;
     struct capture_summary captured;
     struct tracing tracing;
@@ -64,7 +69,8 @@ static bool make_directory(struct one *one, uint32_t point, uint32_t repeat)
         snprintf(one->directory, sizeof(one->directory), "%s/p%ur%u", out, point, repeat);
     else
         snprintf(one->directory, sizeof(one->directory), "%s", out);
-    if (studying->options->profiling.kind == PROFILE_NONE)
+    if (studying->options->profiling.kind == PROFILE_NONE && !one->scenario.record.trace &&
+        !one->scenario.record.capture)
         return true;
     if (studying_make_directories(one->directory) == 0)
         return true;
@@ -72,6 +78,33 @@ static bool make_directory(struct one *one, uint32_t point, uint32_t repeat)
     snprintf(why, sizeof(why), "cannot make the directory %s: %s", one->directory, strerror(errno));
     cannot_begin(one, "E0701", why);
     return false;
+}
+
+/* What the scenario has recorded, unless the command line says where to. */
+static void apply_record(struct one *one)
+{
+    const struct scenario_recording *record = &one->scenario.record;
+
+    one->traced = one->studying->options->traced;
+    one->traced.stages |= record->stages == SCENARIO_TRUE;
+    if (record->trace != SCENARIO_NEVER && !one->traced.trace) {
+        snprintf(one->trace_path, sizeof(one->trace_path), "%s/trace.json", one->directory);
+        one->traced.trace = one->trace_path;
+        one->traced.on_failure = record->trace == SCENARIO_ON_FAILURE;
+    }
+    if (record->capture != SCENARIO_NEVER && !one->capture.file) {
+        snprintf(one->capture_path, sizeof(one->capture_path), "%s/capture.pcapng", one->directory);
+        one->capture.file = one->capture_path;
+    }
+}
+
+/* A capture that the scenario wants of failures alone goes again. */
+static void drop_capture(const struct one *one)
+{
+    if (one->capture_path[0] && one->scenario.record.capture == SCENARIO_ON_FAILURE && !one->failed)
+        unlink(one->capture_path);
+    if (one->launch.of_several)
+        rmdir(one->directory); /* if nothing is in it */
 }
 
 /* Begin the capture, if one is wanted: in virtual time this process's own. */
@@ -91,8 +124,7 @@ static bool begin_capture(struct one *one, char why[CAPTURING_WORDS_BYTES])
 static bool begin_traces(struct one *one)
 {
     char why[CAPTURING_WORDS_BYTES];
-    bool good = tracing_begin(&one->tracing, &one->studying->options->traced, one->studying->out,
-                              &one->capture, why);
+    bool good = tracing_begin(&one->tracing, &one->traced, one->studying->out, &one->capture, why);
 
     if (!good)
         cannot_begin(one, TRACE_EXPORT_CODE, why);
@@ -122,7 +154,7 @@ static void end_capture(struct one *one, struct launch_outcome *outcome)
 /* The result of what came out. */
 static json_t *judge(struct one *one, struct launch_outcome *outcome, int *code)
 {
-    const struct tracing_run run = {&one->scenario, outcome};
+    struct tracing_run run = {&one->scenario, outcome, false};
     json_t *result = verdict_result(&one->scenario, one->studying->diags, outcome, code);
 
     json_decref(outcome->reports);
@@ -133,6 +165,9 @@ static json_t *judge(struct one *one, struct launch_outcome *outcome, int *code)
         record_add_counter(result, "capture.packets", one->captured.packets);
         record_add_counter(result, "capture.lost", one->captured.lost);
     }
+    one->which.code = *code;
+    one->failed = !result || study_result_failed(one->studying->study, &one->which, result);
+    run.failed = one->failed;
     *code = tracing_end(&one->tracing, &run, &one->capture, result, *code);
     return result;
 }
@@ -163,6 +198,7 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
 
     memset(&one, 0, sizeof(one));
     one.studying = studying;
+    one.which = (struct study_run){.point = point, .repeat = repeat};
     one.launch = options->launch;
     one.capture = options->capture;
     study_scenario(studying->study, point, repeat, &one.scenario);
@@ -170,6 +206,7 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
     *code = CMD_USAGE;
     if (!load_model(&one) || !make_directory(&one, point, repeat))
         return NULL;
+    apply_record(&one);
     if (!begin_traces(&one))
         return NULL;
     one.profiling = options->profiling;
@@ -183,6 +220,7 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
     result = judge(&one, &outcome, code);
     if (!result)
         *code = CMD_BUG;
+    drop_capture(&one);
     profiling_end(&one.profiling, one.directory, !options->quiet && !options->json);
     return result;
 }

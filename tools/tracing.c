@@ -106,7 +106,7 @@ int tracing_end(struct tracing *tracing, const struct tracing_run *run,
     bool there =
         result && tracing->file && access(tracing->file, F_OK) == 0; /* else that was told */
 
-    if (there && options->trace && (code != CMD_OK || !options->on_failure))
+    if (there && options->trace && (run->failed || !options->on_failure))
         code = write_trace(tracing, run->scenario, result, code);
     if (there && options->stages)
         code = add_stages(tracing, run->outcome, result, code);

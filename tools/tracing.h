@@ -23,6 +23,7 @@ struct tracing_options {
 struct tracing_run {
     const struct scenario *scenario; /* its domains' names */
     const struct launch_outcome *outcome;
+    bool failed; /* by its exit code, or what was expected of it */
 };
 
 struct tracing {

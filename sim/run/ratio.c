@@ -120,6 +120,7 @@ struct units_text ratio_text(struct ratio a)
     decimals %= scale;
     for (; digits > 0 && decimals % 10 == 0; digits--)
         decimals /= 10;
+    assert(digits <= 6 && decimals < 1000000);
     if (digits > 0)
         snprintf(out.text, sizeof(out.text), "%s%" PRIu64 ".%0*" PRIu64, a.over < 0 ? "-" : "",
                  whole, digits, decimals);

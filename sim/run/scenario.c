@@ -229,6 +229,9 @@ void scenario_tree_read(struct scenario *out, struct scenario_yaml *yaml)
     if (draft.topology.node)
         scenario_keys_read(&scenario_keys_topology, &draft.topology, out);
     read_protocol(&draft.protocol, &out->protocol);
+    struct scenario_map record = scenario_yaml_map(&draft.root, "record", "'record'");
+    if (record.node)
+        scenario_keys_read(&scenario_keys_record, &record, &out->record);
     read_hosts(&draft);
     read_peers(&draft);
     read_links(&draft);

@@ -83,6 +83,10 @@ enum {
     X(FAULT_KILL, "kill")                                                                          \
     X(FAULT_RESTART, "restart")                                                                    \
     X(FAULT_PAUSE, "pause")
+#define SCENARIO_RECORDS(X)                                                                        \
+    X(NEVER, "never")                                                                              \
+    X(ON_FAILURE, "on-failure")                                                                    \
+    X(ALWAYS, "always")
 #define SCENARIO_ARRIVALS(X)                                                                       \
     X(FIXED, "fixed")                                                                              \
     X(POISSON, "poisson")                                                                          \
@@ -105,6 +109,7 @@ enum scenario_direction { SCENARIO_DIRECTIONS(X) };
 enum scenario_arrivals { SCENARIO_ARRIVALS(X) };
 enum scenario_fault_kind { SCENARIO_FAULT_KINDS(X) };
 enum scenario_bool { SCENARIO_BOOLS(X) };
+enum scenario_record { SCENARIO_RECORDS(X) };
 #undef X
 
 /* An address as it was written and as the wire has it. */
@@ -215,6 +220,12 @@ struct scenario_fault {
     uint64_t times;                      /* with every_ns; 0: until the measured phase is over */
 };
 
+/* What is kept of a run beside its result. */
+struct scenario_recording {
+    enum scenario_record trace, capture;
+    enum scenario_bool stages;
+};
+
 struct scenario {
     char schema[SCENARIO_NAME_BYTES];
     char name[SCENARIO_NAME_BYTES];
@@ -239,6 +250,7 @@ struct scenario {
     uint32_t workload_count; /* at least 1 */
     struct scenario_fault faults[SCENARIO_FAULTS_MAX];
     uint32_t fault_count;
+    struct scenario_recording record;
 };
 
 /* Read and check the file `path`, with `set_count` overrides "path=value" of --set applied before

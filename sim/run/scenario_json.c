@@ -166,5 +166,8 @@ json_t *scenario_json(const struct scenario *scenario)
     json_object_set_new(object, "workload", workloads);
     if (scenario->fault_count > 0)
         json_object_set_new(object, "faults", faults_json(scenario));
+    if (scenario->record.stages || scenario->record.trace || scenario->record.capture)
+        json_object_set_new(object, "record",
+                            scenario_keys_json(&scenario_keys_record, &scenario->record, 0));
     return object;
 }

@@ -15,6 +15,7 @@ static const char *const workload_kinds[] = {SCENARIO_WORKLOAD_KINDS(WORD)};
 static const char *const directions[] = {SCENARIO_DIRECTIONS(WORD)};
 static const char *const arrivals[] = {SCENARIO_ARRIVALS(WORD)};
 static const char *const fault_kinds[] = {SCENARIO_FAULT_KINDS(WORD)};
+static const char *const records[] = {SCENARIO_RECORDS(WORD)};
 static const char *const bools[] = {SCENARIO_BOOLS(WORD)};
 static const char *const sides[] = {SCENARIO_SIDES(WORD)};
 static const char *const conducts[] = {SCENARIO_CONDUCTS(WORD)};
@@ -26,7 +27,8 @@ _Static_assert(sizeof(enum scenario_mode) == 4 && sizeof(enum scenario_role) == 
                    sizeof(enum scenario_direction) == 4 && sizeof(enum scenario_arrivals) == 4 &&
                    sizeof(enum scenario_scheduling) == 4 && sizeof(enum scenario_fault_kind) == 4 &&
                    sizeof(enum scenario_bool) == 4 && sizeof(enum scenario_side) == 4 &&
-                   sizeof(enum scenario_conduct) == 4 && sizeof(enum draw_kind) == 4,
+                   sizeof(enum scenario_conduct) == 4 && sizeof(enum draw_kind) == 4 &&
+                   sizeof(enum scenario_record) == 4,
                "words are stored as 32-bit numbers");
 
 /* clang-format off */
@@ -63,6 +65,7 @@ static const struct scenario_key root_keys[] = {
     {"sweep", SCENARIO_MAP, ALL, .required = 0},
     {"repeat", SCENARIO_MAP, ALL, .required = 0},
     {"expect", SCENARIO_LIST, ALL, .required = 0},
+    {"record", SCENARIO_MAP, ALL, .required = 0},
 };
 static const struct scenario_key topology_keys[] = {
     {"hosts", SCENARIO_MAP, ALL, .required = ALL},
@@ -172,6 +175,11 @@ static const struct scenario_key fault_keys[] = {
     {"every", SCENARIO_DURATION, ON(FAULT_RESTART) | ON(FAULT_PAUSE), AT(scenario_fault, every_ns), .min = MS, .max = DAY, .nullable = true},
     {"times", SCENARIO_COUNT, ON(FAULT_RESTART) | ON(FAULT_PAUSE), AT(scenario_fault, times), .min = 1, .max = 1000000, .nullable = true},
 };
+static const struct scenario_key record_keys[] = {
+    {"stages", SCENARIO_WORD, ALL, AT(scenario_recording, stages), WORDS(bools), .preset = SCENARIO_FALSE},
+    {"trace", SCENARIO_WORD, ALL, AT(scenario_recording, trace), WORDS(records), .preset = SCENARIO_NEVER},
+    {"capture", SCENARIO_WORD, ALL, AT(scenario_recording, capture), WORDS(records), .preset = SCENARIO_NEVER},
+};
 static const struct scenario_key axis_keys[] = {
     {"path", SCENARIO_TEXT, ALL, .required = ALL, AT(study_axis, path), .min = 1},
     {"values", SCENARIO_LIST, ALL, .required = ALL},
@@ -203,6 +211,7 @@ const struct scenario_table scenario_keys_fault = TABLE(fault_keys);
 
 _Static_assert(sizeof(workload_keys) / sizeof(workload_keys[0]) <= SCENARIO_KEYS_MAX,
                "the largest table");
+const struct scenario_table scenario_keys_record = TABLE(record_keys);
 const struct scenario_table scenario_keys_axis = TABLE(axis_keys);
 const struct scenario_table scenario_keys_repeat = TABLE(repeat_keys);
 const struct scenario_table scenario_keys_expect = TABLE(expect_keys);

@@ -69,6 +69,8 @@ extern const struct scenario_table scenario_keys_limits;
 extern const struct scenario_table scenario_keys_fault;
 /* Of struct scenario_workload: its `arrivals`. */
 extern const struct scenario_table scenario_keys_arrivals;
+/* Of struct scenario_recording. */
+extern const struct scenario_table scenario_keys_record;
 /* Of struct draw. */
 extern const struct scenario_table scenario_keys_sizes;
 

@@ -15,6 +15,7 @@ static const struct scenario_nested nested[] = {
     {&scenario_keys_root, "sweep", SCENARIO_BY_NAME, &scenario_keys_axis, 0, STUDY_AXES_MAX},
     {&scenario_keys_root, "repeat", SCENARIO_KEYS, &scenario_keys_repeat, 0, 0},
     {&scenario_keys_root, "expect", SCENARIO_ITEMS, &scenario_keys_expect, 0, STUDY_EXPECTS_MAX},
+    {&scenario_keys_root, "record", SCENARIO_KEYS, &scenario_keys_record, 0, 0},
     {&scenario_keys_topology, "hosts", SCENARIO_BY_NAME, &scenario_keys_host, 2,
      SCENARIO_HOSTS_MAX},
     {&scenario_keys_topology, "peers", SCENARIO_BY_NAME, &scenario_keys_peer, 0,

@@ -413,3 +413,14 @@ int study_result_judge(json_t *result, const struct study *study, bool complete)
     json_object_set_new(result, "complete", json_boolean(complete));
     return code;
 }
+
+bool study_result_failed(const struct study *study, const struct study_run *which, json_t *run)
+{
+    json_t *alone = json_pack("{s:{}, s:{}, s:[], s:[], s:[]}", "tool", "host", "points",
+                              "expectations", "errors");
+
+    study_result_add(alone, study, which, run);
+    int code = study_result_judge(alone, study, true);
+    json_decref(alone);
+    return code != CODE_OK;
+}
