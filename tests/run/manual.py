@@ -31,6 +31,8 @@ workload:
   - {name: ask, kind: request-response, connect_to: echo}
 """)
 SERVES = {"name": "srv", "kind": "serve", "listen": "127.0.0.1:7001", "listeners": 2}
+SWEEP = {"sweep": {"dialect": {"path": "protocol.dialect", "values": ["xensock1", "pvcalls1"]},
+                   "order": {"path": "protocol.order", "values": [1, 3, 6]}}}
 MORE = {"topology": {"hosts": {"web": {"count": 2}, "db": {"role": "frontend"}}}}
 
 
@@ -51,6 +53,8 @@ def whole(part):
         base["workload"].append(SERVES)
     if "faults" in part:
         base = lay(base, MORE)
+    if "expect" in part and "sweep" not in part:
+        base = lay(base, SWEEP)
     return lay(base, part)
 
 

@@ -17,8 +17,8 @@ cmp out.log "$SOURCE/sim/run/result.schema.json" || fail "the schema of results 
 expect 2 "$XENSOCK" check --schema=trace
 grep -q -- "--schema takes scenario or result, not 'trace'" err.log || fail "no word about it"
 
-# What only processes have stands there as comments.
-sed '/# site:/,/#   address:/s/# //; s/^mode: virtual/mode: emulated/' "$annotated" >with.yaml
+# What only processes have, and an error that must come, stands there as comments.
+sed '/# site:/,/#   address:/s/# //; /# - name: stalls/,/#   when:/s/# //; s/^mode: virtual/mode: emulated/' "$annotated" >with.yaml
 expect 0 "$XENSOCK" check --quiet "$annotated" with.yaml
 [ ! -s err.log ] || fail "something is said of the annotated scenario"
 
