@@ -7,6 +7,7 @@
 #include "sim/run/model.h"
 #include "sim/run/record.h"
 #include "sim/run/record_points.h"
+#include "tools/output.h"
 #include "tools/signals.h"
 
 #include <assert.h>
@@ -56,22 +57,6 @@ static int cannot(const struct studying_options *options, const char *code, cons
     else
         fprintf(stderr, "xensock run: error[%s]: %s\n", code, words);
     return CMD_USAGE;
-}
-
-int studying_make_directories(char *path)
-{
-    struct stat info;
-
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0777) < 0 && errno != EEXIST)
-            return -1;
-        *slash = '/';
-    }
-    if (mkdir(path, 0777) < 0 && errno != EEXIST)
-        return -1;
-    errno = ENOTDIR;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? 0 : -1;
 }
 
 /* Each process of a run reads the file for itself, so it must still be there, and the same. */
@@ -491,7 +476,7 @@ static int open_out(struct studying *studying)
                  options->shards);
     snprintf(studying->out, sizeof(studying->out), "%s%s%s", options->out ? "" : "out/",
              options->out ? options->out : studying->study->first.name, shard);
-    if (studying_make_directories(studying->out) == 0)
+    if (output_directories(studying->out) == 0)
         return CMD_OK;
     return cannot(options, "E0701", "cannot make the directory %s: %s", studying->out,
                   strerror(errno));

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/record.h"
+#include "tools/output.h"
 #include "tools/scripted.h"
 #include "tools/simulate.h"
 #include "tools/studying.h"
@@ -73,7 +74,7 @@ static bool make_directory(struct one *one, uint32_t point, uint32_t repeat)
     if (studying->options->profiling.kind == PROFILE_NONE && !one->scenario.record.trace &&
         !one->scenario.record.capture)
         return true;
-    if (studying_make_directories(one->directory) == 0)
+    if (output_directories(one->directory) == 0)
         return true;
     char why[640];
     snprintf(why, sizeof(why), "cannot make the directory %s: %s", one->directory, strerror(errno));
