@@ -253,22 +253,20 @@ static bool combine(enum expect_kind kind, struct ratio *values, uint32_t count,
     return fits && (kind == EXPECT_SUM || ratio_divide(sum, ratio_of(count, 1), out));
 }
 
-/* Of all repeats that there are; one without a value leaves it without one. */
+/* Of all repeats of a point: one without a value leaves it without one, and so does one that has
+ * not been made, since a shard's part of them, or --repeat's, has another median and spread. */
 static struct value over_repeats(const struct look *look, const struct expect_node *node,
                                  struct where where)
 {
     struct ratio values[STUDY_REPEATS_MAX], out;
-    uint32_t count = 0;
+    uint32_t count = look->runs->study->repeat_count;
 
-    for (uint32_t i = 0; i < look->runs->study->repeat_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         struct value one = value_of(look, node->left, (struct where){where.point, i});
-        if (one.result == EXPECT_UNKNOWN)
+        if (one.result != EXPECT_HOLDS)
             return one;
-        if (one.result == EXPECT_HOLDS)
-            values[count++] = one.number;
+        values[i] = one.number;
     }
-    if (count == 0)
-        return none(look, EXPECT_ABSENT, "");
     return combine(node->kind, values, count, &out) ? number(out)
                                                     : none(look, EXPECT_UNKNOWN, TOO_LARGE);
 }
