@@ -389,46 +389,62 @@ static void print_diags(const struct studying *studying)
     diag_print(studying->diags, stderr, isatty(2) && !getenv("NO_COLOR"));
 }
 
-/* The command that shows the first run again that failed. */
-static void print_reproduce(FILE *out, const struct studying *studying)
+/* The runs that show a failure again: NULL is all points, or repeats. */
+struct failure {
+    const json_t *point, *repeat;
+};
+
+/* The first that failed: what ended with an error before what did not come out as expected. */
+static bool first_failure(const json_t *result, struct failure *failure)
 {
-    const struct studying_options *options = studying->options;
-    const json_t *errors = json_object_get(studying->result, "errors"), *point = NULL,
-                 *repeat = NULL;
-    char directory[560];
     size_t i, j;
     json_t *one, *a_case;
 
-    json_array_foreach(errors, i, one)
+    json_array_foreach(json_object_get(result, "errors"), i, one)
     {
-        if (!point && !json_is_true(json_object_get(one, "expected"))) {
-            point = json_object_get(one, "point");
-            repeat = json_object_get(one, "repeat");
-        }
+        *failure = (struct failure){json_object_get(one, "point"), json_object_get(one, "repeat")};
+        if (failure->point && !json_is_true(json_object_get(one, "expected")))
+            return true;
     }
-    json_array_foreach(json_object_get(studying->result, "expectations"), i, one)
+    json_array_foreach(json_object_get(result, "expectations"), i, one)
     {
+        const char *that = json_string_value(json_object_get(one, "that"));
         json_array_foreach(json_object_get(one, "cases"), j, a_case)
         {
-            if (point || strcmp(json_string_value(json_object_get(a_case, "result")), "pass") == 0)
-                continue;
-            point = json_object_get(a_case, "point");
-            repeat = json_object_get(a_case, "repeat");
+            *failure = (struct failure){json_object_get(a_case, "point"),
+                                        json_object_get(a_case, "repeat")};
+            if (strchr(that, '@') || !json_is_integer(failure->point))
+                failure->point = NULL; /* it looks at other points, too */
+            if (strcmp(json_string_value(json_object_get(a_case, "result")), "pass") != 0)
+                return true;
         }
     }
-    if (!json_is_integer(point) || studying->study->point_count * studying->study->repeat_count < 2)
+    return false;
+}
+
+/* The command that shows the first failure again. */
+static void print_reproduce(FILE *out, const struct studying *studying)
+{
+    const struct studying_options *options = studying->options;
+    struct failure failure;
+    char directory[560];
+
+    if (!first_failure(studying->result, &failure) ||
+        studying->study->point_count * studying->study->repeat_count < 2)
         return;
-    fprintf(out, "reproduce: xensock run --point %" JSON_INTEGER_FORMAT, json_integer_value(point));
+    fputs("reproduce: xensock run", out);
+    if (failure.point)
+        fprintf(out, " --point %" JSON_INTEGER_FORMAT, json_integer_value(failure.point));
     snprintf(directory, sizeof(directory), "%s/again", studying->out);
-    if (json_is_integer(repeat))
-        fprintf(out, " --repeat %" JSON_INTEGER_FORMAT, json_integer_value(repeat));
+    if (failure.repeat)
+        fprintf(out, " --repeat %" JSON_INTEGER_FORMAT, json_integer_value(failure.repeat));
     fputs(" --out", out); /* beside this result, and not over it */
     cmd_put_word(out, directory);
-    for (i = 0; i < options->sets.count; i++) {
+    for (uint32_t i = 0; i < options->sets.count; i++) {
         fputs(" --set", out);
         cmd_put_word(out, options->sets.list[i]);
     }
-    for (i = 0; i < options->launch.allow_count; i++) {
+    for (uint32_t i = 0; i < options->launch.allow_count; i++) {
         fputs(" --allow", out);
         cmd_put_word(out, options->allow[i]);
     }

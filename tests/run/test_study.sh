@@ -249,6 +249,11 @@ holds fast/result.json 'r["complete"] is True' 'all(one["expected"] for one in r
 expect 1 "$XENSOCK" run --out failed --only order=1 --set expect.any.that='p99(latency.ask) < 1us' s.yaml
 grep -q '^reproduce: xensock run --point 0 --repeat [0-2] --out failed/again' out.log
 grep -q '^not run pays: ' out.log
+# What looks at other points shows again only with these.
+expect 1 "$XENSOCK" run --out bad --set expect.pays.that='p99(latency.ask) @ order=3 > p99(latency.ask)' s.yaml
+again=$(sed -n "s/^reproduce: xensock //p" out.log)
+[ "${again#run --repeat [0-2] --out bad/again }" != "$again" ] || fail "$again"
+eval "expect 1 \"\$XENSOCK\" $again"
 
 # The command line.
 expect 2 "${run[@]}" --point 4 s.yaml

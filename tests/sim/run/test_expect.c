@@ -217,8 +217,8 @@ static void truth(void **state)
     assert_string_equal(look("1 / 0 > 1", 0, 0).unknown, "a quotient by 0");
 }
 
-/* Of all repeats or none: half of them would be another number. One that has no such value leaves it
- * without one. */
+/* Of all repeats or none: half of them would be another number. One that has no such value leaves
+ * it without one. */
 static void missing_repeats(void **state)
 {
     (void)state;
