@@ -274,8 +274,7 @@ static void parse_expect(struct study *study, struct study_expect *expect, int n
         check_when(study, expect, scenario_yaml_place(&study->yaml, when));
 }
 
-/* "E0501": an error of a result. */
-static bool is_code(const char *text)
+bool study_is_code(const char *text)
 {
     return strlen(text) == 5 && text[0] == 'E' && strspn(text + 1, "0123456789") == 4;
 }
@@ -305,7 +304,7 @@ static void read_expect(struct study *study, int node)
     if (!expect->that[0] == !expect->error[0] && map.kind != SCENARIO_KIND_UNKNOWN)
         diag_error(diags, DIAG_NEEDS_KEY, scenario_yaml_map_place(&map),
                    "%s has %s of 'that' and 'error'", what, expect->that[0] ? "both" : "neither");
-    if (expect->error[0] && !is_code(expect->error)) {
+    if (expect->error[0] && !study_is_code(expect->error)) {
         diag_error(diags, DIAG_MALFORMED, expect->place, "'error' is '%s'", expect->error);
         diag_hint(diags, "expected the code of an error, such as E0501");
     }
