@@ -250,6 +250,13 @@ static void told_so(void **state)
         {"order >= 2", "1", ">=", "2"},
         {"size < 100B", "4096 bytes", "<", "100 bytes"},
         {"1000/s < frontend.steps / 1s - 1/s", "1000/s", "<", "999/s"},
+        /* what differs looks different */
+        {"p99(latency.ask) > 10001ns", "10000 ns", ">", "10001 ns"},
+        {"throughput.put == 3000000001B / 3s", "1000000000 B/s", "==", "3000000001/3 B/s"},
+        {"throughput.put == 1000000001B / 1s", "1000000000 B/s", "==", "1000000001 B/s"},
+        {"-1MB/s * 1s < -1000000B - 1B / 3", "-1000000 bytes", "<", "-3000001/3 bytes"},
+        {"1 / 10 == 1000001 / 10000000", "1/10", "==", "1000001/10000000"},
+        {"throughput.put != throughput.put", "1.00 GB/s", "!=", "1.00 GB/s"},
         {"order == 1 and order == 2", "1", "==", "2"},
         {"order == 2 or order == 3", "1", "==", "3"},
     };
