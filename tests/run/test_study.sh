@@ -249,6 +249,10 @@ holds fast/result.json 'r["complete"] is True' 'all(one["expected"] for one in r
 expect 1 "$XENSOCK" run --out failed --only order=1 --set expect.any.that='p99(latency.ask) < 1us' s.yaml
 grep -q '^reproduce: xensock run --point 0 --repeat [0-2] --out failed/again' out.log
 grep -q '^not run pays: ' out.log
+# Of two that are not met the table names the first, and that there is another.
+expect 1 "$XENSOCK" run --out failed --point 0 --set expect.any.that='p99(latency.ask) < 1us' \
+    --set expect.pays.that='errors > 0' s.yaml
+grep -q '^0 .* FAIL any +1$' out.log
 # What looks at other points shows again only with these.
 expect 1 "$XENSOCK" run --out bad --set expect.pays.that='p99(latency.ask) @ order=3 > p99(latency.ask)' s.yaml
 again=$(sed -n "s/^reproduce: xensock //p" out.log)
