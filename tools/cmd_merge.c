@@ -10,7 +10,7 @@
 #include "sim/run/record.h"
 #include "sim/run/study_result.h"
 #include "tools/cmd.h"
-#include "tools/studying.h"
+#include "tools/output.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -218,7 +218,7 @@ static int merge(const struct study *study, const struct diag_list *diags, char 
     code = code == CMD_OK ? check_missing(result, study) : code;
     if (code == CMD_OK) {
         code = study_result_judge(result, study, true);
-        ret = studying_make_directories(out) < 0 ? -errno : record_write(result, out);
+        ret = output_directories(out) < 0 ? -errno : record_write(result, out);
         if (ret < 0)
             code = fail("E0701", out, strerror(-ret));
         else if (!quiet)

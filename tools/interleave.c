@@ -6,6 +6,7 @@
 
 #include "sim/run/baseline.h"
 #include "tools/cmd.h"
+#include "tools/output.h"
 #include "tools/signals.h"
 
 #include <assert.h>
@@ -77,27 +78,6 @@ static bool well_formed(const json_t *arms)
     return json_is_string(json_object_get(arms, "file"));
 }
 
-/* ---- the directory ---- */
-
-static bool make_directories(const char *path)
-{
-    char part[PATH_MAX];
-    size_t length = strlen(path);
-
-    errno = ENAMETOOLONG;
-    if (length >= sizeof(part))
-        return false;
-    for (size_t i = 1; i <= length; i++) {
-        if (path[i] != '/' && path[i] != '\0')
-            continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0777) < 0 && errno != EEXIST)
-            return false;
-    }
-    return true;
-}
-
 static void run_path(char path[PATH_MAX], const char *out, int side, uint64_t number,
                      const char *file)
 {
@@ -138,7 +118,8 @@ static json_t *open_directory(const struct interleave *interleave, struct compar
                        interleave->out);
         return NULL;
     }
-    ret = make_directories(interleave->out) ? baseline_write(interleave->arms, path) : -errno;
+    ret =
+        output_directories(interleave->out) == 0 ? baseline_write(interleave->arms, path) : -errno;
     if (ret == 0)
         return json_incref(interleave->arms);
     compare_refuse(refusal, "E0826", "cannot write %s: %s", path, strerror(-ret));

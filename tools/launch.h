@@ -49,8 +49,8 @@ struct launch_outcome {
     json_t *faults; /* that happened, as run_virtual_faults has them; NULL: none were asked for */
     uint64_t wall_ns;
     uint64_t from_ns, to_ns; /* the measured phase, in the time of the processes; the same: none */
-    bool complete; /* it went to its end by itself */
-    int code;      /* CMD_OK, or why the run itself failed */
+    bool complete;           /* it went to its end by itself */
+    int code;                /* CMD_OK, or why the run itself failed */
     /* in virtual time: */
     const struct model *model; /* NULL: it was none */
     char trace[TRACE_LOG_HASH_BYTES];

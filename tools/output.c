@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int last_error(void)
@@ -74,4 +75,32 @@ const char *output_write(const char *path, const char *text, size_t bytes)
     }
     problem = replace(target, text, bytes);
     return problem ? strerror(problem) : NULL;
+}
+
+static int make_directory(const char *path)
+{
+    return mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+int output_directories(const char *path)
+{
+    struct stat info;
+    char part[PATH_MAX];
+    size_t length = strlen(path);
+
+    errno = ENAMETOOLONG;
+    if (length >= sizeof(part))
+        return -1;
+    for (size_t i = 1; i < length; i++) {
+        if (path[i] != '/')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (make_directory(part) < 0)
+            return -1;
+    }
+    if (make_directory(path) < 0)
+        return -1;
+    errno = ENOTDIR;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? 0 : -1;
 }

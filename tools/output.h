@@ -1,4 +1,4 @@
-/* Writing what was rendered in memory, as a file that is whole or not there. */
+/* Where output goes: directories, and files that are whole or not there. */
 #ifndef XENSOCK_TOOLS_OUTPUT_H
 #define XENSOCK_TOOLS_OUTPUT_H
 
@@ -8,5 +8,8 @@
  * older file is replaced when the new one is whole; what is no regular file is refused, and a link
  * goes on leading to where it does. NULL, or why not, in words good until the next call. */
 const char *output_write(const char *path, const char *text, size_t bytes);
+
+/* Make a directory and those above it that are not there: 0, or -1 with errno. */
+int output_directories(const char *path);
 
 #endif

@@ -88,6 +88,12 @@ void signals_unref(struct signals *signals)
         uv_unref((uv_handle_t *)&signals->handles[i]);
 }
 
+void signals_last(uv_loop_t *loop)
+{
+    signals_hold();
+    uv_run(loop, UV_RUN_NOWAIT); /* a caught signal lies in the loop's pipe until it turns */
+}
+
 void signals_close(struct signals *signals)
 {
     sigprocmask(SIG_SETMASK, &signals->before, NULL);

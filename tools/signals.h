@@ -31,6 +31,10 @@ void signals_listen(struct signals *signals, uv_loop_t *loop, void *self,
 /* Do not keep the loop from ending. */
 void signals_unref(struct signals *signals);
 
+/* Hear what has come already, and keep back what comes from now on: before signals_close, where no
+ * callback of the loop runs, so that none falls between this listener and what heeds the next. */
+void signals_last(uv_loop_t *loop);
+
 /* What comes from now on is held back if it was before, else does what it does by default. */
 void signals_close(struct signals *signals);
 

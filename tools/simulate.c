@@ -164,7 +164,8 @@ static void on_signal(void *self, int number)
         return;
     sim->outcome->complete = false;
     sim->outcome->code = CMD_INTERRUPTED;
-    run_virtual_interrupt(sim->run);
+    if (sim->run)
+        run_virtual_interrupt(sim->run);
 }
 
 /* Signals are taken here only. */
@@ -224,6 +225,7 @@ static void simulate(struct simulation *sim, const struct model *model, const st
     sim->outcome->virtual_events = run_virtual_events(sim->run);
     sim->outcome->protocol_events = run_virtual_protocol_events(sim->run);
     run_virtual_destroy(sim->run);
+    sim->run = NULL;
 }
 
 void simulate_run(const struct scenario *scenario, const struct model *model,
@@ -252,6 +254,7 @@ void simulate_run(const struct scenario *scenario, const struct model *model,
     } else {
         outcome->complete = false;
     }
+    signals_last(uv_default_loop());
     signals_close(&signals);
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
     outcome->wall_ns = uv_hrtime() - sim.start_ns;

@@ -7,6 +7,7 @@
 #include "sim/run/model.h"
 #include "sim/run/record.h"
 #include "sim/run/record_points.h"
+#include "tools/output.h"
 #include "tools/signals.h"
 
 #include <assert.h>
@@ -58,22 +59,6 @@ static int cannot(const struct studying_options *options, const char *code, cons
     return CMD_USAGE;
 }
 
-int studying_make_directories(char *path)
-{
-    struct stat info;
-
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0777) < 0 && errno != EEXIST)
-            return -1;
-        *slash = '/';
-    }
-    if (mkdir(path, 0777) < 0 && errno != EEXIST)
-        return -1;
-    errno = ENOTDIR;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? 0 : -1;
-}
-
 /* Each process of a run reads the file for itself, so it must still be there, and the same. */
 static bool is_regular(const char *path, struct diag_list *diags)
 {
@@ -96,6 +81,8 @@ static bool fits(struct study *study, const char *file, struct diag_list *diags)
 
     for (uint32_t point = 0; point < study->point_count && diags->errors == 0; point++) {
         study_scenario(study, point, 0, &scenario);
+        if (scenario.steps)
+            continue; /* it costs nothing */
         if (scenario.mode != SCENARIO_VIRTUAL) {
             launch_fits(&scenario, diags);
         } else if (strcmp(seen, scenario.cost_model) != 0) {
@@ -206,7 +193,14 @@ static bool suits(const struct studying *studying)
 {
     const struct studying_options *options = studying->options;
     bool virtual = studying->study->first.mode == SCENARIO_VIRTUAL;
+    bool scripted = studying->study->first.steps;
     const char *option = NULL, *one;
+
+    if (scripted && (options->capture.file || options->traced.stages || options->traced.trace)) {
+        fprintf(stderr, "xensock: error: --capture, --stages and a trace for Perfetto do not go "
+                        "with 'steps'\n");
+        return false;
+    }
 
     if (virtual)
         option = options->launch.runtime ? "--runtime" : NULL;
@@ -498,7 +492,7 @@ static int open_out(struct studying *studying)
                  options->shards);
     snprintf(studying->out, sizeof(studying->out), "%s%s%s", options->out ? "" : "out/",
              options->out ? options->out : studying->study->first.name, shard);
-    if (studying_make_directories(studying->out) == 0)
+    if (output_directories(studying->out) == 0)
         return CMD_OK;
     return cannot(options, "E0701", "cannot make the directory %s: %s", studying->out,
                   strerror(errno));

@@ -85,7 +85,4 @@ void studying_say_done(struct studying *studying, uint32_t run);
 /* Errors before there is a result, in the format that was asked for; takes `errors`. */
 void studying_print_errors(json_t *errors);
 
-/* Make DIR and the directories above it: 0, or -1 with errno. */
-int studying_make_directories(char *path);
-
 #endif

@@ -11,6 +11,7 @@
 #include "tools/studying.h"
 
 #include "sim/run/record.h"
+#include "tools/output.h"
 #include "tools/signals.h"
 
 #include <assert.h>
@@ -75,7 +76,7 @@ static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
     snprintf(studying->out, sizeof(studying->out), "%.500s", out);
     json_decref(studying->result);
     studying->result = study_result_begin(studying->study, &studying->part, studying->diags);
-    if (!studying->result || studying_make_directories(studying->out) < 0)
+    if (!studying->result || output_directories(studying->out) < 0)
         return CMD_BUG;
     studying->options->quiet = true;
     studying->options->launch.progress = false;

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/record.h"
+#include "tools/output.h"
+#include "tools/scripted.h"
 #include "tools/simulate.h"
 #include "tools/studying.h"
 #include "tools/verdict.h"
@@ -72,7 +74,7 @@ static bool make_directory(struct one *one, uint32_t point, uint32_t repeat)
     if (studying->options->profiling.kind == PROFILE_NONE && !one->scenario.record.trace &&
         !one->scenario.record.capture)
         return true;
-    if (studying_make_directories(one->directory) == 0)
+    if (output_directories(one->directory) == 0)
         return true;
     char why[640];
     snprintf(why, sizeof(why), "cannot make the directory %s: %s", one->directory, strerror(errno));
@@ -203,6 +205,8 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
     one.capture = options->capture;
     study_scenario(studying->study, point, repeat, &one.scenario);
     add_sets(&one, point, repeat);
+    if (one.scenario.steps)
+        return scripted_run(&one.scenario, &studying->study->yaml, &one.launch, code);
     *code = CMD_USAGE;
     if (!load_model(&one) || !make_directory(&one, point, repeat))
         return NULL;

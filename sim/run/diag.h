@@ -61,6 +61,16 @@ enum diag_code {
     DIAG_ASK_TOO_SHORT = 152,
     DIAG_DRAW_UNUSED = 153,
     DIAG_BAD_PHASE = 154,
+    DIAG_STEPS_OR_WORKLOAD = 160,
+    DIAG_STEP = 161,
+    DIAG_STEP_SIDE = 162,
+    DIAG_STEP_KEYS = 163,
+    DIAG_STEP_DIALECT = 164,
+    DIAG_STEP_SOCKET = 165,
+    DIAG_STEP_MISSED = 170, /* these are found by the run */
+    DIAG_STEP_OTHER = 171,
+    DIAG_STEP_UNEXPECTED = 172,
+    DIAG_STEP_IMPOSSIBLE = 173,
     DIAG_NOT_VIRTUAL = 190,
     DIAG_NO_JSON = 830, /* of a result; xensock(1) */
     DIAG_NO_RESULT = 831,

@@ -200,8 +200,8 @@ static struct units_text size_text(int64_t bytes)
         return grouped(bytes, " B");
     for (; bytes >= scale * 1024 && unit < 2; unit++)
         scale *= 1024;
-    snprintf(text.text, sizeof(text.text), "%" PRId64 ".%" PRId64 " %s", bytes / scale,
-             bytes % scale * 10 / scale, units[unit]);
+    snprintf(text.text, sizeof(text.text), "%" PRId64 ".%d %s", bytes / scale,
+             (int)(bytes % scale * 10 / scale), units[unit]);
     return text;
 }
 

@@ -217,7 +217,7 @@ int record_add_virtual(json_t *result, const struct record_virtual *run)
 
     if (ret == 0)
         ret = set_new(repeat, "virtual_ns", integer(run->virtual_ns));
-    if (ret == 0)
+    if (ret == 0 && run->model)
         ret = set_new(repeat, "cost_model",
                       json_pack("{s:s, s:s}", "name", run->model, "xxh128", run->model_xxh128));
     return ret;

@@ -98,12 +98,12 @@ int record_add_digest(json_t *result, const char *name, uint64_t bytes, const ch
 /* What names a run in virtual time. */
 struct record_virtual {
     const char *trace;        /* hash, 32 hex digits */
-    const char *model;        /* cost model: its name, */
+    const char *model;        /* cost model: its name, or NULL: nothing cost any time; */
     const char *model_xxh128; /* and the hash of its text */
     uint64_t virtual_ns;      /* how long it was */
 };
 
-/* Adds `trace`, `cost_model` and `virtual_ns` to the repeat: 0 or -ERR_NOMEM. */
+/* Adds `trace`, `cost_model` if there is one, and `virtual_ns` to the repeat: 0 or -ERR_NOMEM. */
 int record_add_virtual(json_t *result, const struct record_virtual *run);
 
 /* Adds the faults that happened, [{"kind", "where", "at_ns", "recovery_ns"}], to the repeat;

@@ -271,11 +271,13 @@ static void print_trace(FILE *out, const json_t *repeat)
 {
     const char *trace = json_string_value(json_object_get(repeat, "trace"));
     uint64_t virtual_ns = (uint64_t)json_integer_value(json_object_get(repeat, "virtual_ns"));
+    const char *model =
+        json_string_value(json_object_get(json_object_get(repeat, "cost_model"), "name"));
 
     if (!trace)
         return;
-    fprintf(out, "virtual %s, costs of %s\n", units_format_latency(virtual_ns).text,
-            json_string_value(json_object_get(json_object_get(repeat, "cost_model"), "name")));
+    fprintf(out, "virtual %s%s%s\n", units_format_latency(virtual_ns).text,
+            model ? ", costs of " : "", model ? model : "");
     fprintf(out, "trace %s\n", trace);
 }
 

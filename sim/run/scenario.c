@@ -8,6 +8,7 @@
 #include "sim/run/scenario_keys.h"
 #include "sim/run/scenario_tree.h"
 #include "sim/run/scenario_yaml.h"
+#include "sim/run/steps.h"
 #include "sim/run/textfile.h"
 
 #include <assert.h>
@@ -215,6 +216,32 @@ static void read_faults(struct scenario_draft *draft)
     }
 }
 
+/* All of a scenario with a script. */
+static void read_script(struct scenario_draft *draft)
+{
+    static struct steps steps;
+    const char *also = "workload";
+
+    for (int i = 0; i < 2; i++, also = "topology") {
+        if (!scenario_check_has(&draft->root, also))
+            continue;
+        diag_error(draft->yaml->diags, DIAG_STEPS_OR_WORKLOAD,
+                   scenario_check_place(&draft->root, also), "'%s' does not go with 'steps'", also);
+        diag_hint(draft->yaml->diags, "a script says all that happens");
+        return;
+    }
+    scenario_keys_read(&scenario_keys_script, &draft->root, draft->scenario);
+    read_protocol(&draft->protocol, &draft->scenario->protocol);
+    scenario_check_protocols(draft);
+    if (scenario_check_given(&draft->root, "mode", "emulated")) {
+        diag_error(draft->yaml->diags, DIAG_STEP_KEYS, scenario_check_place(&draft->root, "mode"),
+                   "'steps' are played in mode 'virtual'");
+        diag_hint(draft->yaml->diags, "use 'virtual'");
+    }
+    steps_read(&steps, draft->yaml, draft->scenario);
+    steps_fini(&steps);
+}
+
 void scenario_tree_read(struct scenario *out, struct scenario_yaml *yaml)
 {
     struct scenario_draft draft = {.scenario = out, .yaml = yaml};
@@ -225,7 +252,17 @@ void scenario_tree_read(struct scenario *out, struct scenario_yaml *yaml)
     draft.topology = scenario_yaml_map(&draft.root, "topology", "'topology'");
     draft.protocol = scenario_yaml_map(&draft.root, "protocol", "'protocol'");
     scenario_yaml_check_duplicates(yaml);
+    out->steps = scenario_check_has(&draft.root, "steps");
+    if (out->steps) {
+        read_script(&draft);
+        return;
+    }
     scenario_keys_read(&scenario_keys_root, &draft.root, out);
+    if (!scenario_check_has(&draft.root, "workload")) {
+        diag_error(yaml->diags, DIAG_STEPS_OR_WORKLOAD, scenario_yaml_map_place(&draft.root),
+                   "the scenario has neither 'workload' nor 'steps'");
+        diag_hint(yaml->diags, "add 'workload', a list");
+    }
     if (draft.topology.node)
         scenario_keys_read(&scenario_keys_topology, &draft.topology, out);
     read_protocol(&draft.protocol, &out->protocol);
@@ -288,6 +325,20 @@ int scenario_tree_load(struct scenario_yaml *yaml, const char *path, const char 
     return ret;
 }
 
+/* Who wants hosts and workloads has no use for a script. */
+static void refuse_script(const struct scenario *scenario, struct scenario_yaml *yaml)
+{
+    int node = scenario->steps && yaml->diags->errors == 0
+                   ? scenario_yaml_find(yaml, scenario_yaml_root(yaml), "steps")
+                   : 0;
+
+    if (!node)
+        return;
+    diag_error(yaml->diags, DIAG_STEP_KEYS, scenario_yaml_place(yaml, node),
+               "a script is only for 'xensock run'");
+    diag_hint(yaml->diags, "here hosts and workloads are needed");
+}
+
 int scenario_load(struct scenario *out, const char *path, const char *const *sets,
                   uint32_t set_count, struct diag_list *diags)
 {
@@ -296,6 +347,7 @@ int scenario_load(struct scenario *out, const char *path, const char *const *set
     memset(out, 0, sizeof(*out));
     if (scenario_tree_load(&yaml, path, sets, set_count, diags) == 0) {
         scenario_tree_read(out, &yaml);
+        refuse_script(out, &yaml);
         scenario_yaml_fini(&yaml);
     }
     diag_sort(diags);

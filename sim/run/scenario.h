@@ -247,16 +247,18 @@ struct scenario {
     uint32_t link_count;
     enum scenario_scheduling scheduling; /* of host CPUs in virtual mode */
     struct scenario_workload workloads[SCENARIO_WORKLOADS_MAX];
-    uint32_t workload_count; /* at least 1 */
+    uint32_t workload_count; /* at least 1, but with `steps` */
     struct scenario_fault faults[SCENARIO_FAULTS_MAX];
     uint32_t fault_count;
     struct scenario_recording record;
+    bool steps; /* a script instead of all of topology and workloads: steps.h */
 };
 
 /* Read and check the file `path`, with `set_count` overrides "path=value" of --set applied before
  * it is checked, in order. Returns 0, or -1 with every fault found in `diags`, sorted; `out` is
- * then not to be used; a note may say what has no effect. `diags` is a fresh list: the file becomes
- * its first source, the overrides, a line each, its second. */
+ * then not to be used; a note may say what has no effect. One with a script is refused: who plays
+ * those has a tree (scenario_tree.h). `diags` is a fresh list: the file becomes its first source,
+ * the overrides, a line each, its second. */
 int scenario_load(struct scenario *out, const char *path, const char *const *sets,
                   uint32_t set_count, struct diag_list *diags);
 

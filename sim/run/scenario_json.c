@@ -155,8 +155,16 @@ static json_t *faults_json(const struct scenario *scenario)
 
 json_t *scenario_json(const struct scenario *scenario)
 {
-    json_t *object = scenario_keys_json(&scenario_keys_root, scenario, 0),
-           *workloads = json_array();
+    json_t *object, *workloads;
+
+    if (scenario->steps) { /* the script itself is the tree's: steps_json */
+        object = scenario_keys_json(&scenario_keys_script, scenario, 0);
+        json_object_set_new(object, "protocol",
+                            scenario_keys_json(&scenario_keys_protocol, &scenario->protocol, 0));
+        return object;
+    }
+    object = scenario_keys_json(&scenario_keys_root, scenario, 0);
+    workloads = json_array();
 
     for (uint32_t i = 0; i < scenario->workload_count; i++)
         json_array_append_new(workloads, workload_json(&scenario->workloads[i]));

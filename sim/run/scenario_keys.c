@@ -60,12 +60,24 @@ static const struct scenario_key root_keys[] = {
     {"cost_model", SCENARIO_TEXT, ALL, AT(scenario, cost_model), .min = 1, .text = SCENARIO_COST_MODEL},
     {"topology", SCENARIO_MAP, ALL, .required = ALL},
     {"protocol", SCENARIO_MAP, ALL, .required = 0},
-    {"workload", SCENARIO_LIST, ALL, .required = ALL},
+    {"workload", SCENARIO_LIST, ALL, .required = 0},
     {"faults", SCENARIO_LIST, ALL, .required = 0},
     {"sweep", SCENARIO_MAP, ALL, .required = 0},
     {"repeat", SCENARIO_MAP, ALL, .required = 0},
     {"expect", SCENARIO_LIST, ALL, .required = 0},
     {"record", SCENARIO_MAP, ALL, .required = 0},
+};
+/* of one with `steps`; with `workload` beside it there is one too many: see scenario.c */
+static const struct scenario_key script_keys[] = {
+    {"schema", SCENARIO_TEXT, ALL, .required = ALL, AT(scenario, schema)},
+    {"name", SCENARIO_NAME, ALL, .required = ALL, AT(scenario, name)},
+    {"description", SCENARIO_TEXT, ALL, AT(scenario, description)},
+    {"mode", SCENARIO_WORD, ALL, .required = ALL, AT(scenario, mode), WORDS(modes), .preset = SCENARIO_VIRTUAL},
+    {"seed", SCENARIO_COUNT, ALL, AT(scenario, seed), .max = INT64_MAX, .preset = 1},
+    {"protocol", SCENARIO_MAP, ALL, .required = 0},
+    {"steps", SCENARIO_MAP, ALL, .required = ALL},
+    {"sweep", SCENARIO_MAP, ALL, .required = 0},
+    {"expect", SCENARIO_LIST, ALL, .required = 0},
 };
 static const struct scenario_key topology_keys[] = {
     {"hosts", SCENARIO_MAP, ALL, .required = ALL},
@@ -198,6 +210,7 @@ static const struct scenario_key expect_keys[] = {
 /* clang-format on */
 
 const struct scenario_table scenario_keys_root = TABLE(root_keys);
+const struct scenario_table scenario_keys_script = TABLE(script_keys);
 const struct scenario_table scenario_keys_topology = TABLE(topology_keys);
 const struct scenario_table scenario_keys_protocol = TABLE(protocol_keys);
 const struct scenario_table scenario_keys_host = TABLE(host_keys);

@@ -60,6 +60,8 @@ struct scenario_table {
 /* Of struct scenario: the root, `topology` and `protocol`. */
 extern const struct scenario_table scenario_keys_root, scenario_keys_topology,
     scenario_keys_protocol;
+/* Of struct scenario: the root of one with a script (steps.h). */
+extern const struct scenario_table scenario_keys_script;
 /* Of struct scenario_host, scenario_peer, scenario_link, scenario_workload. */
 extern const struct scenario_table scenario_keys_host, scenario_keys_peer, scenario_keys_link,
     scenario_keys_workload;

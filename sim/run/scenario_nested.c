@@ -1,6 +1,7 @@
 /* See scenario_nested.h. */
 #include "sim/run/scenario_nested.h"
 
+#include "sim/run/steps.h"
 #include "sim/run/study.h"
 
 #include <assert.h>
@@ -16,6 +17,12 @@ static const struct scenario_nested nested[] = {
     {&scenario_keys_root, "repeat", SCENARIO_KEYS, &scenario_keys_repeat, 0, 0},
     {&scenario_keys_root, "expect", SCENARIO_ITEMS, &scenario_keys_expect, 0, STUDY_EXPECTS_MAX},
     {&scenario_keys_root, "record", SCENARIO_KEYS, &scenario_keys_record, 0, 0},
+    {&scenario_keys_script, "protocol", SCENARIO_KEYS, &scenario_keys_protocol, 0, 0},
+    {&scenario_keys_script, "steps", SCENARIO_KEYS, &steps_keys_steps, 0, 0},
+    {&scenario_keys_script, "sweep", SCENARIO_BY_NAME, &scenario_keys_axis, 0, STUDY_AXES_MAX},
+    {&scenario_keys_script, "expect", SCENARIO_ITEMS, &scenario_keys_expect, 0, STUDY_EXPECTS_MAX},
+    {&steps_keys_steps, "ignore", SCENARIO_SCALARS, NULL, 0, STEPS_KIND_COUNT},
+    {&steps_keys_steps, "script", SCENARIO_STEPS, NULL, 1, STEPS_MAX},
     {&scenario_keys_topology, "hosts", SCENARIO_BY_NAME, &scenario_keys_host, 2,
      SCENARIO_HOSTS_MAX},
     {&scenario_keys_topology, "peers", SCENARIO_BY_NAME, &scenario_keys_peer, 0,
@@ -92,6 +99,7 @@ static void take_nested(struct reading *reading, const struct scenario_nested *i
         for (uint32_t i = 0; (item = scenario_yaml_item(reading->yaml, value, i)); i++)
             take_map(reading, in->of, item);
         break;
+    case SCENARIO_STEPS:
     case SCENARIO_SCALARS: break;
     }
 }

@@ -12,6 +12,7 @@ enum scenario_nesting {
     SCENARIO_BY_NAME, /* of names to such mappings */
     SCENARIO_ITEMS,   /* a list of such mappings */
     SCENARIO_SCALARS, /* a list of scalars */
+    SCENARIO_STEPS,   /* a list of steps of a script: steps.h */
 };
 
 struct scenario_nested {

@@ -9,6 +9,7 @@
 
 #include "sim/run/scenario_nested.h"
 #include "sim/run/schema_texts.h"
+#include "sim/run/steps.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -192,10 +193,31 @@ static void put_description(json_t *schema, const struct scenario_key *key)
     put(schema, "description", json_string(text));
 }
 
+static json_t *any_scalar(void)
+{
+    return json_pack("{s:[s,s,s]}", "type", "string", "number", "boolean");
+}
+
+/* One kind and its time: which kinds a core has, and that there is one, is not seen here. */
+static json_t *step_schema(void)
+{
+    static const char *const times[] = {"at", "within", "for"};
+    json_t *properties = json_object();
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        put(properties, times[i], string_schema());
+    for (enum steps_kind kind = 0; kind < STEPS_KIND_COUNT; kind++)
+        put(properties, steps_word_of(kind),
+            json_pack("{s:[o,o]}", "anyOf", table_schema(&steps_keys[kind]), any_scalar()));
+    return json_pack("{s:s, s:o, s:b, s:i}", "type", "object", "properties", properties,
+                     "additionalProperties", 0, "minProperties", 1);
+}
+
 static json_t *nested_schema(const struct scenario_nested *nested)
 {
-    json_t *inner = nested->of ? table_schema(nested->of)
-                               : json_pack("{s:[s,s,s]}", "type", "string", "number", "boolean");
+    json_t *inner = nested->of                      ? table_schema(nested->of)
+                    : nested->how == SCENARIO_STEPS ? step_schema()
+                                                    : any_scalar();
     json_int_t least = nested->least, most = nested->most;
 
     switch (nested->how) {
@@ -205,6 +227,7 @@ static json_t *nested_schema(const struct scenario_nested *nested)
                          "pattern", NAME_PATTERN, "minProperties", least, "maxProperties", most,
                          "additionalProperties", inner);
     case SCENARIO_ITEMS:
+    case SCENARIO_STEPS:
     case SCENARIO_SCALARS: break;
     }
     return json_pack("{s:s, s:I, s:I, s:o}", "type", "array", "minItems", least, "maxItems", most,
@@ -215,7 +238,8 @@ static json_t *key_schema(const struct scenario_table *table, const struct scena
 {
     json_t *schema;
 
-    if (table == &scenario_keys_root && strcmp(key->name, "schema") == 0)
+    if ((table == &scenario_keys_root || table == &scenario_keys_script) &&
+        strcmp(key->name, "schema") == 0)
         return json_pack("{s:s}", "const", SCENARIO_SCHEMA);
     if (key->type == SCENARIO_MAP || key->type == SCENARIO_LIST) {
         schema = nested_schema(scenario_nested_find(table, key));
@@ -240,6 +264,8 @@ static json_t *kind_schema(const struct scenario_table *table, uint32_t kind)
         if (key->required >> kind & 1)
             json_array_append_new(required, json_string(key->name));
     }
+    if (table == &scenario_keys_root) /* where there are no `steps`: see scenario.c */
+        json_array_append_new(required, json_string("workload"));
     return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties, "required",
                      required, "additionalProperties", 0);
 }
@@ -294,12 +320,10 @@ json_t *scenario_schema(void)
         json_pack("{s:s, s:s, s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema",
                   "$id", "urn:xensock:scenario:1", "title", "A scenario of xensock", "description",
                   "See xensock-scenario(5).");
-    json_t *root;
 
     load_words();
-    root = table_schema(&scenario_keys_root);
-
-    json_object_update(head, root);
-    json_decref(root);
+    put(head, "if", json_pack("{s:s, s:[s]}", "type", "object", "required", "steps"));
+    put(head, "then", table_schema(&scenario_keys_script));
+    put(head, "else", table_schema(&scenario_keys_root));
     return head;
 }

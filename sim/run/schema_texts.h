@@ -1,5 +1,5 @@
-/* What schemas are made of, as texts: sim/run/result.schema.json, which is kept by hand, and the words
- * of scenarios/annotated.yaml. Made from the files by tools/embed_texts.cmake. */
+/* What schemas are made of, as texts: sim/run/result.schema.json, which is kept by hand, and the
+ * words of scenarios/annotated.yaml. Made from the files by tools/embed_texts.cmake. */
 #ifndef XENSOCK_SIM_RUN_SCHEMA_TEXTS_H
 #define XENSOCK_SIM_RUN_SCHEMA_TEXTS_H
 

@@ -103,7 +103,8 @@ static void read_values(struct study *study, struct study_axis *axis)
 
 static bool is_swept(const char *path)
 {
-    static const char *const not [] = {"schema", "name", "mode", "sweep", "repeat", "expect", "record"};
+    static const char *const not [] = {"schema", "name",   "mode",  "sweep",
+                                       "repeat", "expect", "record"};
     size_t bytes = strcspn(path, ".");
 
     for (size_t i = 0; i < sizeof(not ) / sizeof(not [0]); i++)

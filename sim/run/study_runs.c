@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/scenario_keys.h"
+#include "sim/run/steps.h"
 #include "sim/run/study.h"
 #include "sim/run/units.h"
 #include "sim/time/prng.h"
@@ -152,6 +153,8 @@ json_t *study_json(const struct study *study)
     for (uint32_t i = 0; i < study->expect_count; i++)
         json_array_append_new(expect,
                               scenario_keys_json(&scenario_keys_expect, &study->expects[i], 0));
+    if (study->first.steps)
+        json_object_set_new(object, "steps", steps_json(&study->yaml));
     if (study->axis_count > 0)
         json_object_set(object, "sweep", sweep);
     if (study->repeat_count > 1)

@@ -13,6 +13,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "tests/fuzz/expressions.h"
 #include "tests/fuzz/fuzz_draws.h"
 
 #include "ringlib/dialect.h"
@@ -582,7 +583,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *list[SETS_MAX];
     uint32_t count = kind & 1 ? 0 : kind >> 1 & SETS_MAX;
 
-    if (size > INPUT_BYTES_MAX)
+    if (size > INPUT_BYTES_MAX || (kind == FUZZ_EXPRESSION && fuzz_expression(&input)))
         return 0;
     for (uint32_t i = 0; i < count; i++) {
         size_t used = 0;

@@ -45,7 +45,7 @@ def lay(base, part):
 
 def whole(part):
     """The scenario that a part stands for."""
-    if "topology" in part and "workload" in part and "schema" in part:
+    if ("topology" in part and "workload" in part or "steps" in part) and "schema" in part:
         return part
     base = copy.deepcopy(BASE)
     peers = part.get("topology", {}).get("peers", {})

@@ -182,15 +182,16 @@ def used_keys(node, schema, path=()):
 
 def keys(schema, names):
     bare = lambda path: tuple(part for part in path if not part.startswith("("))
+    rules = schema.schema["else"]  # of a scenario without a script
     used = set()
     for name in names:
         with open(name, encoding="utf-8") as file:
-            used |= {bare(path) for path in used_keys(read_yaml(file), schema.schema)}
-    known = {bare(path) for path in schema_keys(schema.schema)}
+            used |= {bare(path) for path in used_keys(read_yaml(file), rules)}
+    known = {bare(path) for path in schema_keys(rules)}
     for path in known - used:
         print("no example of", ".".join(path))
     assert not known - used and not used - known, used - known
-    for path, node in places(schema.schema):
+    for path, node in places(rules):
         if path and path[-1] == "properties" and "if" not in path:
             for key, inner in node.items():
                 bare_type = re.match(TYPES, inner.get("description", ""))

@@ -28,6 +28,7 @@ python3 "$check" scenarios scenario.schema.json "$XENSOCK" with.yaml "$annotated
 
 expect 0 "$XENSOCK" run --out annotated "$annotated"
 expect 0 "$XENSOCK" run --quiet --out two --set duration=20ms --set warmup=0s "$SOURCE/scenarios/quickstart.yaml"
+expect 0 "$XENSOCK" run --quiet --out script "$SOURCE/scenarios/steps/half-close.yaml"
 for name in forward restart open-loop connect-rate; do
     expect 0 "$XENSOCK" run --quiet --stages --out "$name" --set mode=virtual --set duration=20ms "$SOURCE/scenarios/$name.yaml"
 done

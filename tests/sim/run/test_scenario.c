@@ -29,10 +29,10 @@ static int load_text(const char *text)
 static void bad_files(void **state)
 {
     static const char *const names[] = {
-        "keys",  "references", "syntax",  "indent",     "features", "schema",  "duplicates",
-        "hosts", "shape",      "empty",   "text",       "missing",  "nul",     "utf8",
-        "long",  "arrivals",   "virtual", "listeners",  "quotas",   "forward", "protocols",
-        "peers", "room",       "limits",  "limits-room"};
+        "keys",  "references", "syntax",  "indent",      "features", "schema",  "duplicates",
+        "hosts", "shape",      "empty",   "text",        "missing",  "nul",     "utf8",
+        "long",  "arrivals",   "virtual", "listeners",   "quotas",   "forward", "protocols",
+        "peers", "room",       "limits",  "limits-room", "steps"};
     char path[64];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
