@@ -228,8 +228,7 @@ static bool same(const json_t *a, const json_t *b, const char *key, const char *
                       json_object_get(json_object_get(b, key), member));
 }
 
-/* Why a result cannot be gone on with; NULL if it can. One without runs has no version. */
-static const char *cannot_resume(const struct studying *studying, const json_t *old)
+const char *studying_cannot_resume(const struct studying *studying, const json_t *old)
 {
     const json_t *version = json_object_get(json_object_get(old, "tool"), "version");
 
@@ -242,11 +241,9 @@ static const char *cannot_resume(const struct studying *studying, const json_t *
     return study_result_fits(studying->study, old) ? NULL : "has runs that the scenario has not";
 }
 
-/* Take what an earlier result of the same study has, and do not make it again. What is there and
- * is none is left alone. */
-static int resume(struct studying *studying)
+/* Take what an earlier result of the same study has. What is there and is none is left alone. */
+static int take_result(struct studying *studying)
 {
-    const struct study *study = studying->study;
     json_error_t error;
     char path[560];
 
@@ -256,19 +253,32 @@ static int resume(struct studying *studying)
     json_t *old = json_load_file(path, 0, &error);
     if (!old)
         return cannot(studying->options, "E0856", "%s cannot be read: %s", path, error.text);
-    const char *why = cannot_resume(studying, old);
+    const char *why = studying_cannot_resume(studying, old);
     if (why) {
         json_decref(old);
         return cannot(studying->options, "E0856", "%s %s: it cannot be gone on with", path, why);
     }
-    study_result_take(studying->result, study, old, true);
+    study_result_take(studying->result, studying->study, old, true);
+    json_decref(old);
+    return CMD_OK;
+}
+
+/* Take what was made, by workers too, and do not make it again. */
+static int resume(struct studying *studying)
+{
+    const struct study *study = studying->study;
+    int code = take_result(studying);
+
+    if (code != CMD_OK)
+        return code;
+    if (studying_jobs_take_left(studying) && !studying_write(studying))
+        return CMD_FAILED; /* it is gone from where it was left, once the runs begin */
     for (uint32_t point = 0; point < study->point_count; point++)
         for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++) {
             uint8_t *wanted = &studying->wanted[point * study->repeat_count + repeat];
             studying->done += *wanted && study_result_has(studying->result, point, repeat);
             *wanted &= !study_result_has(studying->result, point, repeat);
         }
-    json_decref(old);
     return CMD_OK;
 }
 
@@ -524,6 +534,7 @@ static int make(struct studying *studying)
     code = options->resume ? resume(studying) : CMD_OK;
     if (code != CMD_OK)
         return code;
+    studying_jobs_drop_left(studying);
     studying->kept = studying->done;
     studying->start_ns = studying->said_ns = uv_hrtime();
     studying->write_ns = studying->start_ns + WRITE_EVERY_NS;

@@ -230,6 +230,15 @@ within 20 test -e killed/.worker-1
 kill -KILL "$pid"
 nobody() { [ -z "$(ours)" ]; }
 within 20 nobody
+# What they leave is gone on with.
+rm -rf killed
+mkdir -p killed/.worker-0 killed/.worker-5
+edit whole/result.json killed/.worker-0/result.json 'j["complete"] = False; del j["points"][1:]; j["points"][0]["repeats"][0]["wall_ns"] = 77'
+edit whole/result.json killed/.worker-5/result.json 'j["complete"] = False; del j["points"][:3]; j["points"][0]["repeats"][1]["wall_ns"] = 78'
+expect 0 "${run[@]}" --jobs 2 --resume --out killed s.yaml
+same whole killed
+holds killed/result.json 'r["points"][0]["repeats"][0]["wall_ns"] == 77' 'r["points"][3]["repeats"][1]["wall_ns"] == 78'
+[ "$(ls -A killed)" = result.json ] || fail "left: $(ls -A killed)"
 mkdir -p killed/.worker-0
 cp whole/result.json killed/.worker-0/
 expect 5 "${run[@]}" --jobs 2 --out killed bad.yaml
