@@ -286,7 +286,7 @@ static void read_expect(struct study *study, int node)
     struct diag_list *diags = study->yaml.diags;
     char what[SCENARIO_NAME_BYTES + 20];
     struct scenario_map map = {.yaml = &study->yaml, .node = node, .what = what};
-    int error;
+    int error, that;
 
     if (scenario_yaml_type(&study->yaml, node) != YAML_MAPPING_NODE) {
         diag_error(diags, DIAG_WRONG_TYPE, scenario_yaml_place(&study->yaml, node),
@@ -298,13 +298,11 @@ static void read_expect(struct study *study, int node)
     snprintf(what, sizeof(what), name[0] ? "expectation '%.32s'" : "this expectation", name);
     scenario_keys_read(&scenario_keys_expect, &map, expect);
     error = scenario_yaml_find(&study->yaml, node, "error");
-    expect->place = scenario_yaml_place(&study->yaml, error ? error : node);
-    if (expect->that[0])
-        expect->place =
-            scenario_yaml_place(&study->yaml, scenario_yaml_find(&study->yaml, node, "that"));
-    if (!expect->that[0] == !expect->error[0] && map.kind != SCENARIO_KIND_UNKNOWN)
+    that = scenario_yaml_find(&study->yaml, node, "that");
+    expect->place = scenario_yaml_place(&study->yaml, that ? that : error ? error : node);
+    if (!that == !error && map.kind != SCENARIO_KIND_UNKNOWN)
         diag_error(diags, DIAG_NEEDS_KEY, scenario_yaml_map_place(&map),
-                   "%s has %s of 'that' and 'error'", what, expect->that[0] ? "both" : "neither");
+                   "%s has %s of 'that' and 'error'", what, that ? "both" : "neither");
     if (expect->error[0] && !study_is_code(expect->error)) {
         diag_error(diags, DIAG_MALFORMED, expect->place, "'error' is '%s'", expect->error);
         diag_hint(diags, "expected the code of an error, such as E0501");
