@@ -235,17 +235,19 @@ static int by_size(const void *a, const void *b)
     return ratio_compare(*(const struct ratio *)a, *(const struct ratio *)b);
 }
 
-/* False if the sum does not fit. Of two medians the lower, as stats_median() has it for summaries:
- * what is judged is what the table shows. */
+/* False if the sum does not fit. */
 static bool combine(enum expect_kind kind, struct ratio *values, uint32_t count, struct ratio *out)
 {
     struct ratio sum = {0, 1};
     bool fits = true;
 
     qsort(values, count, sizeof(values[0]), by_size);
-    *out = values[kind == EXPECT_LEAST ? 0 : kind == EXPECT_MOST ? count - 1 : (count - 1) / 2];
-    if (kind == EXPECT_LEAST || kind == EXPECT_MOST || kind == EXPECT_MEDIAN)
+    *out = values[kind == EXPECT_LEAST ? 0 : kind == EXPECT_MOST ? count - 1 : count / 2];
+    if (kind == EXPECT_LEAST || kind == EXPECT_MOST || (kind == EXPECT_MEDIAN && count % 2))
         return true;
+    if (kind == EXPECT_MEDIAN)
+        return ratio_add(values[count / 2 - 1], values[count / 2], &sum) &&
+               ratio_divide(sum, ratio_of(2, 1), out);
     for (uint32_t i = 0; i < count; i++)
         fits = fits && ratio_add(sum, values[i], &sum);
     *out = sum;
