@@ -299,6 +299,21 @@ says 'error[E0701]'
 expect 0 "${run[@]}" --out empty --shard 13/13 s.yaml
 holds empty/shard-13-of-13/result.json 'r["points"] == []'
 
+# What is recorded: of runs that failed alone, by their errors or what was expected of them; of all; and in
+# emulated mode.
+files() { (cd "$1" && find . -name '*.json' -o -name '*.pcapng' | sort | paste -sd ' '); }
+record=(--set record.stages=true --set record.trace=on-failure --set record.capture=always)
+expect 1 "${run[@]}" --out kept "${record[@]}" --only dialect=xensock1 --set repeat.count=1 \
+    --set expect.any.that='order == 1 or errors > 0' s.yaml
+[ "$(files kept)" = './p0r0/capture.pcapng ./p2r0/capture.pcapng ./p2r0/trace.json ./result.json' ] ||
+    fail "kept: $(files kept)"
+holds kept/result.json 'all("stage.round" in p["repeats"][0]["metrics"] for p in r["points"])'
+sed '/^expect:/d' bad.yaml >worse.yaml
+expect 5 "${run[@]}" --out kept-bad --set record.capture=on-failure --set repeat.count=1 worse.yaml
+[ "$(files kept-bad)" = './p1r0/capture.pcapng ./result.json' ] || fail "kept: $(files kept-bad)"
+expect 0 "${run[@]}" --out kept-one --set mode=emulated --set duration=50ms --set record.trace=always plain.yaml
+[ "$(files kept-one)" = './result.json ./trace.json' ] || fail "kept: $(files kept-one)"
+
 # In emulated mode: processes for each run, which have the point's values.
 expect 0 "${run[@]}" --out emulated --set mode=emulated --set duration=100ms \
     --only dialect=pvcalls1 --set repeat.count=2 --set expect.pays.that='errors == 0' s.yaml
