@@ -228,8 +228,7 @@ static bool same(const json_t *a, const json_t *b, const char *key, const char *
                       json_object_get(json_object_get(b, key), member));
 }
 
-/* Why a result cannot be gone on with; NULL if it can. One without runs has no version. */
-static const char *cannot_resume(const struct studying *studying, const json_t *old)
+const char *studying_cannot_resume(const struct studying *studying, const json_t *old)
 {
     const json_t *version = json_object_get(json_object_get(old, "tool"), "version");
 
@@ -242,11 +241,9 @@ static const char *cannot_resume(const struct studying *studying, const json_t *
     return study_result_fits(studying->study, old) ? NULL : "has runs that the scenario has not";
 }
 
-/* Take what an earlier result of the same study has, and do not make it again. What is there and
- * is none is left alone. */
-static int resume(struct studying *studying)
+/* Take what an earlier result of the same study has. What is there and is none is left alone. */
+static int take_result(struct studying *studying)
 {
-    const struct study *study = studying->study;
     json_error_t error;
     char path[560];
 
@@ -256,19 +253,32 @@ static int resume(struct studying *studying)
     json_t *old = json_load_file(path, 0, &error);
     if (!old)
         return cannot(studying->options, "E0856", "%s cannot be read: %s", path, error.text);
-    const char *why = cannot_resume(studying, old);
+    const char *why = studying_cannot_resume(studying, old);
     if (why) {
         json_decref(old);
         return cannot(studying->options, "E0856", "%s %s: it cannot be gone on with", path, why);
     }
-    study_result_take(studying->result, study, old, true);
+    study_result_take(studying->result, studying->study, old, true);
+    json_decref(old);
+    return CMD_OK;
+}
+
+/* Take what was made, by workers too, and do not make it again. */
+static int resume(struct studying *studying)
+{
+    const struct study *study = studying->study;
+    int code = take_result(studying);
+
+    if (code != CMD_OK)
+        return code;
+    if (studying_jobs_take_left(studying) && !studying_write(studying))
+        return CMD_FAILED; /* it is gone from where it was left, once the runs begin */
     for (uint32_t point = 0; point < study->point_count; point++)
         for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++) {
             uint8_t *wanted = &studying->wanted[point * study->repeat_count + repeat];
             studying->done += *wanted && study_result_has(studying->result, point, repeat);
             *wanted &= !study_result_has(studying->result, point, repeat);
         }
-    json_decref(old);
     return CMD_OK;
 }
 
@@ -383,46 +393,62 @@ static void print_diags(const struct studying *studying)
     diag_print(studying->diags, stderr, isatty(2) && !getenv("NO_COLOR"));
 }
 
-/* The command that shows the first run again that failed. */
-static void print_reproduce(FILE *out, const struct studying *studying)
+/* The runs that show a failure again: NULL is all points, or repeats. */
+struct failure {
+    const json_t *point, *repeat;
+};
+
+/* The first that failed: what ended with an error before what did not come out as expected. */
+static bool first_failure(const json_t *result, struct failure *failure)
 {
-    const struct studying_options *options = studying->options;
-    const json_t *errors = json_object_get(studying->result, "errors"), *point = NULL,
-                 *repeat = NULL;
-    char directory[560];
     size_t i, j;
     json_t *one, *a_case;
 
-    json_array_foreach(errors, i, one)
+    json_array_foreach(json_object_get(result, "errors"), i, one)
     {
-        if (!point && !json_is_true(json_object_get(one, "expected"))) {
-            point = json_object_get(one, "point");
-            repeat = json_object_get(one, "repeat");
-        }
+        *failure = (struct failure){json_object_get(one, "point"), json_object_get(one, "repeat")};
+        if (failure->point && !json_is_true(json_object_get(one, "expected")))
+            return true;
     }
-    json_array_foreach(json_object_get(studying->result, "expectations"), i, one)
+    json_array_foreach(json_object_get(result, "expectations"), i, one)
     {
+        const char *that = json_string_value(json_object_get(one, "that"));
         json_array_foreach(json_object_get(one, "cases"), j, a_case)
         {
-            if (point || strcmp(json_string_value(json_object_get(a_case, "result")), "pass") == 0)
-                continue;
-            point = json_object_get(a_case, "point");
-            repeat = json_object_get(a_case, "repeat");
+            *failure = (struct failure){json_object_get(a_case, "point"),
+                                        json_object_get(a_case, "repeat")};
+            if (strchr(that, '@') || !json_is_integer(failure->point))
+                failure->point = NULL; /* it looks at other points, too */
+            if (strcmp(json_string_value(json_object_get(a_case, "result")), "pass") != 0)
+                return true;
         }
     }
-    if (!json_is_integer(point) || studying->study->point_count * studying->study->repeat_count < 2)
+    return false;
+}
+
+/* The command that shows the first failure again. */
+static void print_reproduce(FILE *out, const struct studying *studying)
+{
+    const struct studying_options *options = studying->options;
+    struct failure failure;
+    char directory[560];
+
+    if (!first_failure(studying->result, &failure) ||
+        studying->study->point_count * studying->study->repeat_count < 2)
         return;
-    fprintf(out, "reproduce: xensock run --point %" JSON_INTEGER_FORMAT, json_integer_value(point));
+    fputs("reproduce: xensock run", out);
+    if (failure.point)
+        fprintf(out, " --point %" JSON_INTEGER_FORMAT, json_integer_value(failure.point));
     snprintf(directory, sizeof(directory), "%s/again", studying->out);
-    if (json_is_integer(repeat))
-        fprintf(out, " --repeat %" JSON_INTEGER_FORMAT, json_integer_value(repeat));
+    if (failure.repeat)
+        fprintf(out, " --repeat %" JSON_INTEGER_FORMAT, json_integer_value(failure.repeat));
     fputs(" --out", out); /* beside this result, and not over it */
     cmd_put_word(out, directory);
-    for (i = 0; i < options->sets.count; i++) {
+    for (uint32_t i = 0; i < options->sets.count; i++) {
         fputs(" --set", out);
         cmd_put_word(out, options->sets.list[i]);
     }
-    for (i = 0; i < options->launch.allow_count; i++) {
+    for (uint32_t i = 0; i < options->launch.allow_count; i++) {
         fputs(" --allow", out);
         cmd_put_word(out, options->allow[i]);
     }
@@ -508,6 +534,7 @@ static int make(struct studying *studying)
     code = options->resume ? resume(studying) : CMD_OK;
     if (code != CMD_OK)
         return code;
+    studying_jobs_drop_left(studying);
     studying->kept = studying->done;
     studying->start_ns = studying->said_ns = uv_hrtime();
     studying->write_ns = studying->start_ns + WRITE_EVERY_NS;

@@ -76,6 +76,14 @@ json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat,
 void studying_make(struct studying *studying);
 void studying_jobs(struct studying *studying);
 
+/* Of workers that were killed together with who would have put it together: take it in, if it is of
+ * this study (whether there was any), and remove it. */
+bool studying_jobs_take_left(struct studying *studying);
+void studying_jobs_drop_left(const struct studying *studying);
+
+/* Why a result cannot be gone on with; NULL if it can. One without runs has no version. */
+const char *studying_cannot_resume(const struct studying *studying, const json_t *old);
+
 /* Write the result as it is: false after it was said why it cannot be. */
 bool studying_write(struct studying *studying);
 

@@ -182,13 +182,40 @@ static void drop(const struct studying *studying, uint32_t worker)
     rmdir(directory);
 }
 
-static void take_over(struct studying *studying, uint32_t worker)
+static json_t *load(const struct studying *studying, uint32_t worker)
 {
     char directory[560], path[600];
 
     directory_of(studying, worker, directory, sizeof(directory));
     snprintf(path, sizeof(path), "%s/result.json", directory);
-    json_t *result = json_load_file(path, 0, NULL);
+    return json_load_file(path, 0, NULL);
+}
+
+bool studying_jobs_take_left(struct studying *studying)
+{
+    bool took = false;
+
+    for (uint32_t i = 0; i < STUDYING_JOBS_MAX; i++) {
+        json_t *result = load(studying, i);
+        if (result && !studying_cannot_resume(studying, result)) {
+            study_result_take(studying->result, studying->study, result, true);
+            took = true;
+        }
+        json_decref(result);
+    }
+    return took;
+}
+
+void studying_jobs_drop_left(const struct studying *studying)
+{
+    for (uint32_t i = 0; i < STUDYING_JOBS_MAX; i++)
+        drop(studying, i);
+}
+
+static void take_over(struct studying *studying, uint32_t worker)
+{
+    json_t *result = load(studying, worker);
+
     if (result && study_result_fits(studying->study, result))
         study_result_take(studying->result, studying->study, result, false);
     json_decref(result);
@@ -207,8 +234,6 @@ void studying_jobs(struct studying *studying)
         studying->code = CMD_BUG;
         return;
     }
-    for (uint32_t i = 0; i < jobs; i++)
-        drop(studying, i); /* of one that was killed with all its workers */
     signals_hold();
     begin(&workers, jobs, told);
     listen_to(&workers);

@@ -163,6 +163,20 @@ static void guest_cannot_listen(struct verdict *verdict, const struct scenario_w
         diag_hint(verdict->diags, "choose an IPv4 address: the backend's 'peer' knows no other");
 }
 
+/* How many operations are to begin a second, in the mean, in all guests of its host as the other
+ * numbers are; 0: a closed loop. */
+static uint64_t offered_per_s(const struct scenario *scenario, const struct scenario_workload *spec)
+{
+    uint64_t guests = scenario->hosts[spec->host].count;
+    uint64_t on_ns = spec->arrivals.on_ns, all_ns = on_ns + spec->arrivals.off_ns;
+
+    if (spec->arrivals.kind != SCENARIO_ON_OFF || all_ns == 0)
+        return spec->arrivals.per_s * guests;
+    for (; all_ns > UINT64_C(1) << 43; all_ns /= 2) /* with SCENARIO_RATE_MAX below 2^63 */
+        on_ns /= 2;
+    return (spec->arrivals.per_s * on_ns + all_ns / 2) / all_ns * guests;
+}
+
 /* Long as one list of what a workload's record has. */
 static void add_workload(struct verdict *verdict, const struct scenario_workload *spec,
                          const json_t *workload)
@@ -173,6 +187,7 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
     const char *name = json_string_value(json_object_get(workload, "name"));
     const char *error = json_string_value(json_object_get(workload, "error"));
     const char *digest = json_string_value(json_object_get(workload, "xxh128"));
+    uint64_t offered = offered_per_s(verdict->scenario, spec);
 
     record_add_workload(verdict->result, &(struct record_workload){
                                              .name = name,
@@ -182,7 +197,7 @@ static void add_workload(struct verdict *verdict, const struct scenario_workload
                                              .latency = latency,
                                              .service = service,
                                              .released = released,
-                                             .offered_per_s = spec->arrivals.per_s,
+                                             .offered_per_s = offered,
                                              .backlog = number(workload, "backlog"),
                                              .listeners = (uint32_t)number(workload, "listeners"),
                                              .accepted = number(workload, "connections"),

@@ -5,6 +5,7 @@
 #include "sim/run/units.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -253,22 +254,20 @@ static bool combine(enum expect_kind kind, struct ratio *values, uint32_t count,
     return fits && (kind == EXPECT_SUM || ratio_divide(sum, ratio_of(count, 1), out));
 }
 
-/* Of all repeats that there are; one without a value leaves it without one. */
+/* Of all repeats of a point: one without a value leaves it without one, and so does one that has
+ * not been made, since a shard's part of them, or --repeat's, has another median and spread. */
 static struct value over_repeats(const struct look *look, const struct expect_node *node,
                                  struct where where)
 {
     struct ratio values[STUDY_REPEATS_MAX], out;
-    uint32_t count = 0;
+    uint32_t count = look->runs->study->repeat_count;
 
-    for (uint32_t i = 0; i < look->runs->study->repeat_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         struct value one = value_of(look, node->left, (struct where){where.point, i});
-        if (one.result == EXPECT_UNKNOWN)
+        if (one.result != EXPECT_HOLDS)
             return one;
-        if (one.result == EXPECT_HOLDS)
-            values[count++] = one.number;
+        values[i] = one.number;
     }
-    if (count == 0)
-        return none(look, EXPECT_ABSENT, "");
     return combine(node->kind, values, count, &out) ? number(out)
                                                     : none(look, EXPECT_UNKNOWN, TOO_LARGE);
 }
@@ -329,6 +328,30 @@ static void word(const struct expect_node *node, const struct value *value,
                                                   : "");
 }
 
+/* Two numbers in as many digits as tell them apart: whole ones, or else as fractions. */
+static void words_apart(struct expect_dim dim, struct ratio a, struct ratio b,
+                        struct expect_outcome *outcome)
+{
+    const char *unit = dim.time == 1 && dim.data == 0    ? " ns"
+                       : dim.time == 0 && dim.data == 1  ? " bytes"
+                       : dim.time == -1 && dim.data == 1 ? " B/s"
+                       : dim.time == -1 && dim.data == 0 ? "/s"
+                                                         : "";
+    struct ratio *const both[] = {&a, &b};
+    char *const words[] = {outcome->measured, outcome->limit};
+
+    for (int i = 0; i < 2; i++)
+        if (dim.time == -1 && !per_s(*both[i], both[i]))
+            return;
+    bool whole = ratio_round(a) != ratio_round(b);
+    for (int i = 0; i < 2; i++)
+        if (whole || both[i]->under == 1)
+            snprintf(words[i], EXPECT_WORDS_BYTES, "%" PRId64 "%s", ratio_round(*both[i]), unit);
+        else
+            snprintf(words[i], EXPECT_WORDS_BYTES, "%" PRId64 "/%" PRId64 "%s", both[i]->over,
+                     both[i]->under, unit);
+}
+
 /* 0 where it is too large to tell. */
 static struct ratio gap_between(struct ratio a, struct ratio b)
 {
@@ -358,8 +381,13 @@ static struct value compare(const struct look *look, const struct expect_node *n
          look->outcome->measured);
     word(right->kind == EXPECT_NUMBER ? left : right, &b, look->outcome->limit);
     *look->decision = (struct decision){node->kind, is, ratio_of(0, 1)};
-    if (left->type != EXPECT_IS_TEXT)
-        look->decision->gap = gap_between(a.number, b.number);
+    if (left->type == EXPECT_IS_TEXT)
+        return whole(is);
+    if (strcmp(look->outcome->measured, look->outcome->limit) == 0 &&
+        ratio_compare(a.number, b.number) != 0)
+        words_apart((left->kind == EXPECT_NUMBER ? right : left)->dim, a.number, b.number,
+                    look->outcome);
+    look->decision->gap = gap_between(a.number, b.number);
     return whole(is);
 }
 

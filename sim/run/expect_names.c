@@ -331,6 +331,17 @@ static bool unknown_word(struct expect_parser *parser, const struct expect_token
            unknown(parser, token, first, "metric, counter or axis", &words);
 }
 
+/* Of what is no code there would always be none, and nobody would know. */
+static bool is_error(struct expect_parser *parser, const struct expect_token *token,
+                     const char *code)
+{
+    if (study_is_code(code))
+        return true;
+    if (expect_fail(parser, DIAG_EXPECT_NAME, token, "no error has a code '%.60s'", code))
+        diag_hint(parser->diags, "such as errors.E0501");
+    return false;
+}
+
 bool expect_name(struct expect_parser *parser, const struct expect_token *token,
                  struct expect_node *node)
 {
@@ -354,6 +365,8 @@ bool expect_name(struct expect_parser *parser, const struct expect_token *token,
             return name_counter(parser, token, node);
     node->kind = begins(node->name, "cpu") ? EXPECT_CPU : EXPECT_ERRORS;
     node->dim = expect_unit_dim(node->kind == EXPECT_CPU ? "ns" : NULL);
-    return node->kind == EXPECT_CPU || begins(node->name, "errors") ||
-           strcmp(node->name, "errors") == 0 || unknown_word(parser, token, node->name);
+    if (begins(node->name, "errors"))
+        return is_error(parser, token, strchr(node->name, '.') + 1);
+    return node->kind == EXPECT_CPU || strcmp(node->name, "errors") == 0 ||
+           unknown_word(parser, token, node->name);
 }

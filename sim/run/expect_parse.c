@@ -420,6 +420,28 @@ static uint16_t parse_sum(struct expect_parser *parser, uint32_t depth)
     return left;
 }
 
+/* Whether an axis that is compared with a text has such a value: with another it never is equal. */
+static bool is_value(struct expect_parser *parser, const struct expect_token *sign, uint16_t axis,
+                     uint16_t text)
+{
+    const struct expect_node *of = node_of(parser, axis), *value = node_of(parser, text);
+    const char *values[STUDY_VALUES_MAX];
+    uint32_t count;
+
+    if (of->kind != EXPECT_AXIS || value->kind != EXPECT_TEXT)
+        return true;
+    count = parser->study->axes[of->axis].count;
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = study_text(parser->study, of->axis, i);
+        if (strcmp(values[i], value->name) == 0)
+            return true;
+    }
+    if (expect_fail(parser, DIAG_EXPECT_NAME, sign, "axis '%s' has no value '%s'",
+                    parser->study->axes[of->axis].name, value->name))
+        diag_suggest(parser->diags, value->name, "values", values, count);
+    return false;
+}
+
 /* The node of a comparison: of two numbers, or, for equality, of two texts. */
 static uint16_t compare(struct expect_parser *parser, enum expect_kind kind,
                         const struct expect_token *sign, uint16_t left, uint16_t right)
@@ -430,7 +452,8 @@ static uint16_t compare(struct expect_parser *parser, enum expect_kind kind,
     if (parser->failed)
         return 0;
     if (equality && node_of(parser, left)->type == EXPECT_IS_TEXT) {
-        if (!is_type(parser, sign, right, EXPECT_IS_TEXT, "a \"text\""))
+        if (!is_type(parser, sign, right, EXPECT_IS_TEXT, "a \"text\"") ||
+            !is_value(parser, sign, left, right) || !is_value(parser, sign, right, left))
             return 0;
     } else {
         uint16_t both = join(parser, EXPECT_PLUS, sign, left, right);

@@ -57,13 +57,14 @@ static void add_summary(json_t *row, const json_t *summary, bool is_time)
     grid_text(row, text);
 }
 
-/* Whether something has gone wrong at a point, or did not come out as expected: in a word or two.
- */
+/* Whether something has gone wrong at a point, or did not come out as expected: in a word or two,
+ * of what is expected the first and how many more. */
 static void add_outcome(json_t *row, const json_t *result, const json_t *point)
 {
     json_int_t id = json_integer_value(json_object_get(point, "id"));
-    size_t i, j, errors = 0;
+    size_t i, j, errors = 0, unmet = 0;
     json_t *one, *a_case;
+    const char *first = "";
     char text[128] = "ok";
 
     json_array_foreach(json_object_get(result, "errors"), i, one)
@@ -80,12 +81,15 @@ static void add_outcome(json_t *row, const json_t *result, const json_t *point)
         {
             const json_t *of = json_object_get(a_case, "point");
             const char *its = json_string_value(json_object_get(a_case, "result"));
-            if (errors == 0 && json_is_integer(of) && json_integer_value(of) == id &&
-                strcmp(its, "pass") != 0)
-                snprintf(text, sizeof(text), "FAIL %s",
-                         json_string_value(json_object_get(one, "name")));
+            if (json_is_integer(of) && json_integer_value(of) == id && strcmp(its, "pass") != 0 &&
+                unmet++ == 0)
+                first = json_string_value(json_object_get(one, "name"));
         }
     }
+    if (errors == 0 && unmet > 1)
+        snprintf(text, sizeof(text), "FAIL %s +%zu", first, unmet - 1);
+    else if (errors == 0 && unmet == 1)
+        snprintf(text, sizeof(text), "FAIL %s", first);
     grid_text(row, text);
 }
 

@@ -188,6 +188,7 @@ void render_command(const struct render_sink *sink, const json_t *result, const 
 {
     const json_t *plan = json_object_get(result, "plan"), *set;
     const char *file = render_text(json_object_get(result, "scenario"), "file");
+    char again[sizeof("out//again") + 128];
     size_t i;
 
     sink->put(sink->file, "xensock run");
@@ -201,6 +202,11 @@ void render_command(const struct render_sink *sink, const json_t *result, const 
         put_option(sink, " --point", render_number(point, "id"));
     if (repeat && render_number(plan, "repeats") > 1)
         put_option(sink, " --repeat", render_number(repeat, "i"));
+    if ((point || repeat) && render_number(plan, "runs") > 1) {
+        sink->put(sink->file, " --out"); /* beside the study's result, and not over it */
+        snprintf(again, sizeof(again), "out/%s/again", render_name(result));
+        put_word(sink, again);
+    }
 }
 
 bool render_belongs(const json_t *result, const json_t *error, const json_t *point)

@@ -275,8 +275,7 @@ static void parse_expect(struct study *study, struct study_expect *expect, int n
         check_when(study, expect, scenario_yaml_place(&study->yaml, when));
 }
 
-/* "E0501": an error of a result. */
-static bool is_code(const char *text)
+bool study_is_code(const char *text)
 {
     return strlen(text) == 5 && text[0] == 'E' && strspn(text + 1, "0123456789") == 4;
 }
@@ -287,7 +286,7 @@ static void read_expect(struct study *study, int node)
     struct diag_list *diags = study->yaml.diags;
     char what[SCENARIO_NAME_BYTES + 20];
     struct scenario_map map = {.yaml = &study->yaml, .node = node, .what = what};
-    int error;
+    int error, that;
 
     if (scenario_yaml_type(&study->yaml, node) != YAML_MAPPING_NODE) {
         diag_error(diags, DIAG_WRONG_TYPE, scenario_yaml_place(&study->yaml, node),
@@ -299,14 +298,12 @@ static void read_expect(struct study *study, int node)
     snprintf(what, sizeof(what), name[0] ? "expectation '%.32s'" : "this expectation", name);
     scenario_keys_read(&scenario_keys_expect, &map, expect);
     error = scenario_yaml_find(&study->yaml, node, "error");
-    expect->place = scenario_yaml_place(&study->yaml, error ? error : node);
-    if (expect->that[0])
-        expect->place =
-            scenario_yaml_place(&study->yaml, scenario_yaml_find(&study->yaml, node, "that"));
-    if (!expect->that[0] == !expect->error[0] && map.kind != SCENARIO_KIND_UNKNOWN)
+    that = scenario_yaml_find(&study->yaml, node, "that");
+    expect->place = scenario_yaml_place(&study->yaml, that ? that : error ? error : node);
+    if (!that == !error && map.kind != SCENARIO_KIND_UNKNOWN)
         diag_error(diags, DIAG_NEEDS_KEY, scenario_yaml_map_place(&map),
-                   "%s has %s of 'that' and 'error'", what, expect->that[0] ? "both" : "neither");
-    if (expect->error[0] && !is_code(expect->error)) {
+                   "%s has %s of 'that' and 'error'", what, that ? "both" : "neither");
+    if (expect->error[0] && !study_is_code(expect->error)) {
         diag_error(diags, DIAG_MALFORMED, expect->place, "'error' is '%s'", expect->error);
         diag_hint(diags, "expected the code of an error, such as E0501");
     }

@@ -94,6 +94,9 @@ uint32_t study_value(const struct study *study, uint32_t point, uint32_t axis);
 /* That value as it is written in the file. */
 const char *study_text(const struct study *study, uint32_t axis, uint32_t value);
 
+/* Whether a text is written as the code of a result's error: "E0501". */
+bool study_is_code(const char *text);
+
 /* The axis of that name; axis_count if there is none. */
 uint32_t study_axis_find(const struct study *study, const char *name);
 

@@ -230,6 +230,15 @@ within 20 test -e killed/.worker-1
 kill -KILL "$pid"
 nobody() { [ -z "$(ours)" ]; }
 within 20 nobody
+# What they leave is gone on with.
+rm -rf killed
+mkdir -p killed/.worker-0 killed/.worker-5
+edit whole/result.json killed/.worker-0/result.json 'j["complete"] = False; del j["points"][1:]; j["points"][0]["repeats"][0]["wall_ns"] = 77'
+edit whole/result.json killed/.worker-5/result.json 'j["complete"] = False; del j["points"][:3]; j["points"][0]["repeats"][1]["wall_ns"] = 78'
+expect 0 "${run[@]}" --jobs 2 --resume --out killed s.yaml
+same whole killed
+holds killed/result.json 'r["points"][0]["repeats"][0]["wall_ns"] == 77' 'r["points"][3]["repeats"][1]["wall_ns"] == 78'
+[ "$(ls -A killed)" = result.json ] || fail "left: $(ls -A killed)"
 mkdir -p killed/.worker-0
 cp whole/result.json killed/.worker-0/
 expect 5 "${run[@]}" --jobs 2 --out killed bad.yaml
@@ -253,6 +262,15 @@ holds fast/result.json 'r["complete"] is True' 'all(one["expected"] for one in r
 expect 1 "$XENSOCK" run --out failed --only order=1 --set expect.any.that='p99(latency.ask) < 1us' s.yaml
 grep -q '^reproduce: xensock run --point 0 --repeat [0-2] --out failed/again' out.log
 grep -q '^not run pays: ' out.log
+# Of two that are not met the table names the first, and that there is another.
+expect 1 "$XENSOCK" run --out failed --point 0 --set expect.any.that='p99(latency.ask) < 1us' \
+    --set expect.pays.that='errors > 0' s.yaml
+grep -q '^0 .* FAIL any +1$' out.log
+# What looks at other points shows again only with these.
+expect 1 "$XENSOCK" run --out bad --set expect.pays.that='p99(latency.ask) @ order=3 > p99(latency.ask)' s.yaml
+again=$(sed -n "s/^reproduce: xensock //p" out.log)
+[ "${again#run --repeat [0-2] --out bad/again }" != "$again" ] || fail "$again"
+eval "expect 1 \"\$XENSOCK\" $again"
 
 # The command line.
 expect 2 "${run[@]}" --point 4 s.yaml

@@ -299,6 +299,7 @@ static const struct {
      {DIAG_NEEDS_KEY, 16, 11, "expectation 'a' has neither of 'that' and 'error'"}},
     {"expect: [{name: a, that: errors == 0, error: E0501}]\n",
      {DIAG_NEEDS_KEY, 16, 11, "expectation 'a' has both of 'that' and 'error'"}},
+    {"expect: [{name: a, that: ''}]\n", {DIAG_OUT_OF_RANGE, 16, 26, "'that' is empty"}},
     {"expect: [{name: a, error: E50}]\n", {DIAG_MALFORMED, 16, 27, "'error' is 'E50'"}},
     {"expect: [{name: a, error: E0501}, {name: a, error: E0502}]\n",
      {DIAG_DUPLICATE_KEY, 16, 42, "two expectations are called 'a'"}},
