@@ -35,8 +35,9 @@ for mode in emulated virtual; do
         "c['peer.echo.bytes_in'] == c['peer.echo.bytes_out'] == 2000 * 64" \
         "sum(c[f'peer.{one}.connections'] for one in ('drain', 'spring', 'echo')) == 4 * $sockets" \
         "all(c[name] == 0 for name in c if name.endswith(('mismatches', 'resets', 'streams')))" \
-        "c['frontend.sent_bytes'] == c['backend.sent_bytes']" \
-        "c['backend.sockets_peak'] >= $sockets"
+        "c['frontend.sent_bytes'] == c['backend.sent_bytes']"
+    # as processes, the first sockets may be through before the last ones open
+    [ $mode = emulated ] || holds $mode/result.json "c['backend.sockets_peak'] >= $sockets"
     python3 - $mode/result.json >$mode.shape <<'EOS'
 import json, sys
 with open(sys.argv[1]) as file:
