@@ -19,6 +19,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+/* Below a study's result, what some of its runs gave when they were made again. */
+#define AGAIN "/again"
 #define WRITE_EVERY_NS UINT64_C(1000000000)
 #define WRITE_SHARE 20 /* of its time, at most: a large result is written less often */
 #define SAY_EVERY_NS UINT64_C(10000000000) /* where nobody watches */
@@ -426,6 +428,13 @@ static bool first_failure(const json_t *result, struct failure *failure)
     return false;
 }
 
+static bool is_again(const char *out)
+{
+    size_t bytes = strlen(out), again = strlen(AGAIN);
+
+    return bytes > again && strcmp(out + bytes - again, AGAIN) == 0;
+}
+
 /* The command that shows the first failure again. */
 static void print_reproduce(FILE *out, const struct studying *studying)
 {
@@ -439,10 +448,11 @@ static void print_reproduce(FILE *out, const struct studying *studying)
     fputs("reproduce: xensock run", out);
     if (failure.point)
         fprintf(out, " --point %" JSON_INTEGER_FORMAT, json_integer_value(failure.point));
-    snprintf(directory, sizeof(directory), "%s/again", studying->out);
     if (failure.repeat)
         fprintf(out, " --repeat %" JSON_INTEGER_FORMAT, json_integer_value(failure.repeat));
     fputs(" --out", out); /* beside this result, and not over it */
+    snprintf(directory, sizeof(directory), "%s%s", studying->out,
+             is_again(studying->out) ? "" : AGAIN);
     cmd_put_word(out, directory);
     for (uint32_t i = 0; i < options->sets.count; i++) {
         fputs(" --set", out);
@@ -491,7 +501,14 @@ static int output(struct studying *studying, int code)
     return code;
 }
 
-/* Where the result goes: of a shard into a directory of its own, so that shards never meet. */
+/* Whether the command line chose runs: then the result of all is not to be replaced by theirs. */
+static bool is_choice(const struct studying_options *options)
+{
+    return options->point >= 0 || options->repeat >= 0 || options->only_count > 0;
+}
+
+/* Where the result goes: of a shard, and of chosen runs, into a directory of its own, so that it
+ * meets no other. */
 static int open_out(struct studying *studying)
 {
     const struct studying_options *options = studying->options;
@@ -500,6 +517,8 @@ static int open_out(struct studying *studying)
     if (options->shards > 0)
         snprintf(shard, sizeof(shard), "/shard-%" PRIu32 "-of-%" PRIu32, options->shard,
                  options->shards);
+    else if (is_choice(options) && !options->out)
+        snprintf(shard, sizeof(shard), "%s", AGAIN);
     snprintf(studying->out, sizeof(studying->out), "%s%s%s", options->out ? "" : "out/",
              options->out ? options->out : studying->study->first.name, shard);
     if (output_directories(studying->out) == 0)

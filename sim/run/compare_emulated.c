@@ -266,12 +266,17 @@ static uint64_t at(const json_t *row, const char *key, size_t i)
     return (uint64_t)json_integer_value(json_is_array(value) ? json_array_get(value, i) : value);
 }
 
-/* An interval is narrower by the root of the runs: as many as make it as wide as the effect. */
-static uint64_t runs_for(const json_t *row, uint64_t runs, uint64_t min_effect_ppm)
+/* What matters is told by the test; the rest may be the same: an interval is narrower by the root
+ * of the runs, and is to be as wide as the least effect. */
+static uint64_t runs_for(const json_t *row, uint64_t runs, const struct compare_options *options)
 {
-    uint64_t width = at(row, "ci95_ppm", 1) - at(row, "ci95_ppm", 0), times;
+    uint64_t width = at(row, "ci95_ppm", 1) - at(row, "ci95_ppm", 0), p = at(row, "p", 0), times;
+    uint64_t effect_ppm = options->min_effect_ppm > 0 ? options->min_effect_ppm : 1;
 
-    times = width / (min_effect_ppm > 0 ? min_effect_ppm : 1) + 1;
+    if (p > options->alpha &&
+        distance(stats_ratio_ppm(at(row, "a", 0), at(row, "b", 0))) >= effect_ppm)
+        return stats_count_for(p, options->alpha, (uint32_t)runs, RUNS_SHOWN_MOST);
+    times = width / effect_ppm + 1;
     if (times > 100)
         return RUNS_SHOWN_MOST;
     return runs * times * times < RUNS_SHOWN_MOST ? runs * times * times : RUNS_SHOWN_MOST;
@@ -305,8 +310,10 @@ static void judge(json_t *row, const struct compare_options *options, uint32_t l
              within(at(row, "ci95_ppm", 1), options->min_effect_ppm))
         compare_set(row, "verdict", json_string("same"));
     else if (at(row, "p", 0) > options->alpha || effect < options->min_effect_ppm)
-        inconclusive(row, json_sprintf("too much noise; about %" PRIu64 " runs might tell",
-                                       runs_for(row, runs, options->min_effect_ppm)));
+        inconclusive(
+            row, json_sprintf("too much noise; %s%" PRIu64 " runs might tell",
+                              runs_for(row, runs, options) < RUNS_SHOWN_MOST ? "about " : "over ",
+                              runs_for(row, runs, options)));
     else if (effect <= noise)
         inconclusive(row, json_sprintf("halves of one side differ by %" PRIu64 ".%" PRIu64 " %%",
                                        noise / 10000, noise / 1000 % 10));

@@ -41,8 +41,8 @@ static void complete_repeats(json_t *result)
 static const char *missing_of(const json_t *result)
 {
     const char *schema = json_string_value(json_object_get(result, "schema"));
-    const json_t *point;
-    size_t i;
+    const json_t *point, *repeat;
+    size_t i, k;
 
     if (!schema || strcmp(schema, "xensock/result/1") != 0)
         return "'schema' is not xensock/result/1";
@@ -52,10 +52,14 @@ static const char *missing_of(const json_t *result)
         return "it has no 'scenario'";
     if (json_array_size(json_object_get(result, "points")) == 0)
         return "it has no 'points'";
-    json_array_foreach(
-        json_object_get(result, "points"), i,
-        point) if (!json_is_array(json_object_get(point,
-                                                  "repeats"))) return "a point has no 'repeats'";
+    json_array_foreach(json_object_get(result, "points"), i, point)
+    {
+        if (!json_is_array(json_object_get(point, "repeats")))
+            return "a point has no 'repeats'";
+        json_array_foreach(
+            json_object_get(point, "repeats"), k,
+            repeat) if (!json_is_object(repeat)) return "one of 'repeats' is no object";
+    }
     return NULL;
 }
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL_BYTES = 128 };
+enum { CELL_BYTES = 128, PLAIN_BYTES = 48 };
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -23,15 +23,17 @@ static const char *text_of(const json_t *object, const char *key)
 
 /* ---- cells ---- */
 
-/* Whatever it is, on one line. */
+/* Whatever it is, on one line, and no longer than a line has room for. */
 static void add_plain(json_t *row, const json_t *value)
 {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT), cut[CELL_BYTES];
+    const char *plain = json_is_string(value) ? json_string_value(value) : text ? text : "?";
+    size_t bytes = strlen(plain), end = PLAIN_BYTES;
 
-    if (!value || json_is_null(value))
-        grid_text(row, "-");
-    else
-        grid_text(row, json_is_string(value) ? json_string_value(value) : text ? text : "?");
+    while (bytes > PLAIN_BYTES && ((uint8_t)plain[end] & 0xc0) == 0x80) /* within a character */
+        end--;
+    snprintf(cut, sizeof(cut), bytes > PLAIN_BYTES ? "%.*s..." : "%.*s", (int)end, plain);
+    grid_text(row, !value || json_is_null(value) ? "-" : cut);
     free(text);
 }
 
@@ -269,23 +271,29 @@ static void print_counts(FILE *out, const json_t *comparison)
     }
 }
 
-/* Reasons, each once, with how many rows they are of. */
+/* Reasons, each once, with how many rows they are of, or the name of the one. */
 static void print_reasons(FILE *out, const json_t *comparison, const char *bullet)
 {
-    json_t *row, *reasons = json_object(), *count;
+    json_t *row, *reasons = json_object(), *rows;
     const char *why;
     size_t i;
 
     json_array_foreach(json_object_get(comparison, "rows"), i, row)
     {
         why = text_of(row, "why");
+        if (why[0] && !json_object_get(reasons, why))
+            json_object_set_new(reasons, why, json_array());
         if (why[0])
-            json_object_set_new(
-                reasons, why, json_integer(json_integer_value(json_object_get(reasons, why)) + 1));
+            json_array_append(json_object_get(reasons, why), row);
     }
-    json_object_foreach(reasons, why, count)
-        fprintf(out, "%sinconclusive (%" JSON_INTEGER_FORMAT "): %s\n", bullet,
-                json_integer_value(count), why);
+    json_object_foreach(reasons, why, rows)
+    {
+        if (json_array_size(rows) == 1)
+            fprintf(out, "%sinconclusive (%s): %s\n", bullet,
+                    text_of(json_array_get(rows, 0), "name"), why);
+        else
+            fprintf(out, "%sinconclusive (%zu): %s\n", bullet, json_array_size(rows), why);
+    }
     json_array_foreach(json_object_get(comparison, "notes"), i, row)
         fprintf(out, "%s%s\n", bullet, json_string_value(row));
     json_decref(reasons);

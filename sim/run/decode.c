@@ -200,3 +200,15 @@ bool decode_take(const struct pcapng_read_packet *from, struct decode_packet *pa
     }
     return true;
 }
+
+bool decode_life_begins(struct decode_life *life, const struct decode_packet *packet)
+{
+    const struct capture_header *header = &packet->header;
+    bool again;
+
+    if (header->kind != CAPTURE_REQUEST || header->side != CAPTURE_FRONT)
+        return false;
+    again = life->begun && (int32_t)(header->index - life->newest) <= 0;
+    *life = (struct decode_life){true, header->index};
+    return again;
+}

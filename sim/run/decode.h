@@ -80,6 +80,16 @@ static inline bool decode_is_command(const struct decode_packet *packet)
     return packet->header.ring == CAPTURE_COMMANDS;
 }
 
+/* Of a command ring: how far its guest's requests have come. Zero before the first. */
+struct decode_life {
+    bool begun;
+    uint32_t newest;
+};
+
+/* Whether a packet is a guest's first request of a device that came again: indexes of a ring go up,
+ * and those of a new one begin at 0. What the rings before it held is gone. */
+bool decode_life_begins(struct decode_life *life, const struct decode_packet *packet);
+
 /* Find a side by its name; false if there is none. */
 bool decode_find_side(const char *name, enum capture_side *side);
 

@@ -268,7 +268,7 @@ void html_latency_block(struct html_report *report)
 
 /* ---- stages ---- */
 
-/* Of each stage its median, as bars of one scale a point. */
+/* Of each stage its p99, as bars of one scale. */
 static void put_bars(const struct html_report *report, const json_t *point, const json_t *names)
 {
     int64_t longest = 0;
@@ -310,6 +310,7 @@ void html_stages_block(struct html_report *report)
     if (json_object_size(names) > 0) {
         html_put(report->out, "<p>How long bytes and commands spent at each stage between the "
                               "application, the rings, the sockets and back.</p>\n");
+        html_lost(report);
         put_bars(report, json_array_get(report->points, 0), names);
         html_put(report->out, "<div class=\"picker\" data-pick=\"stages\"></div><div "
                               "class=\"wide\" data-curves=\"stages\"></div>\n");

@@ -91,6 +91,10 @@ void html_bar(FILE *out, const int64_t *parts, size_t count, int64_t whole);
 /* Say that something is not in the result, and how to have it there. */
 void html_absent(const struct html_report *report, const char *how);
 
+/* Says so where a capture did not hold all that happened: what is made of it ends before the run.
+ */
+void html_lost(const struct html_report *report);
+
 /* ---- blocks ---- */
 
 /* Each writes its section, or nothing where it has nothing to say. */

@@ -210,6 +210,27 @@ static void put_faults(const struct html_report *report)
     html_put(report->out, "</tbody></table></div></details>\n");
 }
 
+void html_lost(const struct html_report *report)
+{
+    int64_t lost = 0, most = 0;
+    json_t *point, *repeat;
+    size_t i, k;
+
+    json_array_foreach(report->points, i, point)
+        json_array_foreach(json_object_get(point, "repeats"), k, repeat)
+    {
+        lost = html_integer(json_object_get(repeat, "counters"), "capture.lost");
+        most = lost > most ? lost : most;
+    }
+    if (most > 0)
+        html_put(
+            report->out,
+            "<p class=\"missing\">Not all of it: up to %t packets of a run did not fit into its "
+            "capture. What happened behind the last that did is missing here, and 0 in a time "
+            "line. <code>--capture-limit</code> makes room.</p>\n",
+            html_quantity("", most).text);
+}
+
 /* What any point has: a time line, faults. */
 static void look(const struct html_report *report, bool *lines, bool *faults)
 {
@@ -241,6 +262,7 @@ void html_time_block(struct html_report *report)
                                             ? line_json(report, repeat, count)
                                             : json_null());
         }
+        html_lost(report);
         html_put(report->out,
                  "<p>Of the first repeat of a point that has one. Rings: the most seen in an "
                  "interval; all else: what happened in it.%t</p>\n<div class=\"picker\" "

@@ -112,6 +112,16 @@ void metrics_counters_stop(struct metrics_counters *all, const struct metrics_co
             all->list[i].value = end->list[i].value;
 }
 
+void metrics_counters_die(struct metrics_counters *all, const struct metrics_counters *from)
+{
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (all->list[i].kind == METRICS_LEVEL)
+            all->list[i].value = 0;
+        else if (all->list[i].kind == METRICS_FLOW && i < from->count)
+            all->list[i].value -= from->list[i].value;
+    }
+}
+
 void metrics_counters_add(struct metrics_counters *sum, const struct metrics_counters *one)
 {
     assert(sum->count == 0 || sum->count == one->count);

@@ -49,6 +49,10 @@ json_t *metrics_counters_json(const struct metrics_counters *from,
  * empty one changes nothing. */
 void metrics_counters_stop(struct metrics_counters *all, const struct metrics_counters *end);
 
+/* Make of a look at a process that dies what it leaves to those of others: flows since an earlier
+ * look, which may be empty, peaks, and of levels nothing. */
+void metrics_counters_die(struct metrics_counters *all, const struct metrics_counters *from);
+
 /* Add a second list of the same counters: the larger of peaks, the sum of all else. Into an empty
  * list it is copied. */
 void metrics_counters_add(struct metrics_counters *sum, const struct metrics_counters *one);

@@ -23,6 +23,7 @@ struct level {
     uint32_t prods[2], conses[2], slots; /* out, in */
     uint64_t sent_ns[2];                 /* to the front, to the back; */
     struct perfetto_track *from[2];      /* from whom, or NULL: there is none */
+    struct decode_life life;
     UT_hash_handle hh;
 };
 
@@ -322,6 +323,8 @@ static void see_slot(struct reading *reading, struct level *level,
 
     if (header->side != CAPTURE_FRONT)
         return;
+    if (decode_life_begins(&level->life, packet))
+        level->slots = 0;
     if (header->kind == CAPTURE_REQUEST)
         level->slots++;
     else if (level->slots > 0)

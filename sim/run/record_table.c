@@ -56,16 +56,15 @@ static void add_operations_rate(json_t *row, const json_t *operations, uint64_t 
 static void add_size(json_t *row, const json_t *size_bytes)
 {
     static const char *const units[] = {"KiB", "MiB", "GiB"};
-    uint64_t size = (uint64_t)json_integer_value(size_bytes), rest;
+    uint64_t size = (uint64_t)json_integer_value(size_bytes), scale = 1024;
     char text[UNITS_TEXT_BYTES] = "-";
     size_t unit = 0;
 
-    for (; size >= 1024 * 1024 && unit < 2; unit++)
-        size /= 1024;
-    rest = size % 1024;
+    for (; size >= scale * 1024 && unit < 2; unit++)
+        scale *= 1024;
     if (json_is_integer(size_bytes))
-        snprintf(text, sizeof(text), "%" PRIu64 ".%" PRIu64 " %s", size / 1024, rest * 10 / 1024,
-                 units[unit]);
+        snprintf(text, sizeof(text), "%" PRIu64 ".%" PRIu64 " %s", size / scale,
+                 size % scale * 10 / scale, units[unit]);
     grid_text(row, text);
 }
 

@@ -63,11 +63,42 @@ static void keep_results(struct guest *guest)
             run_virtual_merge(&guest->past[i], &one);
 }
 
+static void keep_counters(struct metrics_counters **gone, struct metrics_counters *now,
+                          const struct metrics_counters *from, const struct metrics_counters *to)
+{
+    metrics_counters_stop(now, to);
+    metrics_counters_die(now, from);
+    if (!*gone)
+        *gone = calloc(1, sizeof(**gone));
+    assert(*gone);
+    metrics_counters_add(*gone, now);
+}
+
+/* One that has not come to measuring leaves no flows. */
+static void keep_guest(struct guest *guest)
+{
+    bool measured =
+        guest->from.count > 0 || guest->until_ns > 0 || guest->run->scenario.warmup_ns == 0;
+    struct metrics_counters now;
+
+    run_virtual_look_front(guest, &now);
+    keep_counters(&guest->gone, &now, measured ? &guest->from : &now, &guest->to);
+}
+
+static void keep_backend(struct backend *backend)
+{
+    struct metrics_counters now;
+
+    run_virtual_look_back(backend, &now);
+    keep_counters(&backend->gone, &now, &backend->from, &backend->to);
+}
+
 static void kill_guest(struct guest *guest)
 {
     const struct run_virtual *run = guest->run;
 
     keep_results(guest);
+    keep_guest(guest);
     if (guest->measure_ns == 0 && run->measuring > 0)
         guest->measure_ns = vclock_now_ns(run->clock);
     (void)domain_virtual_kill(guest->domain); /* sockets it has only beside it */
@@ -80,6 +111,7 @@ static void kill_guest(struct guest *guest)
 
 static void kill_backend(struct backend *backend)
 {
+    keep_backend(backend);
     backend->kernel = domain_virtual_kill(backend->domain);
     run_back_destroy(backend->back);
     backend->domain = NULL;
@@ -281,7 +313,11 @@ void run_virtual_plan(struct run_virtual *run)
 
 void run_virtual_faults_free(struct run_virtual *run)
 {
-    for (uint32_t i = 0; i < run->guest_count; i++)
+    for (uint32_t i = 0; i < run->guest_count; i++) {
         free(run->guests[i].past);
+        free(run->guests[i].gone);
+    }
+    for (uint32_t i = 0; i < run->backend_count; i++)
+        free(run->backends[i].gone);
     fault_log_fini(&run->faults);
 }

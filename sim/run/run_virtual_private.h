@@ -29,6 +29,7 @@ struct backend {
     uint32_t guests;    /* how many are its own */
     uint64_t away_ns;   /* until when it is dead or stands still, as of its last fault */
     struct metrics_counters from, to;
+    struct metrics_counters *gone; /* of those that were killed; or NULL */
 };
 
 /* A fault of the scenario, and how often it happened. */
@@ -55,6 +56,7 @@ struct guest {
     enum workload_phase phase;
     bool listening, ended, through;
     struct metrics_counters from, to;
+    struct metrics_counters *gone; /* as a backend's */
 };
 
 struct run_virtual {

@@ -73,6 +73,15 @@ static void add_to_sum(struct sum *sum, const struct metrics_counters *from,
         metrics_counters_add(&sum->from, from);
 }
 
+/* What earlier lives of a domain left. */
+static void add_gone(struct sum *sum, const struct metrics_counters *gone)
+{
+    if (!gone)
+        return;
+    metrics_counters_add(&sum->now, gone);
+    metrics_counters_add(&sum->to, gone);
+}
+
 static json_t *sum_json(struct sum *sum, const char *name)
 {
     const char *leak = metrics_counters_leak(&sum->now);
@@ -95,7 +104,10 @@ static json_t *fronts(struct run_virtual *run, const uint32_t *host, const char 
     for (uint32_t i = 0; i < run->guest_count; i++) {
         struct guest *guest = &run->guests[i];
         struct metrics_counters now;
-        if (!is_of(&guest->is, host) || !guest->domain)
+        if (!is_of(&guest->is, host))
+            continue;
+        add_gone(&sum, guest->gone);
+        if (!guest->domain)
             continue;
         run_virtual_look_front(guest, &now);
         add_to_sum(&sum, &guest->from, &now, &guest->to);
@@ -110,7 +122,10 @@ static json_t *backs(struct run_virtual *run, const uint32_t *host, const char *
     for (uint32_t i = 0; i < run->backend_count; i++) {
         const struct backend *backend = &run->backends[i];
         struct metrics_counters now;
-        if (!is_of(&backend->is, host) || !backend->domain)
+        if (!is_of(&backend->is, host))
+            continue;
+        add_gone(&sum, backend->gone);
+        if (!backend->domain)
             continue;
         run_virtual_look_back(backend, &now);
         add_to_sum(&sum, &backend->from, &now, &backend->to);

@@ -120,6 +120,18 @@ static void forget_socket(struct stages *stages, const struct decode_packet *pac
         forget(stages, ring);
 }
 
+/* The device has come again: nothing that was under way is answered, or taken, any more. */
+static void forget_life(struct stages *stages, struct stages_ring *commands)
+{
+    struct stages_ring *ring, *next;
+
+    commands->asked_count = 0;
+    HASH_ITER (hh, stages->rings, ring, next)
+        if (ring->key.ring == CAPTURE_DATA && ring->key.front == commands->key.front &&
+            ring->key.back == commands->key.back && ring->key.device == commands->key.device)
+            forget(stages, ring);
+}
+
 void stages_see(struct stages *stages, const struct decode_packet *packet)
 {
     struct stages_ring *ring = ring_of(stages, &packet->header);
@@ -128,6 +140,8 @@ void stages_see(struct stages *stages, const struct decode_packet *packet)
         stages_data_see(stages, ring, packet);
         return;
     }
+    if (decode_life_begins(&ring->life, packet))
+        forget_life(stages, ring);
     stages_commands_see(stages, ring, packet);
     forget_socket(stages, packet);
 }

@@ -56,6 +56,7 @@ struct stages_ring {
     struct stages_round round;
     struct stages_asked *asked; /* of commands; in the order in which they were */
     uint32_t asked_count, asked_room;
+    struct decode_life life; /* of commands */
     UT_hash_handle hh;
 };
 

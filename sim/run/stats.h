@@ -69,4 +69,9 @@ int stats_mann_whitney(const struct stats_sample *from, const struct stats_sampl
  * STATS_P_ONE): two sides that do not overlap at all. */
 uint32_t stats_least_count(uint64_t alpha);
 
+/* About how many values a side it takes until such a difference, of which `count` gave p, has p <=
+ * alpha; at most `most`. A normal tail's logarithm goes with the square of how far out it begins,
+ * and so with the values. */
+uint32_t stats_count_for(uint64_t p, uint64_t alpha, uint32_t count, uint32_t most);
+
 #endif

@@ -152,3 +152,18 @@ uint32_t stats_least_count(uint64_t alpha)
         count++;
     return count;
 }
+
+uint32_t stats_count_for(uint64_t p, uint64_t alpha, uint32_t count, uint32_t most)
+{
+    /* tidy: of a test's p, no result in virtual time depends on it */
+    double times, values;
+
+    if (p >= STATS_P_ONE)
+        return most;
+    /* tidy: the same */
+    times = log((double)alpha / (double)STATS_P_ONE) /
+            /* tidy: the same */
+            log((double)p / (double)STATS_P_ONE);
+    values = ceil(times * count);
+    return values < most ? (uint32_t)values : most;
+}

@@ -23,6 +23,7 @@ struct ring {
     struct key key;
     uint32_t prods[2], conses[2]; /* out, in */
     uint32_t slots;
+    struct decode_life life;
     UT_hash_handle hh;
 };
 
@@ -153,6 +154,21 @@ static void forget(struct timeline *timeline, const struct decode_packet *packet
     free(ring);
 }
 
+/* The device has come again: its rings are new, and empty. */
+static void forget_life(struct timeline *timeline, struct ring *commands)
+{
+    struct ring *ring, *next;
+
+    commands->slots = 0;
+    HASH_ITER (hh, timeline->rings, ring, next) {
+        if (ring->key.ring != CAPTURE_DATA || ring->key.front != commands->key.front ||
+            ring->key.back != commands->key.back || ring->key.device != commands->key.device)
+            continue;
+        HASH_DEL(timeline->rings, ring);
+        free(ring);
+    }
+}
+
 static void move(struct ring *ring, const struct capture_header *header)
 {
     switch ((enum capture_word)header->what) {
@@ -184,6 +200,8 @@ static void apply(struct timeline *timeline, struct ring *ring, const struct dec
     const struct capture_header *header = &packet->header;
     bool front = header->side == CAPTURE_FRONT;
 
+    if (decode_life_begins(&ring->life, packet))
+        forget_life(timeline, ring);
     if (header->kind == CAPTURE_INDEX)
         move(ring, header);
     else if (header->kind == CAPTURE_REQUEST && front)

@@ -171,6 +171,10 @@ async function checkPrint(browser) {
     check("nothing is cut off in print", await page.evaluate(() =>
         [...document.querySelectorAll(".scroll")].every((box) => getComputedStyle(box).maxHeight === "none")));
     await page.emulateMedia({ media: "screen", colorScheme: "dark" });
+    await page.setViewportSize({ width: 390, height: 800 });
+    check("on a telephone nothing but tables and charts scrolls sideways",
+        await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    await page.setViewportSize({ width: 1280, height: 900 });
     await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
     const found = await ink(page, charts[0]);
     check("lines in print have the colours of paper", found.main.includes(lines.light[0]));

@@ -29,11 +29,14 @@ expect 0 "$XENSOCK" report --assets none --with other -o with.html sweep
 grep -q '<td>1.250</td>' with.html || fail "a throughput of 100 over one of 80 is not 1.250"
 grep -q '"other":\[\]' twice.html || fail "without another result there is one in the charts"
 
-# a real run
-expect 0 "$XENSOCK" run --set mode=virtual --set duration=20ms --set warmup=0s \
+# a real run, and a capture of it that is too small
+expect 0 "$XENSOCK" run --stages --capture-limit 64KiB --set mode=virtual --set duration=20ms --set warmup=0s \
     "$SOURCE/scenarios/quickstart.yaml"
 expect 0 "$XENSOCK" report --assets none out/quickstart
 grep -q '<strong>Passed</strong>' out/quickstart/report.html || fail "the page of a real run"
+[ "$(grep -c 'packets of a run did not fit' out/quickstart/report.html)" = 2 ] ||
+    fail "neither stages nor time line say that they are not whole"
+grep -q 'did not fit' sweep/report.html && fail "what has no capture has none that is cut"
 grep -q 'run --set mode=virtual --set duration=20ms --set warmup=0s quickstart.yaml<' \
     out/quickstart/report.html || fail "it does not say how to run it again"
 grep -q 'run --set mode=emulated --set seed=42 quickstart.yaml<' plain/report.html ||

@@ -117,6 +117,8 @@ echo '{"schema": "xensock/result/1", "errors": []}' >bad.json
 refuses E0820 "bad.json: not a result of xensock run: it has no 'mode'" compare bad.json one
 echo '{}' >bad.json
 refuses E0820 "bad.json: not a result of xensock run: 'schema'" compare one bad.json
+echo '{"schema": "xensock/result/1", "mode": "emulated", "scenario": {}, "points": [{"repeats": ["x"]}]}' >bad.json
+refuses E0820 "bad.json: not a result of xensock run: one of 'repeats' is no object" compare one bad.json
 mkdir mixed
 cp -r one deep mixed
 refuses E0821 'mixed/one/result.json: of another scenario' compare mixed one

@@ -62,6 +62,19 @@ for dialect in xensock1 pvcalls1 xensock1-compact; do
     [ "$(ls e)" = result.json ] || fail "left beside the result: $(ls e)"
 done
 
+# Those that come again: what all lives counted is what the capture saw, no ring is fuller than it is,
+# and no command is answered by another life.
+cat base.yaml - >again.yaml <<'YAML'
+faults:
+  - {kind: restart, where: dom0, at: 5ms, for: 2ms, every: 10ms, times: 3}
+  - {kind: restart, where: web, at: 10ms, for: 2ms, every: 10ms, times: 3}
+YAML
+expect 0 "$XENSOCK" run --stages --set mode=virtual --set duration=60ms --set warmup=5ms --out g again.yaml
+holds g/result.json "sum(${series}['sent_bytes']) == c['frontend.sent_bytes']" \
+    "sum(${series}['received_bytes']) == c['frontend.received_bytes']" \
+    "max(${series}['command_ring_slots']) <= 4" "m['stage.connect']['max'] < 1e6" \
+    "all(sum(v for k, v in c.items() if k.startswith(role + '.cost.')) == c[role + '.cpu_busy_ns'] for role in ('frontend', 'backend'))"
+
 # The same twice, but for what names the time of the host; the run is the one it was without.
 expect 0 "$XENSOCK" run --stages --capture mine.pcapng --set mode=virtual --out a base.yaml
 [ -s mine.pcapng ] || fail "the capture that was asked for is gone"

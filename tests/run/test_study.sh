@@ -272,6 +272,14 @@ again=$(sed -n "s/^reproduce: xensock //p" out.log)
 [ "${again#run --repeat [0-2] --out bad/again }" != "$again" ] || fail "$again"
 eval "expect 1 \"\$XENSOCK\" $again"
 
+# Some runs made again do not replace the result of all.
+expect 0 "${run[@]}" --set repeat.count=1 s.yaml
+expect 0 "${run[@]}" --set repeat.count=1 --point 2 s.yaml
+holds out/s/result.json 'len(r["points"]) == 4'
+holds out/s/again/result.json '[p["id"] for p in r["points"]] == [2]'
+expect 1 "$XENSOCK" run --point 2 --set repeat.count=1 --set expect.any.that='p99(latency.ask) < 1us' s.yaml
+grep -q '^reproduce: .* --out out/s/again --set' out.log
+
 # The command line.
 expect 2 "${run[@]}" --point 4 s.yaml
 says 'there is no point 4, only 0 to 3'

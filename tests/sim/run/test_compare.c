@@ -38,6 +38,9 @@ static void test_verdicts(void **state)
     verdict_is(RUNS(1000), RUNS(1000), "inconclusive", "1 runs of one side");
     verdict_is(RUNS(500, 1000, 1500, 2000, 2500), RUNS(600, 900, 1400, 2100, 2600), "inconclusive",
                "too much noise");
+    /* 4 of 252, and less by four fifths: one more of such runs, and it is 1 % */
+    verdict_is(RUNS(1000, 1010, 1020, 1030, 1040), RUNS(200, 210, 220, 230, 1005), "inconclusive",
+               "too much noise; about 6 runs might tell");
     /* every other run of A is 30 % faster, and B slower than all of them by 10 % only */
     verdict_is(RUNS(1000, 1300, 1001, 1301, 1002, 1302), RUNS(900, 901, 902, 903, 904, 905),
                "inconclusive", "halves of one side differ by 29.");

@@ -330,9 +330,11 @@ static void result_agrees_with_the_workload(void **state)
 enum { SOCKID = 0x1000001, FRONT = 1, BACK = 0 };
 
 static struct stages *stages;
+static uint32_t next_index; /* the slot of the guest's next request */
 
 static void begin(void)
 {
+    next_index = 0;
     told.count = 0;
     stages = stages_create(tell, &told);
 }
@@ -384,6 +386,7 @@ static void calls(uint64_t now_ns, enum capture_kind kind, enum capture_side sid
         .header = {.kind = (uint8_t)kind,
                    .ring = CAPTURE_COMMANDS,
                    .side = (uint8_t)side,
+                   .index = (kind == CAPTURE_REQUEST && publishes) ? next_index++ : 0,
                    .moved = publishes ? CAPTURE_PUBLISHED : CAPTURE_CONSUMED}});
 }
 
@@ -504,6 +507,25 @@ static void a_socket_begins_anew(void **state)
     MARKS(&told.paths[0], STAGES_OUT, 12, 12, 12, 13);
 }
 
+/* Nobody answers what a device was asked that died; what the next one is asked begins then. */
+static void a_device_comes_again(void **state)
+{
+    (void)state;
+    begin();
+    calls(10, CAPTURE_REQUEST, CAPTURE_FRONT, 0);
+    calls(11, CAPTURE_REQUEST, CAPTURE_BACK, 0);
+    moves(12, CAPTURE_OUT_PROD, 8, 8);
+    next_index = 0;
+    calls(20, CAPTURE_REQUEST, CAPTURE_FRONT, 0);
+    calls(21, CAPTURE_REQUEST, CAPTURE_BACK, 0);
+    calls(22, CAPTURE_RESPONSE, CAPTURE_BACK, 0);
+    calls(23, CAPTURE_RESPONSE, CAPTURE_FRONT, 0);
+    moves(24, CAPTURE_OUT_CONS, 8, 8);
+    stages_finish(stages);
+    assert_int_equal(told.count, 1);
+    MARKS(&told.paths[0], STAGES_COMMAND, 20, 20, 20, 21, 22, 22, 22, 23);
+}
+
 /* As many requests without answers as a file may hold: the oldest are forgotten, memory is not. */
 static void requests_without_end(void **state)
 {
@@ -549,6 +571,7 @@ int main(void)
         cmocka_unit_test(rounds_are_questions_with_answers),
         cmocka_unit_test(marks_of_commands),
         cmocka_unit_test(a_socket_begins_anew),
+        cmocka_unit_test(a_device_comes_again),
         cmocka_unit_test(requests_without_end),
         cmocka_unit_test(names),
     };

@@ -36,14 +36,20 @@ static void moves(uint64_t now_ns, enum capture_word word, uint32_t value, uint3
                                                     .bytes = bytes}});
 }
 
+/* The slot of the guest's next request. */
+static uint32_t next_index;
+
 static void calls(uint64_t now_ns, enum capture_kind kind, enum capture_side side,
                   enum call_kind call)
 {
+    bool asks = kind == CAPTURE_REQUEST && side == CAPTURE_FRONT;
+
     timeline_see(timeline, &(struct decode_packet){.time_ns = now_ns,
                                                    .kind = call,
                                                    .sockid = 7,
                                                    .header = {.kind = (uint8_t)kind,
                                                               .ring = CAPTURE_COMMANDS,
+                                                              .index = asks ? next_index++ : 0,
                                                               .side = (uint8_t)side}});
 }
 
@@ -142,12 +148,32 @@ static void commands_and_sockets_that_end(void **state)
     json_decref(result);
 }
 
+/* What was in the rings of a device that died is not in those of the one that comes. */
+static void a_device_comes_again(void **state)
+{
+    (void)state;
+    begin(0, 10);
+    next_index = 0;
+    calls(1, CAPTURE_REQUEST, CAPTURE_FRONT, CALL_LISTEN);
+    calls(2, CAPTURE_REQUEST, CAPTURE_FRONT, CALL_BIND);
+    moves(3, CAPTURE_OUT_PROD, 70, 70);
+    next_index = 0;
+    calls(5, CAPTURE_REQUEST, CAPTURE_FRONT, CALL_BIND);
+    calls(6, CAPTURE_REQUEST, CAPTURE_FRONT, CALL_LISTEN);
+    calls(8, CAPTURE_RESPONSE, CAPTURE_FRONT, CALL_BIND);
+    end();
+    SERIES("command_ring_slots", 0, 1, 2, 2, 2, 2, 2, 2, 2, 1);
+    SERIES("out_ring_bytes", 0, 0, 0, 70, 70, 70);
+    json_decref(result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(intervals),
         cmocka_unit_test(counts_and_levels),
         cmocka_unit_test(commands_and_sockets_that_end),
+        cmocka_unit_test(a_device_comes_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
