@@ -89,7 +89,7 @@ static int exact_p(const struct ranks *ranks, uint32_t chosen, uint64_t off, uin
 {
     uint64_t width = (uint64_t)ranks->count * (ranks->count + 1) + 1, extreme = 0;
     uint64_t mean = (uint64_t)chosen * (ranks->count + 1);
-    uint64_t *ways = calloc((chosen + 1) * width, sizeof(*ways));
+    uint64_t *ways = calloc((size_t)((chosen + 1) * width), sizeof(*ways));
 
     if (!ways)
         return -ERR_NOMEM;

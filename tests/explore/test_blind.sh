@@ -10,7 +10,7 @@ program=tests/explore/test_ping_pong
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for name in explore_unmask_drops_what_was_pending explore_written_and_not_looked_again; do
+for name in long_explore_unmask_drops_what_was_pending long_explore_written_and_not_looked_again; do
     read -r _ file _ expression < <(grep "^$name " "$SOURCE/tests/plants/table")
     "$SOURCE/tests/plants/build.sh" "$build" explore_test_ping_pong "$program" "$file" \
         "$expression" "$work/$name"
