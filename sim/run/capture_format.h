@@ -62,4 +62,24 @@ static_assert(offsetof(struct capture_header, index) == 12, "as the format has i
 static_assert(offsetof(struct capture_header, sockid) == 16, "as the format has it");
 static_assert(offsetof(struct capture_header, what) == 28, "as the format has it");
 
+/* Which ring a packet is of; without padding, since it is compared as bytes. */
+struct capture_ring_key {
+    uint64_t sockid; /* of a data ring, else 0 */
+    uint16_t front, back, device;
+    uint8_t dialect, ring;
+};
+static_assert(sizeof(struct capture_ring_key) == 16, "no padding");
+
+/* A ring of the device that a packet is of. */
+static inline struct capture_ring_key capture_ring_key(const struct capture_header *of,
+                                                       enum capture_ring ring, uint64_t sockid)
+{
+    return (struct capture_ring_key){.sockid = ring == CAPTURE_DATA ? sockid : 0,
+                                     .front = of->front,
+                                     .back = of->back,
+                                     .device = of->device,
+                                     .dialect = of->dialect,
+                                     .ring = (uint8_t)ring};
+}
+
 #endif

@@ -105,16 +105,6 @@ void compare_tree(json_t *into, const char *path, const json_t *a, const json_t 
 
 /* ---- points and rows ---- */
 
-static json_t *point_like(const json_t *result, const json_t *axes)
-{
-    json_t *point;
-    size_t i;
-
-    json_array_foreach(json_object_get(result, "points"), i,
-                       point) if (json_equal(json_object_get(point, "axes"), axes)) return point;
-    return NULL;
-}
-
 static struct compare_pair pair_of(const json_t *a, const json_t *b)
 {
     return (struct compare_pair){.a = a,
@@ -131,13 +121,14 @@ void compare_each_point(const json_t *a, const json_t *b,
 
     json_array_foreach(json_object_get(a, "points"), i, point)
     {
-        struct compare_pair pair = pair_of(point, point_like(b, json_object_get(point, "axes")));
+        struct compare_pair pair =
+            pair_of(point, compare_point_like(b, json_object_get(point, "axes")));
         each(self, &pair);
     }
     json_array_foreach(json_object_get(b, "points"), i, point)
     {
         struct compare_pair pair = pair_of(NULL, point);
-        if (!point_like(a, json_object_get(point, "axes")))
+        if (!compare_point_like(a, json_object_get(point, "axes")))
             each(self, &pair);
     }
 }
@@ -347,8 +338,9 @@ static bool any_common_point(const json_t *a, const json_t *b)
     const json_t *point;
     size_t i;
 
-    json_array_foreach(json_object_get(a, "points"), i,
-                       point) if (point_like(b, json_object_get(point, "axes"))) return true;
+    json_array_foreach(
+        json_object_get(a, "points"), i,
+        point) if (compare_point_like(b, json_object_get(point, "axes"))) return true;
     return false;
 }
 

@@ -102,7 +102,7 @@ static int is_entry(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-static json_t *point_like(const json_t *result, const json_t *axes)
+json_t *compare_point_like(const json_t *result, const json_t *axes)
 {
     json_t *point;
     size_t i;
@@ -120,7 +120,7 @@ static void join(json_t *result, const json_t *more)
 
     json_array_foreach(json_object_get(more, "points"), i, point)
     {
-        json_t *like = point_like(result, json_object_get(point, "axes"));
+        json_t *like = compare_point_like(result, json_object_get(point, "axes"));
         json_t *repeats = json_object_get(like, "repeats");
         if (!like)
             json_array_append(points, point);

@@ -21,6 +21,9 @@ json_t *compare_add_row(json_t *rows, const struct compare_pair *pair, const cha
 /* Sets what is new in an object, and ends the program without memory. */
 void compare_set(json_t *object, const char *key, json_t *value);
 
+/* The point of a result with these axes; NULL if it has none. */
+json_t *compare_point_like(const json_t *result, const json_t *axes);
+
 /* Sets "verdict" and "change_ppm" of a row with "a" and "b", by the direction of its name. */
 void compare_judge(json_t *row);
 

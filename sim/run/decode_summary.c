@@ -15,14 +15,6 @@
 
 enum { SIDES = 2, MOVES = 2, WORDS = CAPTURE_OUT_ERROR + 1, COMMANDS = CALL_KINDS + 1 };
 
-/* Without padding, since it is compared as bytes. */
-struct key {
-    uint64_t sockid;
-    uint16_t front, back, device;
-    uint8_t dialect, ring;
-};
-static_assert(sizeof(struct key) == 16, "no padding");
-
 /* One command, or what the dialect does not know. */
 struct command {
     uint64_t requests[SIDES], responses[SIDES]; /* seen by each side */
@@ -32,7 +24,7 @@ struct command {
 };
 
 struct ring {
-    struct key key;
+    struct capture_ring_key key;
     uint64_t notifies[SIDES][MOVES];
     uint64_t bytes[WORDS]; /* of the four indexes */
     int32_t errors[WORDS]; /* of the two errors, the last */
@@ -71,12 +63,8 @@ void decode_summary_destroy(struct decode_summary *summary)
 
 static struct ring *ring_of(struct decode_summary *summary, const struct capture_header *header)
 {
-    const struct key key = {header->ring == CAPTURE_DATA ? header->sockid : 0,
-                            header->front,
-                            header->back,
-                            header->device,
-                            header->dialect,
-                            header->ring};
+    const struct capture_ring_key key =
+        capture_ring_key(header, (enum capture_ring)header->ring, header->sockid);
     struct ring *ring;
 
     /* NOLINTNEXTLINE: clang 14 sees no bytes of a struct */
@@ -243,7 +231,7 @@ void decode_summary_print(FILE *out, struct decode_summary *summary)
     fprintf(out, "%" PRIu64 " packets in %" PRIu64 ".%09" PRIu64 " s\n", summary->packets,
             took_ns / 1000000000, took_ns % 1000000000);
     for (struct ring *ring = summary->rings; ring; before = ring, ring = ring->hh.next) {
-        const struct key *key = &ring->key;
+        const struct capture_ring_key *key = &ring->key;
         bool is_data = key->ring == CAPTURE_DATA;
 
         if (!before || in_order(before, ring) != 0) {
@@ -306,7 +294,7 @@ void decode_summary_print_json(FILE *out, struct decode_summary *summary)
 {
     HASH_SORT(summary->rings, in_order);
     for (struct ring *ring = summary->rings; ring; ring = ring->hh.next) {
-        const struct key *key = &ring->key;
+        const struct capture_ring_key *key = &ring->key;
 
         fprintf(out, "{\"front\":%u,\"back\":%u,\"device\":%u,\"dialect\":\"%s\",\"ring\":\"%s\"",
                 (unsigned)key->front, (unsigned)key->back, (unsigned)key->device,

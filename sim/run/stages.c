@@ -60,18 +60,7 @@ struct stages *stages_create(void (*path)(void *self, const struct stages_path *
     return stages;
 }
 
-static struct stages_key key_of(const struct capture_header *header, uint64_t sockid,
-                                enum capture_ring ring)
-{
-    return (struct stages_key){.sockid = ring == CAPTURE_DATA ? sockid : 0,
-                               .front = header->front,
-                               .back = header->back,
-                               .device = header->device,
-                               .dialect = header->dialect,
-                               .ring = (uint8_t)ring};
-}
-
-static struct stages_ring *find(const struct stages *stages, const struct stages_key *key)
+static struct stages_ring *find(const struct stages *stages, const struct capture_ring_key *key)
 {
     struct stages_ring *ring;
 
@@ -82,7 +71,8 @@ static struct stages_ring *find(const struct stages *stages, const struct stages
 
 static struct stages_ring *ring_of(struct stages *stages, const struct capture_header *header)
 {
-    const struct stages_key key = key_of(header, header->sockid, (enum capture_ring)header->ring);
+    const struct capture_ring_key key =
+        capture_ring_key(header, (enum capture_ring)header->ring, header->sockid);
     struct stages_ring *ring = find(stages, &key);
 
     if (!ring) {
@@ -113,7 +103,7 @@ static void forget_socket(struct stages *stages, const struct decode_packet *pac
                   (packet->kind == CALL_CONNECT || packet->kind == CALL_ACCEPT);
     bool ends = packet->header.kind == CAPTURE_RESPONSE && packet->kind == CALL_RELEASE;
     uint64_t sockid = begins && packet->kind == CALL_ACCEPT ? packet->new_sockid : packet->sockid;
-    const struct stages_key key = key_of(&packet->header, sockid, CAPTURE_DATA);
+    const struct capture_ring_key key = capture_ring_key(&packet->header, CAPTURE_DATA, sockid);
     struct stages_ring *ring = front && (begins || ends) ? find(stages, &key) : NULL;
 
     if (ring)

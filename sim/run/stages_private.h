@@ -10,14 +10,6 @@
 
 #define STAGES_NEVER UINT64_MAX /* a mark that was not passed */
 
-/* Without padding, since it is compared as bytes. */
-struct stages_key {
-    uint64_t sockid;
-    uint16_t front, back, device;
-    uint8_t dialect, ring;
-};
-static_assert(sizeof(struct stages_key) == 16, "no padding");
-
 /* A move of a producer's index: published, notified, woken for. */
 struct stages_move {
     uint32_t end, bytes;
@@ -50,7 +42,7 @@ struct stages_asked {
 };
 
 struct stages_ring {
-    struct stages_key key;
+    struct capture_ring_key key;
     struct capture_header who; /* whose */
     struct stages_flow out, in;
     struct stages_round round;

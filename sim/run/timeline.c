@@ -11,16 +11,8 @@
 
 #include <uthash.h>
 
-/* Without padding, since it is compared as bytes. */
-struct key {
-    uint64_t sockid;
-    uint16_t front, back, device;
-    uint8_t dialect, ring;
-};
-static_assert(sizeof(struct key) == 16, "no padding");
-
 struct ring {
-    struct key key;
+    struct capture_ring_key key;
     uint32_t prods[2], conses[2]; /* out, in */
     uint32_t slots;
     struct decode_life life;
@@ -81,12 +73,8 @@ void timeline_destroy(struct timeline *timeline)
 
 static struct ring *ring_of(struct timeline *timeline, const struct capture_header *header)
 {
-    const struct key key = {header->ring == CAPTURE_DATA ? header->sockid : 0,
-                            header->front,
-                            header->back,
-                            header->device,
-                            header->dialect,
-                            header->ring};
+    const struct capture_ring_key key =
+        capture_ring_key(header, (enum capture_ring)header->ring, header->sockid);
     struct ring *ring;
 
     /* NOLINTNEXTLINE: clang 14 sees no bytes of a struct */
