@@ -10,6 +10,7 @@
 #include "tools/verdict.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,13 +48,16 @@ static int cannot_begin(const struct one *one, const char *code, const char *why
 static void add_sets(struct one *one, uint32_t point, uint32_t repeat)
 {
     const struct study *study = one->studying->study;
-    uint32_t count = study->axis_count + (repeat > 0);
+    char *seed = one->texts[study->axis_count];
 
     one->sets = one->studying->options->sets;
-    for (uint32_t i = 0; i < count; i++) {
-        study_set(one->studying->study, point, repeat, i, one->texts[i]);
+    for (uint32_t i = 0; i < study->axis_count; i++) {
+        study_set(study, point, i, one->texts[i]);
         one->sets.list[one->sets.count++] = one->texts[i];
     }
+    snprintf(seed, STUDY_SET_BYTES, "seed=%" PRIu64, one->scenario.seed);
+    if (repeat > 0)
+        one->sets.list[one->sets.count++] = seed;
     one->launch.sets = &one->sets;
     one->launch.asked = &one->studying->options->sets;
     one->launch.of_several = one->studying->study->point_count * study->repeat_count > 1;

@@ -109,10 +109,9 @@ void study_put(struct study *study, uint32_t point);
 /* The scenario of a run. */
 void study_scenario(struct study *study, uint32_t point, uint32_t repeat, struct scenario *out);
 
-/* How many overrides make the file be a point, and the i-th of them, the last being the seed of a
- * repeat: "path=value". */
-uint32_t study_set_count(const struct study *study);
-void study_set(struct study *study, uint32_t point, uint32_t repeat, uint32_t i,
+/* The override by which the file has a point's value of an axis: "path=value". Those of all axes,
+ * and "seed=" with the seed of the run's scenario, make the file be that run. */
+void study_set(const struct study *study, uint32_t point, uint32_t axis,
                char text[STUDY_SET_BYTES]);
 
 /* The seed of a repeat of a scenario with this seed. */

@@ -83,23 +83,10 @@ void study_scenario(struct study *study, uint32_t point, uint32_t repeat, struct
     out->seed = study_seed(out->seed, repeat);
 }
 
-uint32_t study_set_count(const struct study *study)
+void study_set(const struct study *study, uint32_t point, uint32_t axis, char text[STUDY_SET_BYTES])
 {
-    return study->axis_count + 1;
-}
-
-void study_set(struct study *study, uint32_t point, uint32_t repeat, uint32_t i,
-               char text[STUDY_SET_BYTES])
-{
-    static struct scenario scenario;
-
-    if (i < study->axis_count) {
-        snprintf(text, STUDY_SET_BYTES, "%s=%s", study->axes[i].path,
-                 study_text(study, i, study_value(study, point, i)));
-        return;
-    }
-    study_scenario(study, point, repeat, &scenario);
-    snprintf(text, STUDY_SET_BYTES, "seed=%" PRIu64, scenario.seed);
+    snprintf(text, STUDY_SET_BYTES, "%s=%s", study->axes[axis].path,
+             study_text(study, axis, study_value(study, point, axis)));
 }
 
 /* ---- as JSON ---- */
