@@ -33,13 +33,12 @@ static json_t *point_json(const struct study *study, uint32_t point)
 /* The runs of a shard: [[point, repeat], ...]. */
 static json_t *shard_json(const struct study *study, uint32_t shard, uint32_t shards)
 {
-    const struct study_part part = {.index = shard, .count = shards};
+    uint32_t all = study->point_count * study->repeat_count, repeats = study->repeat_count;
     json_t *runs = json_array();
 
-    for (uint32_t point = 0; point < study->point_count; point++)
-        for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++)
-            if (study_part_has(study, &part, point, repeat))
-                json_array_append_new(runs, json_pack("[i, i]", (int)point, (int)repeat));
+    for (uint32_t run = shard - 1; run < all; run += shards) /* as study_part_has has it */
+        json_array_append_new(runs,
+                              json_pack("[i, i]", (int)(run / repeats), (int)(run % repeats)));
     return runs;
 }
 

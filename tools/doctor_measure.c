@@ -235,7 +235,9 @@ static void noise(struct doctor *doctor)
     uint32_t turns = calibrated(&value);
 
     end_ns = now_ns() + NOISE_NS;
-    for (samples.count = 0; samples.count < SAMPLES && now_ns() < end_ns; samples.count++) {
+    /* one at least, though the time be over before the first */
+    for (samples.count = 0; samples.count == 0 || (samples.count < SAMPLES && now_ns() < end_ns);
+         samples.count++) {
         uint64_t from = now_ns();
         value = work(value, turns);
         samples.ns[samples.count] = now_ns() - from;

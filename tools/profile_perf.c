@@ -127,7 +127,8 @@ bool profile_perf_open(const char *path, struct profile_why *why)
     why->code = "E0712";
     snprintf(why->text, sizeof(why->text), "perf cannot be started");
     if (pipe2(control, O_CLOEXEC) < 0 || pipe2(answer, O_CLOEXEC) < 0)
-        return false; /* the process ends then */
+        return false;         /* the process ends then */
+    signal(SIGPIPE, SIG_IGN); /* perf may end before it is told to */
     perf.pid = fork();
     if (perf.pid == 0)
         become_perf(args, control[0], answer[1]);

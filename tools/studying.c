@@ -21,6 +21,7 @@
 
 /* Below a study's result, what some of its runs gave when they were made again. */
 #define AGAIN "/again"
+#define BELOW_BYTES 32 /* what else stands below it */
 #define WRITE_EVERY_NS UINT64_C(1000000000)
 #define WRITE_SHARE 20 /* of its time, at most: a large result is written less often */
 #define SAY_EVERY_NS UINT64_C(10000000000) /* where nobody watches */
@@ -95,133 +96,6 @@ static bool fits(struct study *study, const char *file, struct diag_list *diags)
     return diags->errors == 0;
 }
 
-/* ---- which runs ---- */
-
-/* AXIS=VALUE as a value of the study; false after saying that there is none. */
-static bool find_only(const struct study *study, struct studying_only *only)
-{
-    size_t bytes = strcspn(only->text, "=");
-    const char *value = only->text + bytes + (only->text[bytes] == '=');
-
-    for (only->axis = 0; only->axis < study->axis_count; only->axis++) {
-        const struct study_axis *axis = &study->axes[only->axis];
-        if (strlen(axis->name) != bytes || strncmp(axis->name, only->text, bytes) != 0)
-            continue;
-        for (only->value = 0; only->value < axis->count; only->value++)
-            if (strcmp(study_text(study, only->axis, only->value), value) == 0)
-                return true;
-        fprintf(stderr, "xensock: error: --only: axis '%s' has no value '%s'; it has:", axis->name,
-                value);
-        for (uint32_t i = 0; i < axis->count; i++)
-            fprintf(stderr, " %s", study_text(study, only->axis, i));
-        fputc('\n', stderr);
-        return false;
-    }
-    fprintf(stderr, "xensock: error: --only takes AXIS=VALUE, not '%s'; axes:", only->text);
-    for (uint32_t i = 0; i < study->axis_count; i++)
-        fprintf(stderr, " %s", study->axes[i].name);
-    fputs(study->axis_count ? "\n" : " there are none\n", stderr);
-    return false;
-}
-
-/* Whether a point has one of the values asked for, of each axis that is asked for. */
-static bool is_only(const struct studying *studying, uint32_t point)
-{
-    const struct studying_options *options = studying->options;
-
-    for (uint32_t axis = 0; axis < studying->study->axis_count; axis++) {
-        bool asked = false, has = false;
-        for (uint32_t i = 0; i < options->only_count; i++) {
-            if (options->only[i].axis != axis)
-                continue;
-            asked = true;
-            has |= options->only[i].value == study_value(studying->study, point, axis);
-        }
-        if (asked && !has)
-            return false;
-    }
-    return true;
-}
-
-static bool is_asked(const struct studying *studying, uint32_t point, uint32_t repeat)
-{
-    const struct studying_options *options = studying->options;
-
-    return (options->point < 0 || options->point == point) &&
-           (options->repeat < 0 || options->repeat == repeat) && is_only(studying, point) &&
-           study_part_has(studying->study, &studying->part, point, repeat);
-}
-
-/* Note which runs are to be made; false if what was asked for is not there, after saying so. */
-static void choose_runs(struct studying *studying)
-{
-    const struct study *study = studying->study;
-
-    studying->wanted = calloc((size_t)study->point_count * study->repeat_count, 1);
-    assert(studying->wanted);
-    for (uint32_t point = 0; point < study->point_count; point++)
-        for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++)
-            if (is_asked(studying, point, repeat)) {
-                studying->wanted[point * study->repeat_count + repeat] = 1;
-                studying->run_count++;
-            }
-}
-
-/* A shard may be left without runs, who asks for some not. */
-static bool choose(struct studying *studying)
-{
-    struct studying_options *options = studying->options;
-    const struct study *study = studying->study;
-
-    for (uint32_t i = 0; i < options->only_count; i++)
-        if (!find_only(study, &options->only[i]))
-            return false;
-    if (options->point >= study->point_count || options->repeat >= study->repeat_count) {
-        bool point = options->point >= study->point_count;
-        fprintf(stderr, "xensock: error: there is no %s %" PRId64 ", only 0 to %" PRIu32 "\n",
-                point ? "point" : "repeat", point ? options->point : options->repeat,
-                (point ? study->point_count : study->repeat_count) - 1);
-        return false;
-    }
-    choose_runs(studying);
-    if (studying->run_count > 0 || options->shards > 0)
-        return true;
-    fprintf(stderr, "xensock: error: no point is all that --point and --only ask for\n");
-    return false;
-}
-
-/* What only one of the modes can do, and what goes with one run. */
-static bool suits(const struct studying *studying)
-{
-    const struct studying_options *options = studying->options;
-    bool virtual = studying->study->first.mode == SCENARIO_VIRTUAL;
-    bool scripted = studying->study->first.steps;
-    const char *option = NULL, *one;
-
-    if (scripted && (options->capture.file || options->traced.stages || options->traced.trace)) {
-        fprintf(stderr, "xensock: error: --capture, --stages and a trace for Perfetto do not go "
-                        "with 'steps'\n");
-        return false;
-    }
-
-    if (virtual)
-        option = options->launch.runtime ? "--runtime" : NULL;
-    else
-        option = options->launch.trace ? "--trace" : options->jobs > 1 ? "--jobs" : NULL;
-    if (option)
-        fprintf(stderr, "xensock: error: %s does not go with mode '%s'\n", option,
-                virtual ? "virtual" : "emulated");
-    one = options->launch.trace || options->traced.trace ? "--trace"
-          : options->capture.file                        ? "--capture"
-                                                         : NULL;
-    if (!option && one && studying->run_count > 1)
-        fprintf(stderr,
-                "xensock: error: %s is of one run, and these are %" PRIu32
-                ": choose one with --point and --repeat\n",
-                one, studying->run_count);
-    return !option && (!one || studying->run_count <= 1);
-}
-
 /* ---- going on with an earlier result ---- */
 
 static bool same(const json_t *a, const json_t *b, const char *key, const char *member)
@@ -273,8 +147,12 @@ static int resume(struct studying *studying)
 
     if (code != CMD_OK)
         return code;
-    if (studying_jobs_take_left(studying) && !studying_write(studying))
-        return CMD_FAILED; /* it is gone from where it was left, once the runs begin */
+    int ret = studying_jobs_take_left(studying) ? studying_write(studying) : 0;
+    if (ret < 0) { /* it is gone from where it was left, once the runs begin */
+        cannot(studying->options, "E0701", "cannot write %s/result.json: %s", studying->out,
+               strerror(-ret));
+        return CMD_FAILED;
+    }
     for (uint32_t point = 0; point < study->point_count; point++)
         for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++) {
             uint8_t *wanted = &studying->wanted[point * study->repeat_count + repeat];
@@ -322,20 +200,14 @@ void studying_say_done(struct studying *studying, uint32_t run)
             watched ? "" : "\n");
 }
 
-bool studying_write(struct studying *studying)
+int studying_write(struct studying *studying)
 {
     uint64_t start_ns = uv_hrtime(), spent_ns;
     int ret = record_write(studying->result, studying->out);
-    char message[640];
 
     spent_ns = (uv_hrtime() - start_ns) * WRITE_SHARE;
     studying->write_ns = uv_hrtime() + (spent_ns > WRITE_EVERY_NS ? spent_ns : WRITE_EVERY_NS);
-    if (ret == 0)
-        return true;
-    snprintf(message, sizeof(message), "cannot write %s/result.json: %s", studying->out,
-             strerror(-ret));
-    record_add_error(studying->result, "E0701", message);
-    return false;
+    return ret;
 }
 
 /* A run is done: put it in, and tell. */
@@ -350,14 +222,13 @@ static void put(struct studying *studying, const struct study_run *which, json_t
     studying_say_done(studying, index);
 }
 
-/* Whether to go on after a run that ended with this code. */
-static bool goes_on(struct studying *studying, int code, bool excused)
+/* Whether to go on after a run that ended with this code; `failed`: which is to be the last. */
+static bool goes_on(struct studying *studying, int code, bool failed)
 {
     if (code == CMD_INTERRUPTED || signals_came() || is_stopped())
         studying->code = CMD_INTERRUPTED;
-    else if (code == CMD_UNSUPPORTED || code == CMD_BUG ||
-             (code != CMD_OK && !excused && studying->options->fail_fast))
-        studying->code = code;
+    else if (code == CMD_UNSUPPORTED || code == CMD_BUG || failed)
+        studying->code = code == CMD_OK ? CMD_FAILED : code;
     return studying->code == CMD_OK;
 }
 
@@ -366,7 +237,6 @@ void studying_make(struct studying *studying)
     uint32_t repeats = studying->study->repeat_count;
     uint32_t all = studying->study->point_count * repeats;
 
-    signals_hold(); /* between runs */
     for (uint32_t i = 0; i < all && studying->code == CMD_OK; i++) {
         struct study_run which = {.point = i / repeats, .repeat = i % repeats};
         if (!studying->wanted[i])
@@ -376,16 +246,15 @@ void studying_make(struct studying *studying)
             studying->code = which.code;
             break;
         }
-        bool excused =
-            study_result_excuses(studying->study, which.point, json_object_get(run, "errors"));
+        bool failed =
+            studying->options->fail_fast && study_result_failed(studying->study, &which, run);
         put(studying, &which, run);
         json_decref(run);
         if (studying->run_count > 1 && uv_hrtime() > studying->write_ns)
             studying_write(studying);
-        if (!goes_on(studying, which.code, excused))
+        if (!goes_on(studying, which.code, failed))
             break;
     }
-    signals_release();
 }
 
 /* ---- the result ---- */
@@ -474,10 +343,24 @@ static void print_result(FILE *out, const struct studying *studying)
     print_reproduce(out, studying);
 }
 
+/* At the end; a result that cannot be written says so where it is shown. */
+static bool written_or_told(struct studying *studying)
+{
+    int ret = studying_write(studying);
+    char message[640];
+
+    if (ret == 0)
+        return true;
+    snprintf(message, sizeof(message), "cannot write %s/result.json: %s", studying->out,
+             strerror(-ret));
+    record_add_error(studying->result, "E0701", message);
+    return false;
+}
+
 static int output(struct studying *studying, int code)
 {
     const struct studying_options *options = studying->options;
-    bool written = studying_write(studying);
+    bool written = written_or_told(studying);
 
     if (options->launch.progress && studying->run_count > 1)
         fputs("\r\033[K", stderr);
@@ -501,12 +384,6 @@ static int output(struct studying *studying, int code)
     return code;
 }
 
-/* Whether the command line chose runs: then the result of all is not to be replaced by theirs. */
-static bool is_choice(const struct studying_options *options)
-{
-    return options->point >= 0 || options->repeat >= 0 || options->only_count > 0;
-}
-
 /* Where the result goes: of a shard, and of chosen runs, into a directory of its own, so that it
  * meets no other. */
 static int open_out(struct studying *studying)
@@ -517,11 +394,12 @@ static int open_out(struct studying *studying)
     if (options->shards > 0)
         snprintf(shard, sizeof(shard), "/shard-%" PRIu32 "-of-%" PRIu32, options->shard,
                  options->shards);
-    else if (is_choice(options) && !options->out)
+    else if (studying_is_choice(options) && !options->out)
         snprintf(shard, sizeof(shard), "%s", AGAIN);
-    snprintf(studying->out, sizeof(studying->out), "%s%s%s", options->out ? "" : "out/",
-             options->out ? options->out : studying->study->first.name, shard);
-    if (output_directories(studying->out) == 0)
+    int bytes = snprintf(studying->out, sizeof(studying->out), "%s%s%s", options->out ? "" : "out/",
+                         options->out ? options->out : studying->study->first.name, shard);
+    errno = ENAMETOOLONG;
+    if (bytes + BELOW_BYTES < (int)sizeof(studying->out) && output_directories(studying->out) == 0)
         return CMD_OK;
     return cannot(options, "E0701", "cannot make the directory %s: %s", studying->out,
                   strerror(errno));
@@ -534,7 +412,7 @@ static bool has_all(const struct studying *studying)
 
     for (uint32_t point = 0; point < study->point_count; point++)
         for (uint32_t repeat = 0; repeat < study->repeat_count; repeat++)
-            if (is_asked(studying, point, repeat) &&
+            if (studying_is_asked(studying, point, repeat) &&
                 !study_result_has(studying->result, point, repeat))
                 return false;
     return true;
@@ -557,10 +435,13 @@ static int make(struct studying *studying)
     studying->kept = studying->done;
     studying->start_ns = studying->said_ns = uv_hrtime();
     studying->write_ns = studying->start_ns + WRITE_EVERY_NS;
+    signals_hold(); /* between runs, and of workers to their end */
     if (options->jobs > 1 && studying->run_count - studying->kept > 1)
         studying_jobs(studying);
     else
         studying_make(studying);
+    signals_came(); /* what came when all was over, or twice */
+    signals_release();
     if (studying->done == 0 && studying->run_count > 0)
         return studying->code; /* it could not begin, which has been said */
     bool whole = studying->code != CMD_INTERRUPTED && has_all(studying);
@@ -590,7 +471,7 @@ int studying_run(struct studying_options *options)
     studying.part = (struct study_part){options->shard, options->shards, options->sets.list,
                                         options->sets.count};
     options->launch.progress = !options->quiet && !options->json && isatty(2) && !getenv("CI");
-    if (choose(&studying) && suits(&studying))
+    if (studying_choose(&studying) && studying_suits(&studying))
         code = make(&studying);
     json_decref(studying.result);
     free(studying.wanted);

@@ -67,6 +67,16 @@ struct studying {
 /* Run it; the exit code. */
 int studying_run(struct studying_options *options);
 
+/* Note which runs are to be made; false if what was asked for is not there, or if it does not go
+ * with the mode or with several runs, after saying so. */
+bool studying_choose(struct studying *studying);
+bool studying_suits(const struct studying *studying);
+
+/* Whether a run is asked for; whether the command line chose some: then the result of all is not to
+ * be replaced by theirs. */
+bool studying_is_asked(const struct studying *studying, uint32_t point, uint32_t repeat);
+bool studying_is_choice(const struct studying_options *options);
+
 /* One run: its result, for json_decref(), and its exit code; NULL without memory, or, with a code,
  * if it could not begin, which has been said. */
 json_t *studying_one(struct studying *studying, uint32_t point, uint32_t repeat, int *code);
@@ -84,8 +94,8 @@ void studying_jobs_drop_left(const struct studying *studying);
 /* Why a result cannot be gone on with; NULL if it can. One without runs has no version. */
 const char *studying_cannot_resume(const struct studying *studying, const json_t *old);
 
-/* Write the result as it is: false after it was said why it cannot be. */
-bool studying_write(struct studying *studying);
+/* Write the result as it is: 0, or a negated errno. */
+int studying_write(struct studying *studying);
 
 /* A run is done, by its index: say how far it all is. */
 void studying_say_done(struct studying *studying, uint32_t run);

@@ -15,6 +15,7 @@
 #include "tools/signals.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -84,7 +85,7 @@ static int work(struct studying *studying, uint32_t worker, uint32_t jobs)
     if (studying->options->fail_fast && studying->code != CMD_OK && studying->told_fd > 0 &&
         write(studying->told_fd, &failed, sizeof(failed)) < 0)
         studying->told_fd = 0;
-    return studying_write(studying) ? studying->code : CMD_FAILED;
+    return studying_write(studying) == 0 ? studying->code : CMD_FAILED;
 }
 
 /* What ends them is held back, so they heed it between runs. */
@@ -102,6 +103,7 @@ static void begin(struct workers *workers, uint32_t jobs, int told[2])
             close(told[0]);
             if (uv_loop_fork(uv_default_loop()) < 0) /* else it would share its parent's */
                 _exit(CMD_BUG);
+            signal(SIGPIPE, SIG_IGN); /* who is told may die */
             workers->studying->told_fd = told[1];
             _exit(work(workers->studying, i, jobs));
         }
@@ -206,9 +208,18 @@ bool studying_jobs_take_left(struct studying *studying)
     return took;
 }
 
+/* Mostly there is none, and one look at the directory says so. */
 void studying_jobs_drop_left(const struct studying *studying)
 {
-    for (uint32_t i = 0; i < STUDYING_JOBS_MAX; i++)
+    DIR *directory = opendir(studying->out);
+    struct dirent *entry;
+    bool left = false;
+
+    while (directory && (entry = readdir(directory)))
+        left |= strncmp(entry->d_name, ".worker-", strlen(".worker-")) == 0;
+    if (directory)
+        closedir(directory);
+    for (uint32_t i = 0; left && i < STUDYING_JOBS_MAX; i++)
         drop(studying, i);
 }
 
@@ -234,7 +245,6 @@ void studying_jobs(struct studying *studying)
         studying->code = CMD_BUG;
         return;
     }
-    signals_hold();
     begin(&workers, jobs, told);
     listen_to(&workers);
     for (uint32_t i = 0; i < workers.count; i++) {
@@ -246,5 +256,4 @@ void studying_jobs(struct studying *studying)
         take_over(studying, i);
     if (workers.ended)
         studying->code = CMD_INTERRUPTED;
-    signals_release();
 }

@@ -27,7 +27,7 @@ struct one {
     struct capturing_options capture; /* as asked for, or for its stages alone */
     struct tracing_options traced;
     char capture_path[600], trace_path[600]; /* of what the scenario records */
-    bool failed;
+    bool failed;                             /* if it matters here */
     struct capturing capturing;
     struct capture_summary captured;
     struct tracing tracing;
@@ -172,7 +172,8 @@ static json_t *judge(struct one *one, struct launch_outcome *outcome, int *code)
         record_add_counter(result, "capture.lost", one->captured.lost);
     }
     one->which.code = *code;
-    one->failed = !result || study_result_failed(one->studying->study, &one->which, result);
+    if (one->traced.on_failure || one->scenario.record.capture == SCENARIO_ON_FAILURE)
+        one->failed = !result || study_result_failed(one->studying->study, &one->which, result);
     run.failed = one->failed;
     *code = tracing_end(&one->tracing, &run, &one->capture, result, *code);
     return result;

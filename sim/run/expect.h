@@ -104,12 +104,29 @@ struct expect {
 int expect_parse(struct expect *expect, const char *text, const struct study *study,
                  struct diag_list *diags, struct diag_place place);
 
-/* What is known of a study's runs. */
+/* What is known of a study's runs, which are numbered by point * repeat_count + repeat: all, or
+ * one. */
 struct expect_runs {
     const struct study *study;
-    json_t *const *runs;   /* repeats of a result, by point * repeat_count + repeat, or NULL */
-    json_t *const *errors; /* of each run, arrays; or NULL */
+    json_t *const *runs;   /* repeats of a result, NULL where there is none; or NULL: only one */
+    json_t *const *errors; /* of each run, arrays or NULL */
+    json_t *one, *one_errors;
+    size_t one_at; /* its number */
 };
+
+static inline json_t *expect_run(const struct expect_runs *runs, size_t at)
+{
+    if (!runs->runs)
+        return at == runs->one_at ? runs->one : NULL;
+    return runs->runs[at];
+}
+
+static inline json_t *expect_run_errors(const struct expect_runs *runs, size_t at)
+{
+    if (!runs->runs)
+        return at == runs->one_at ? runs->one_errors : NULL;
+    return runs->errors[at];
+}
 
 enum expect_result { EXPECT_HOLDS, EXPECT_FAILS, EXPECT_UNKNOWN, EXPECT_ABSENT };
 

@@ -73,27 +73,7 @@ static uint32_t run_index(const struct look *look, struct where where)
 
 static json_t *run_of(const struct look *look, struct where where)
 {
-    return look->runs->runs[run_index(look, where)];
-}
-
-/* The point that differs from another in the values a node selects; axes in step go along. */
-static uint32_t select_point(const struct study *study, const struct expect_node *node,
-                             uint32_t point)
-{
-    for (uint32_t other = 0; other < study->point_count; other++) {
-        bool is = true;
-        for (uint32_t i = 0; is && i < study->axis_count; i++) {
-            uint32_t wanted = study_value(study, point, i);
-            for (uint32_t j = 0; j < study->axis_count; j++)
-                if (node->selected[j] != UINT32_MAX && study->axes[j].along == study->axes[i].along)
-                    wanted = node->selected[j];
-            is = study_value(study, other, i) == wanted;
-        }
-        if (is)
-            return other;
-    }
-    assert(!"every combination is a point");
-    return 0;
+    return expect_run(look->runs, run_index(look, where));
 }
 
 /* ---- what a run has ---- */
@@ -142,7 +122,7 @@ static struct value errors(const struct look *look, const struct expect_node *no
     size_t index;
     json_t *error;
 
-    json_array_foreach(look->runs->errors[run_index(look, where)], index, error)
+    json_array_foreach(expect_run_errors(look->runs, run_index(look, where)), index, error)
     {
         const char *its = json_string_value(json_object_get(error, "code"));
         count += !code || (its && strcmp(its, code + 1) == 0);
@@ -194,7 +174,7 @@ static uint32_t point_below(const struct look *look, const struct expect_node **
                             uint32_t point)
 {
     for (; (*node)->kind == EXPECT_AT; *node = node_of(look, (*node)->left))
-        point = select_point(look->runs->study, *node, point);
+        point = study_point_at(look->runs->study, point, (*node)->selected);
     return point;
 }
 

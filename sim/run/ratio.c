@@ -73,23 +73,27 @@ bool ratio_divide(struct ratio a, struct ratio b, struct ratio *out)
     return ratio_multiply(a, ratio_of(b.under, b.over), out);
 }
 
+/* The whole number at or below it, and what is above that, in parts of `under`. */
+static int64_t split(struct ratio a, int64_t *rest)
+{
+    *rest = a.over % a.under;
+    if (*rest >= 0)
+        return a.over / a.under;
+    *rest += a.under;
+    return a.over / a.under - 1;
+}
+
 /* By continued fractions: whole parts first, then the rests upside down; no product is needed. */
 int ratio_compare(struct ratio a, struct ratio b)
 {
-    bool turned = false;
-
-    for (;;) {
-        int64_t x = a.over / a.under - (a.over % a.under < 0);
-        int64_t y = b.over / b.under - (b.over % b.under < 0);
-        struct ratio rest_a = {a.over - x * a.under, a.under};
-        struct ratio rest_b = {b.over - y * b.under, b.under};
+    for (int sense = 1;; sense = -sense) {
+        int64_t rest_a, rest_b, x = split(a, &rest_a), y = split(b, &rest_b);
         if (x != y)
-            return (x > y ? 1 : -1) * (turned ? -1 : 1);
-        if (rest_a.over == 0 || rest_b.over == 0)
-            return ((rest_a.over > 0) - (rest_b.over > 0)) * (turned ? -1 : 1);
-        a = (struct ratio){rest_a.under, rest_a.over};
-        b = (struct ratio){rest_b.under, rest_b.over};
-        turned = !turned;
+            return x > y ? sense : -sense;
+        if (rest_a == 0 || rest_b == 0)
+            return ((rest_a > 0) - (rest_b > 0)) * sense;
+        a = (struct ratio){a.under, rest_a};
+        b = (struct ratio){b.under, rest_b};
     }
 }
 

@@ -91,6 +91,11 @@ int study_load_text(struct study *study, const char *text, const char *const *se
 /* Which value of an axis a point has. */
 uint32_t study_value(const struct study *study, uint32_t point, uint32_t axis);
 
+/* The point that differs from another in the values that are selected, by axis, or UINT32_MAX where
+ * it does not; axes in step go along. */
+uint32_t study_point_at(const struct study *study, uint32_t point,
+                        const uint32_t selected[STUDY_AXES_MAX]);
+
 /* That value as it is written in the file. */
 const char *study_text(const struct study *study, uint32_t axis, uint32_t value);
 

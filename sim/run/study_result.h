@@ -52,7 +52,8 @@ bool study_result_has(const json_t *result, uint32_t point, uint32_t repeat);
 
 /* Whether a run by itself, whose result this is, failed: by its exit code, unless its errors are
  * expected, or by an expectation of each repeat. */
-bool study_result_failed(const struct study *study, const struct study_run *which, json_t *run);
+bool study_result_failed(const struct study *study, const struct study_run *which,
+                         const json_t *run);
 /* Whether a run of a point has errors, and each of them is one that is expected there. */
 bool study_result_excuses(const struct study *study, uint32_t point, const json_t *errors);
 

@@ -48,6 +48,23 @@ uint32_t study_value(const struct study *study, uint32_t point, uint32_t axis)
     return point / behind % study->axes[axis].count;
 }
 
+uint32_t study_point_at(const struct study *study, uint32_t point,
+                        const uint32_t selected[STUDY_AXES_MAX])
+{
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < study->axis_count; i++) {
+        uint32_t value = study_value(study, point, i);
+        if (study->axes[i].along != i)
+            continue;
+        for (uint32_t j = 0; j < study->axis_count; j++)
+            if (study->axes[j].along == i && selected[j] != UINT32_MAX)
+                value = selected[j];
+        at = at * study->axes[i].count + value;
+    }
+    return at;
+}
+
 void study_put(struct study *study, uint32_t point)
 {
     for (uint32_t i = 0; i < study->axis_count; i++) {

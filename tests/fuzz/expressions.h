@@ -38,7 +38,7 @@ static struct study *expression_study(void)
 static void expression_look(const struct expect *expect, const struct study *study, json_t *run)
 {
     json_t *runs[8] = {run}, *errors[8] = {NULL};
-    const struct expect_runs all = {study, runs, errors};
+    const struct expect_runs all = {.study = study, .runs = runs, .errors = errors};
     struct expect_outcome outcome = expect_look(expect, &all, 0, 0);
 
     FUZZ_CHECK(outcome.result >= EXPECT_HOLDS && outcome.result <= EXPECT_ABSENT, "%d",

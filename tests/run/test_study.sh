@@ -183,6 +183,16 @@ broken()
 }
 
 broken 900 result.json # which is there after a second, and whole
+
+# A terminal's ^C reaches the workers too, beside what they are told: none dies of the second.
+for _ in 1 2 3; do
+    rm -rf group
+    start group "${run[@]}" --jobs 4 --out group --set repeat.count=40 s.yaml
+    within 20 test -e group/.worker-3
+    kill -INT -- "-$pid"
+    ended "$pid" 130 10
+    holds group/result.json 'e == []' 'r["complete"] is False'
+done
 broken 40 .worker-1 --jobs 2
 expect 0 "${run[@]}" --resume --jobs 2 --out broken --set repeat.count=40 --only order=1 \
     --only dialect=xensock1 s.yaml
@@ -256,6 +266,8 @@ for jobs in 1 2; do
     expect 5 "${run[@]}" --jobs "$jobs" --out fast --fail-fast --set repeat.count=20 bad.yaml
     holds fast/result.json 'r["complete"] is False' 'len(r["points"][1]["repeats"]) < 18'
 done
+expect 1 "${run[@]}" --out fast --fail-fast --set expect.any.that='p99(latency.ask) < 1us' s.yaml
+holds fast/result.json 'sum(len(p["repeats"]) for p in r["points"]) == 1' # failed is also what is not as expected
 printf 'expect: [{name: late, error: E0501, when: bytes == 1GiB}]\n' >>bad.yaml
 expect 0 "${run[@]}" --fail-fast --out fast bad.yaml
 holds fast/result.json 'r["complete"] is True' 'all(one["expected"] for one in r["errors"])'
@@ -279,6 +291,10 @@ holds out/s/result.json 'len(r["points"]) == 4'
 holds out/s/again/result.json '[p["id"] for p in r["points"]] == [2]'
 expect 1 "$XENSOCK" run --point 2 --set repeat.count=1 --set expect.any.that='p99(latency.ask) < 1us' s.yaml
 grep -q '^reproduce: .* --out out/s/again --set' out.log
+
+# A path that is too long is not cut.
+expect 2 "${run[@]}" --out "$(printf 'a/%.0s' {1..300})" s.yaml
+says 'error[E0701]'
 
 # The command line.
 expect 2 "${run[@]}" --point 4 s.yaml

@@ -55,7 +55,7 @@ static int drop(void **state)
 }
 
 static struct expect expect;
-static const struct expect_runs all_runs = {&study, runs, errors};
+static const struct expect_runs all_runs = {.study = &study, .runs = runs, .errors = errors};
 
 static int parse(const char *text)
 {
