@@ -7,6 +7,7 @@
 #include "sim/run/baseline.h"
 #include "tools/cmd.h"
 #include "tools/comparing.h"
+#include "tools/output.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -76,21 +77,21 @@ static int keep(const struct baseline_options *options, const json_t *result)
     json_t *baseline = baseline_of(result);
     bool is_new = access(options->path, F_OK) != 0;
     struct compare_refusal refusal;
-    int ret;
+    const char *problem;
 
     if (!options->to && mkdir("baselines", 0777) < 0 && errno != EEXIST)
-        ret = -errno;
+        problem = strerror(errno);
     else {
         if (!is_new)
             print_change(options, result);
-        ret = baseline_write(baseline, options->path);
+        problem = output_json(options->path, baseline);
     }
     json_decref(baseline);
-    if (ret == 0) {
+    if (!problem) {
         printf("%s baseline: %s\n", is_new ? "new" : "accepted as", options->path);
         return CMD_OK;
     }
-    compare_refuse(&refusal, "E0826", "cannot write %s: %s", options->path, strerror(-ret));
+    compare_refuse(&refusal, "E0826", "cannot write %s: %s", options->path, problem);
     comparing_refused(&options->comparing, "xensock baseline", &refusal);
     return CMD_FAILED;
 }

@@ -6,6 +6,7 @@
 #include "sim/run/html_page.h"
 #include "sim/run/textfile.h"
 #include "tools/cmd.h"
+#include "tools/output.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -187,33 +188,21 @@ static char *default_path(const char *given)
     return asprintf(&path, "%.*sreport.html", directory_bytes, given) < 0 ? NULL : path;
 }
 
-/* Writes into a new file that then takes the name: a reader never sees half a page. */
-static int write_page(const char *path, const json_t *result, const json_t *other,
-                      const struct html_assets *assets)
+/* Made in memory first: a reader never sees half a page. NULL, or why it could not be written. */
+static const char *write_page(const char *path, const json_t *result, const json_t *other,
+                              const struct html_assets *assets)
 {
-    bool to_stdout = strcmp(path, "-") == 0;
-    char temporary[PATH_MAX];
-    FILE *out = stdout;
-    int ret, problem;
+    const char *problem = strerror(ENOMEM);
+    char *page = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&page, &bytes);
 
-    snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
-    if (!to_stdout)
-        out = fopen(temporary, "we");
-    if (!out)
-        return errno;
-    ret = html_page(out, result, other, assets);
-    if (to_stdout)
-        return ret < 0 ? ENOMEM : 0; /* main looks at how it went */
-    errno = 0;
-    problem = ferror(out) ? EIO : 0;
-    if (fclose(out) != 0)
-        problem = errno > 0 ? errno : EIO;
-    if (ret < 0)
-        problem = ENOMEM;
-    if (!problem && rename(temporary, path) != 0)
-        problem = errno;
-    if (problem)
-        unlink(temporary);
+    if (out) {
+        bool whole = html_page(out, result, other, assets) == 0 && !ferror(out);
+        if (fclose(out) == 0 && whole)
+            problem = output_write(path, page, bytes);
+    }
+    free(page);
     return problem;
 }
 
@@ -223,11 +212,11 @@ static int report(const struct choice *choice, const json_t *result, const json_
     char *missing = load_assets(choice, &loaded);
     char *path = choice->out ? strdup(choice->out) : default_path(choice->result);
     struct html_assets assets = {loaded.script, loaded.style, loaded.licence, missing};
-    int problem = path ? write_page(path, result, other, &assets) : ENOMEM;
+    const char *problem = path ? write_page(path, result, other, &assets) : strerror(ENOMEM);
 
     if (problem)
         fprintf(stderr, "xensock report: error[E0832]: cannot write %s: %s\n", path ? path : "",
-                strerror(problem));
+                problem);
     else if (strcmp(path, "-") != 0)
         printf("%s\n", path);
     free(path);

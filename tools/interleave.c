@@ -4,7 +4,6 @@
 #endif
 #include "tools/interleave.h"
 
-#include "sim/run/baseline.h"
 #include "tools/cmd.h"
 #include "tools/output.h"
 #include "tools/signals.h"
@@ -100,8 +99,8 @@ static uint64_t runs_there(const char *out, int side)
 static json_t *open_directory(const struct interleave *interleave, struct compare_refusal *refusal)
 {
     char path[PATH_MAX];
+    const char *problem;
     json_t *arms;
-    int ret;
 
     snprintf(path, sizeof(path), "%s/arms.json", interleave->out);
     if (interleave->more) {
@@ -118,11 +117,11 @@ static json_t *open_directory(const struct interleave *interleave, struct compar
                        interleave->out);
         return NULL;
     }
-    ret =
-        output_directories(interleave->out) == 0 ? baseline_write(interleave->arms, path) : -errno;
-    if (ret == 0)
+    problem = output_directories(interleave->out) == 0 ? output_json(path, interleave->arms)
+                                                       : strerror(errno);
+    if (!problem)
         return json_incref(interleave->arms);
-    compare_refuse(refusal, "E0826", "cannot write %s: %s", path, strerror(-ret));
+    compare_refuse(refusal, "E0826", "cannot write %s: %s", path, problem);
     return NULL;
 }
 

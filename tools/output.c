@@ -77,6 +77,18 @@ const char *output_write(const char *path, const char *text, size_t bytes)
     return problem ? strerror(problem) : NULL;
 }
 
+const char *output_json(const char *path, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_INDENT(1) | JSON_SORT_KEYS), *lines = NULL;
+    const char *problem = strerror(ENOMEM);
+
+    if (text && asprintf(&lines, "%s\n", text) >= 0)
+        problem = output_write(path, lines, strlen(lines));
+    free(lines);
+    free(text);
+    return problem;
+}
+
 static int make_directory(const char *path)
 {
     return mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : -1;

@@ -4,12 +4,10 @@
 #endif
 #include "sim/run/baseline.h"
 
+#include "sim/run/render_common.h"
+
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The first expectation that was not met, or NULL. */
 static const char *unmet(const json_t *result)
@@ -27,15 +25,43 @@ static const char *unmet(const json_t *result)
     return NULL;
 }
 
+/* Whether an error that was awaited is why a run has the code of one that failed. */
+static bool is_awaited(const json_t *result, const json_t *point, const json_t *repeat)
+{
+    json_t *error;
+    size_t i;
+
+    json_array_foreach(json_object_get(result, "errors"), i, error)
+    {
+        if (json_equal(json_object_get(error, "point"), json_object_get(point, "id")) &&
+            json_equal(json_object_get(error, "repeat"), json_object_get(repeat, "i")))
+            return render_awaited(error); /* one that was not is found by itself */
+    }
+    return false;
+}
+
+/* Whether there is an error that nobody awaits, or a run that failed without one that somebody did.
+ */
 static bool any_failed(const json_t *result)
 {
-    json_t *point, *repeat;
-    size_t p, r;
+    json_t *point, *repeat, *error;
+    size_t p, r, i;
 
-    json_array_foreach(json_object_get(result, "points"), p, point) json_array_foreach(
-        json_object_get(point, "repeats"), r,
-        repeat) if (json_integer_value(json_object_get(repeat, "code")) != 0) return true;
-    return json_array_size(json_object_get(result, "errors")) > 0;
+    json_array_foreach(json_object_get(result, "errors"), i, error)
+    {
+        if (!render_awaited(error))
+            return true;
+    }
+    json_array_foreach(json_object_get(result, "points"), p, point)
+    {
+        json_array_foreach(json_object_get(point, "repeats"), r, repeat)
+        {
+            if (json_integer_value(json_object_get(repeat, "code")) != 0 &&
+                !is_awaited(result, point, repeat))
+                return true;
+        }
+    }
+    return false;
 }
 
 bool baseline_worthy(const json_t *result, struct compare_refusal *refusal)
@@ -79,33 +105,4 @@ json_t *baseline_of(const json_t *result)
     json_array_foreach(json_object_get(baseline, "points"), p, point)
         json_array_foreach(json_object_get(point, "repeats"), r, repeat) strip_repeat(repeat);
     return baseline;
-}
-
-static int error_of(int problem)
-{
-    return problem > 0 ? -problem : -EIO;
-}
-
-int baseline_write(const json_t *baseline, const char *path)
-{
-    char temporary[4200];
-    int ret = 0;
-
-    if ((size_t)snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid()) >=
-        sizeof(temporary))
-        return -ENAMETOOLONG;
-    FILE *file = fopen(temporary, "wx");
-    if (!file)
-        return error_of(errno);
-    errno = 0;
-    if (json_dumpf(baseline, file, JSON_INDENT(1) | JSON_SORT_KEYS) != 0 ||
-        fputc('\n', file) == EOF || fflush(file) != 0 || fsync(fileno(file)) != 0)
-        ret = error_of(errno);
-    if (fclose(file) != 0 && ret == 0)
-        ret = error_of(errno);
-    if (ret == 0 && rename(temporary, path) != 0)
-        ret = error_of(errno);
-    if (ret != 0)
-        unlink(temporary);
-    return ret;
 }

@@ -17,7 +17,4 @@ bool baseline_worthy(const json_t *result, struct compare_refusal *refusal);
  * json_decref(). */
 json_t *baseline_of(const json_t *result);
 
-/* Writes it as sorted text, whole or not at all: 0, or a negated errno. */
-int baseline_write(const json_t *baseline, const char *path);
-
 #endif

@@ -135,11 +135,29 @@ static void join(json_t *result, const json_t *more)
         compare_set(result, "complete", json_false());
 }
 
+/* But for its load. */
+static bool same_host(const json_t *a, const json_t *b)
+{
+    json_t *ours = json_copy((json_t *)a), *theirs = json_copy((json_t *)b);
+
+    json_object_del(ours, "load_1m_milli");
+    json_object_del(theirs, "load_1m_milli");
+    bool same = (!ours && !theirs) || json_equal(ours, theirs);
+    json_decref(ours);
+    json_decref(theirs);
+    return same;
+}
+
 static bool belongs(const json_t *result, const json_t *more, const char *path,
                     struct compare_refusal *refusal)
 {
     static const char *const same[] = {"mode", "scenario"};
 
+    if (strcmp(json_string_value(json_object_get(result, "mode")), "emulated") == 0 &&
+        !same_host(json_object_get(result, "host"), json_object_get(more, "host"))) {
+        compare_refuse(refusal, "E0821", "%s: of another host than the results beside it", path);
+        return false;
+    }
     for (size_t i = 0; i < 2; i++)
         if (!json_equal(json_object_get(result, same[i]), json_object_get(more, same[i]))) {
             compare_refuse(refusal, "E0821", "%s: of another %s than the results beside it", path,
@@ -193,6 +211,19 @@ static json_t *load_directory(const char *path, struct compare_refusal *refusal)
     return NULL;
 }
 
+static bool too_many(const json_t *result)
+{
+    json_t *point;
+    size_t i;
+
+    json_array_foreach(json_object_get(result, "points"), i, point)
+    {
+        if (json_array_size(json_object_get(point, "repeats")) > STATS_COUNT_MOST)
+            return true;
+    }
+    return false;
+}
+
 json_t *compare_load(const char *path, struct compare_refusal *refusal)
 {
     struct stat info;
@@ -206,6 +237,12 @@ json_t *compare_load(const char *path, struct compare_refusal *refusal)
         result = load_file(file, refusal);
     else
         result = load_directory(path, refusal);
+    if (result && too_many(result)) {
+        compare_refuse(refusal, "E0820", "%s: a point has more than %d repeats", path,
+                       STATS_COUNT_MOST);
+        json_decref(result);
+        result = NULL;
+    }
     if (result) {
         json_t *name = json_string(path);
         compare_set(result, "file", name ? name : json_string("(a name that is not UTF-8)"));

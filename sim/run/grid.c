@@ -5,7 +5,9 @@
 
 void grid_text(json_t *row, const char *text)
 {
-    json_array_append_new(row, json_string(text));
+    json_t *cell = json_string(text);
+
+    json_array_append_new(row, cell ? cell : json_string("?")); /* it is no UTF-8 */
 }
 
 json_t *grid_row(json_t *grid, const char *name)

@@ -4,6 +4,7 @@
 #endif
 #include "sim/run/html_private.h"
 #include "sim/run/html_texts.h"
+#include "sim/run/render_common.h"
 
 #include "ringlib/err.h"
 
@@ -21,11 +22,12 @@ struct verdict {
 
 static struct verdict judge(const json_t *result)
 {
-    struct verdict verdict = {.errors = json_array_size(json_object_get(result, "errors")),
-                              .complete = json_is_true(json_object_get(result, "complete"))};
-    json_t *expectation;
+    struct verdict verdict = {.complete = json_is_true(json_object_get(result, "complete"))};
+    json_t *expectation, *error;
     size_t i;
 
+    json_array_foreach(json_object_get(result, "errors"), i, error) verdict.errors +=
+        !render_awaited(error);
     json_array_foreach(json_object_get(result, "expectations"), i, expectation)
     {
         const char *outcome = html_string(expectation, "result");

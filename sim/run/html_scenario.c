@@ -4,6 +4,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "sim/run/html_private.h"
+#include "sim/run/render_common.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,45 +14,20 @@ enum { DEPTH_MAX = 32 };
 
 /* ---- the command ---- */
 
-/* A word of a command line, so that a shell takes it as it is. */
-static void put_word(FILE *out, const char *word)
+static void put_plain(FILE *out, const char *text)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_./:=,+@%-";
-    bool quoted = !word[0] || strspn(word, plain) != strlen(word);
-
-    fputs(quoted ? " '" : " ", out);
-    for (; *word; word++)
-        if (*word == '\'')
-            fputs("'\\''", out);
-        else
-            putc(*word, out);
-    fputs(quoted ? "'" : "", out);
+    fputs(text, out);
 }
 
-/* An older result does not say what its options were: mode and seed may have been among them. */
 char *html_command(const json_t *result, const json_t *point)
 {
-    const json_t *sets = json_object_get(json_object_get(result, "plan"), "sets");
     char *command = NULL;
-    size_t bytes, i;
+    size_t bytes;
     FILE *out = open_memstream(&command, &bytes);
-    json_t *set;
 
     if (!out)
         return NULL;
-    fputs("xensock run", out);
-    json_array_foreach(sets, i, set)
-    {
-        fputs(" --set", out);
-        put_word(out, json_is_string(set) ? json_string_value(set) : "");
-    }
-    if (!json_is_array(sets))
-        fprintf(out, " --set mode=%s --set seed=%" PRId64, html_string(result, "mode"),
-                html_integer(result, "seed"));
-    else if (point)
-        fprintf(out, " --point %" PRId64, html_integer(point, "id"));
-    put_word(out, html_string(json_object_get(result, "scenario"), "file"));
+    render_command(&(struct render_sink){out, put_plain}, result, point, NULL);
     if (fclose(out) == 0)
         return command;
     free(command);

@@ -198,6 +198,15 @@ void render_command(const struct render_sink *sink, const json_t *result, const 
         sink->put(sink->file, " --set");
         put_word(sink, json_string_value(set) ? json_string_value(set) : "");
     }
+    if (!plan) { /* an older result: mode and seed may have been among them */
+        char set_mode[64], set_seed[64];
+        snprintf(set_mode, sizeof(set_mode), "mode=%s", render_text(result, "mode"));
+        snprintf(set_seed, sizeof(set_seed), "seed=%" PRIu64, render_number(result, "seed"));
+        sink->put(sink->file, " --set");
+        put_word(sink, set_mode);
+        sink->put(sink->file, " --set");
+        put_word(sink, set_seed);
+    }
     if (point && render_number(plan, "points") > 1)
         put_option(sink, " --point", render_number(point, "id"));
     if (repeat && render_number(plan, "repeats") > 1)

@@ -3,6 +3,9 @@
  * a case has one failure, error or skip at most. The cases are gone through twice, since their
  * numbers stand before them.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "sim/run/render_junit.h"
 
 #include "sim/run/render_common.h"
@@ -69,6 +72,31 @@ static const char *noun_of(enum outcome outcome)
     return NULL;
 }
 
+/* The first so many bytes of a text; without memory nothing. */
+static void put_piece(FILE *file, const char *text, size_t bytes)
+{
+    char *piece = strndup(text, bytes);
+
+    if (piece)
+        put_xml(file, piece);
+    free(piece);
+}
+
+/* Whether the word stands in an expression, not as a part of another. */
+static bool has_not(const char *that)
+{
+    static const char of_words[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+    for (const char *at = that; *at; at += strcspn(at, of_words)) {
+        size_t bytes = strspn(at, of_words);
+        if (bytes == 3 && strncmp(at, "not", 3) == 0)
+            return true;
+        at += bytes;
+    }
+    return false;
+}
+
 /* "p99(latency.short) = 412 us, wanted <= 250 us": the operator stands where the expression has
  * its only one; of others, and below a `not`, which turns it round, the whole is quoted. */
 static void put_unmet(struct junit *junit, const struct test *test)
@@ -78,7 +106,7 @@ static void put_unmet(struct junit *junit, const struct test *test)
     const char *limit = render_text(test->one, "limit");
     size_t left = strcspn(that, "<>=!"), sign = strspn(that + left, "<>=!");
     bool single = sign > 0 && !that[left + sign + strcspn(that + left + sign, "<>=!&|")] &&
-                  !memchr(that, '&', left) && !memchr(that, '|', left) && !strstr(that, "not");
+                  !memchr(that, '&', left) && !memchr(that, '|', left) && !has_not(that);
 
     if (!measured[0] || !limit[0] || !single) {
         put_xml(junit->file, that);
@@ -86,15 +114,14 @@ static void put_unmet(struct junit *junit, const struct test *test)
         put_xml(junit->file, render_text(test->one, "why"));
         return;
     }
+    const char *operator= that + left;
     while (left > 0 && that[left - 1] == ' ')
         left--;
-    for (size_t i = 0; i < left; i++)
-        put_xml(junit->file, (char[]){that[i], '\0'});
+    put_piece(junit->file, that, left);
     fputs(" = ", junit->file);
     put_xml(junit->file, measured);
     fputs(", wanted ", junit->file);
-    for (const char *at = that + strcspn(that, "<>=!"); strchr("<>=!", *at); at++)
-        put_xml(junit->file, (char[]){*at, '\0'});
+    put_piece(junit->file, operator, sign);
     fputs(" ", junit->file);
     put_xml(junit->file, limit);
 }

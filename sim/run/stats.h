@@ -16,10 +16,11 @@
 #include <stdint.h>
 
 enum {
-    STATS_RESAMPLES = 2000,   /* enough that the ends of an interval of 95 % stand still */
-    STATS_INTERVAL_COUNT = 3, /* with fewer values an interval says nothing */
-    STATS_PPM = 1000000,      /* a ratio of 1 */
-    STATS_EXACT_COUNT = 30,   /* values a side up to which p is exact */
+    STATS_RESAMPLES = 2000,    /* enough that the ends of an interval of 95 % stand still */
+    STATS_INTERVAL_COUNT = 3,  /* with fewer values an interval says nothing */
+    STATS_PPM = 1000000,       /* a ratio of 1 */
+    STATS_COUNT_MOST = 100000, /* values a side of a test */
+    STATS_EXACT_COUNT = 30,    /* values a side up to which p is exact */
 };
 #define STATS_P_ONE UINT64_C(1000000000000) /* p = 1 */
 #define STATS_RATIO_MOST UINT64_C(1000000000000)
@@ -61,7 +62,7 @@ struct stats_test {
     bool exact;       /* p is counted; else approximated, ties and continuity corrected */
 };
 
-/* Whether one side tends to be greater: 0, or -ERR_NOMEM. Counts are at most 100000. */
+/* Whether one side tends to be greater: 0, or -ERR_NOMEM. Counts are at most STATS_COUNT_MOST. */
 int stats_mann_whitney(const struct stats_sample *from, const struct stats_sample *to,
                        struct stats_test *test);
 

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNT_MOST = 100000 };
-
 static uint64_t twice_u(const struct stats_sample *from, const struct stats_sample *to)
 {
     uint64_t twice = 0;
@@ -127,8 +125,8 @@ int stats_mann_whitney(const struct stats_sample *from, const struct stats_sampl
     uint64_t pairs = (uint64_t)from->count * to->count, off;
     struct ranks ranks;
 
-    assert(from->count >= 1 && from->count <= COUNT_MOST);
-    assert(to->count >= 1 && to->count <= COUNT_MOST);
+    assert(from->count >= 1 && from->count <= STATS_COUNT_MOST);
+    assert(to->count >= 1 && to->count <= STATS_COUNT_MOST);
     int ret = rank_all(from, to, &ranks);
     if (ret < 0)
         return ret;

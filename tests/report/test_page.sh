@@ -37,12 +37,22 @@ grep -q '<strong>Passed</strong>' out/quickstart/report.html || fail "the page o
 [ "$(grep -c 'packets of a run did not fit' out/quickstart/report.html)" = 2 ] ||
     fail "neither stages nor time line say that they are not whole"
 grep -q 'did not fit' sweep/report.html && fail "what has no capture has none that is cut"
-grep -q 'run --set mode=virtual --set duration=20ms --set warmup=0s quickstart.yaml<' \
+grep -q 'run quickstart.yaml --set mode=virtual --set duration=20ms --set warmup=0s<' \
     out/quickstart/report.html || fail "it does not say how to run it again"
-grep -q 'run --set mode=emulated --set seed=42 quickstart.yaml<' plain/report.html ||
+grep -q 'run quickstart.yaml --set mode=emulated --set seed=42<' plain/report.html ||
     fail "nor of an older result"
-grep -q 'Again: <code>xensock run --set mode=virtual --point 7 connect-storm.yaml<' \
+grep -q 'Again: <code>xensock run connect-storm.yaml --set mode=virtual --point 7 --out out/connect-storm/again<' \
     sweep/report.html || fail "nor of one point"
+
+# where a link leads; and no file is no page's place
+echo old >linked.html
+ln -s linked.html link.html
+expect 0 "$XENSOCK" report --assets none -o link.html plain
+[ -L link.html ] || fail "the link was replaced"
+grep -q "</html>" linked.html || fail "it did not get where the link leads"
+mkfifo pipe
+expect 1 "$XENSOCK" report --assets none -o pipe plain
+[ -p pipe ] || fail "the pipe was replaced"
 
 # what is no result: its place, and why
 refused() # refused CODE PATTERN FILE

@@ -66,6 +66,14 @@ sed 's/"complete": true/"complete": false/' one/result.json >short/result.json
 refuses E0825 'short is incomplete' accept --to new.json short
 sed 's/"errors": \[\]/"errors": [{"code": "E0501", "message": "stalled"}]/' one/result.json >failed.json
 refuses E0825 'failed.json has failed runs' accept --to new.json failed.json
+# an error that is awaited is none of a run that failed
+awaited='"code": "E0501", "message": "stalled", "point": 0, "repeat": 0'
+sed "s/\"errors\": \[\]/\"errors\": [{$awaited, \"expected\": true}]/; s/\"code\": 0/\"code\": 5/" one/result.json >awaited.json
+expect 0 "$XENSOCK" baseline accept --to awaited.base awaited.json
+sed "s/\"errors\": \[\]/\"errors\": [{$awaited}]/; s/\"code\": 0/\"code\": 5/" one/result.json >failed.json
+refuses E0825 'failed.json has failed runs' accept --to new.json failed.json
+sed 's/"code": 0/"code": 5/' one/result.json >failed.json
+refuses E0825 'failed.json has failed runs' accept --to new.json failed.json
 sed 's,"expectations": \[\],"expectations": [{"name": "tail"\, "result": "fail"}],' one/result.json >unmet.json
 refuses E0825 "unmet.json does not meet the expectation 'tail'" accept --to new.json unmet.json
 refuses E0820 'none: No such file' accept --to new.json none

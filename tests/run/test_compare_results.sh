@@ -123,6 +123,19 @@ mkdir mixed
 cp -r one deep mixed
 refuses E0821 'mixed/one/result.json: of another scenario' compare mixed one
 refuses E0821 "A is of mode 'virtual', B of mode 'emulated'" compare one turns/a
+mkdir -p hosts/0 hosts/1
+cp turns/a/0/result.json hosts/0
+sed 's/"cores": /&1/' turns/a/1/result.json >hosts/1/result.json
+refuses E0821 'hosts/1/result.json: of another host than' compare hosts turns/a
+sed 's/"code": 0/"code": 1/' one/result.json >failed.json
+expect 4 "$XENSOCK" compare --metric throughput. one failed.json # that it failed is no metric to leave out
+python3 - <<'END'
+import json
+result = json.load(open("turns/a/0/result.json"))
+result["points"][0]["repeats"] = [{"i": i} for i in range(100001)]
+json.dump(result, open("many.json", "w"))
+END
+refuses E0820 'many.json: a point has more than 100000 repeats' compare many.json turns/a
 sed 's/"complete": true/"complete": false/' one/result.json >short.json
 refuses E0823 'B is incomplete' compare one short.json
 mkdir -p moved/0

@@ -89,6 +89,19 @@ refused 2 "'xml'" --to xml two.json
 refused 2 '^usage: ' two.json mixed.json
 expect 2 "$XENSOCK" convert two.json
 
+# An expression that ends early, and one whose counter begins as the word that turns it round.
+python3 - <<'END'
+import json
+case = {"point": None, "result": "fail", "failed": 1, "of": 1, "measured": "7", "limit": "3", "why": "w"}
+json.dump({"schema": "xensock/result/1", "complete": True, "errors": [], "points": [], "expectations": [
+    {"name": name, "that": that, "result": "fail", "cases": [case]}
+    for name, that in (("a", "abc <"), ("b", "frontend.notifications < 3"), ("c", "not x < 3"))]}, open("ends.json", "w"))
+END
+expect 0 "$XENSOCK" convert --to junit ends.json
+for text in 'abc = 7, wanted &lt; 3' 'frontend.notifications = 7, wanted &lt; 3' 'not x &lt; 3: w'; do
+    grep -q "message=\"$text\"" out.log || fail "not in it: $text: $(cat out.log)"
+done
+
 # What is there stays as it is if it cannot be replaced whole, and what is no file is not replaced.
 refused 1 'error\[E0843\]: cannot write /dev/full: it is there and no regular file' -o /dev/full two.json
 refused 1 'error\[E0843\]: cannot write empty: Is a directory' -o empty two.json
