@@ -20,16 +20,6 @@ static const char help[] =
     "  xensock plan scenarios/ring-sizes.yaml\n"
     "  xensock plan --shards 4 --json scenarios/ring-sizes.yaml\n";
 
-static json_t *point_json(const struct study *study, uint32_t point)
-{
-    json_t *axes = json_object();
-
-    for (uint32_t i = 0; i < study->axis_count; i++)
-        json_object_set_new(axes, study->axes[i].name,
-                            study_value_json(study, i, study_value(study, point, i)));
-    return json_pack("{s:i, s:o}", "id", (int)point, "axes", axes);
-}
-
 /* The runs of a shard: [[point, repeat], ...]. */
 static json_t *shard_json(const struct study *study, uint32_t shard, uint32_t shards)
 {
@@ -76,7 +66,7 @@ static void print_json(struct study *study, uint32_t shards)
     json_t *plan;
 
     for (uint32_t point = 0; point < study->point_count; point++)
-        json_array_append_new(points, point_json(study, point));
+        json_array_append_new(points, study_point_json(study, point));
     for (uint32_t i = 1; i <= shards; i++)
         json_array_append_new(of_shards, shard_json(study, i, shards));
     plan = json_pack(

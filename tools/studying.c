@@ -180,20 +180,16 @@ void studying_say_done(struct studying *studying, uint32_t run)
     uint64_t now_ns = uv_hrtime(), spent_ns = now_ns - studying->start_ns;
     bool watched = options->launch.progress;
     char words[256] = "";
-    size_t used = 0;
 
     studying->done++;
     if (options->quiet || options->json || studying->run_count < 2 ||
         (!watched && now_ns - studying->said_ns < SAY_EVERY_NS))
         return;
     studying->said_ns = now_ns;
-    for (uint32_t i = 0; i < studying->study->axis_count && used < sizeof(words); i++)
-        used += (size_t)snprintf(
-            words + used, sizeof(words) - used, "%s=%s ", studying->study->axes[i].name,
-            study_text(studying->study, i, study_value(studying->study, point, i)));
-    fprintf(stderr, "%s%" PRIu32 "/%" PRIu32 " %s %srepeat %" PRIu32 ", %s to go%s",
+    study_point_words(studying->study, point, words, sizeof(words));
+    fprintf(stderr, "%s%" PRIu32 "/%" PRIu32 " %s %s%srepeat %" PRIu32 ", %s to go%s",
             watched ? "\r\033[K" : "", studying->done, studying->run_count,
-            studying->study->first.name, words, repeat,
+            studying->study->first.name, words, words[0] ? ", " : "", repeat,
             units_format_latency(spent_ns / (studying->done - studying->kept) *
                                  (studying->run_count - studying->done))
                 .text,

@@ -288,6 +288,7 @@ static void read_expect(struct study *study, int node)
     struct scenario_map map = {.yaml = &study->yaml, .node = node, .what = what};
     int error, that;
 
+    memset(expect, 0, sizeof(*expect));
     if (scenario_yaml_type(&study->yaml, node) != YAML_MAPPING_NODE) {
         diag_error(diags, DIAG_WRONG_TYPE, scenario_yaml_place(&study->yaml, node),
                    "this expectation has the wrong type");
@@ -347,18 +348,6 @@ static bool is_known(const struct diag_list *diags, const struct diag *diag)
     return false;
 }
 
-/* "order=6, rate=5000/s" */
-static void point_words(const struct study *study, uint32_t point, char *text, size_t bytes)
-{
-    size_t used = 0;
-
-    text[0] = '\0';
-    for (uint32_t i = 0; i < study->axis_count && used < bytes; i++)
-        used += (size_t)snprintf(text + used, bytes - used, "%s%s=%s", i ? ", " : "",
-                                 study->axes[i].name,
-                                 study_text(study, i, study_value(study, point, i)));
-}
-
 /* Add what is new of a point's faults, the point named with it. */
 static void merge_faults(const struct study *study, struct diag_list *diags,
                          const struct diag_list *found, uint32_t point)
@@ -366,7 +355,7 @@ static void merge_faults(const struct study *study, struct diag_list *diags,
     char words[DIAG_HELP_BYTES];
     bool taken = true; /* a note before any error stands for itself */
 
-    point_words(study, point, words, sizeof(words));
+    study_point_words(study, point, words, sizeof(words));
     for (uint32_t i = 0; i < found->count; i++) {
         const struct diag *diag = &found->entries[i];
         if (diag->severity == DIAG_ERROR)
@@ -432,10 +421,17 @@ static int load(struct study *study, const char *const *sets, uint32_t set_count
     return -1;
 }
 
+/* But for expectations, which are large, and which each clears that is there. */
+static void clear(struct study *study)
+{
+    memset(study, 0, offsetof(struct study, expects));
+    study->expect_count = 0;
+}
+
 int study_load(struct study *study, const char *path, const char *const *sets, uint32_t set_count,
                struct diag_list *diags)
 {
-    memset(study, 0, sizeof(*study));
+    clear(study);
     if (scenario_tree_load(&study->yaml, path, sets, set_count, diags) == 0)
         return load(study, sets, set_count);
     diag_sort(diags);
@@ -445,7 +441,7 @@ int study_load(struct study *study, const char *path, const char *const *sets, u
 int study_load_text(struct study *study, const char *text, const char *const *sets,
                     uint32_t set_count, struct diag_list *diags)
 {
-    memset(study, 0, sizeof(*study));
+    clear(study);
     if (scenario_tree_parse(&study->yaml, text, sets, set_count, diags) == 0)
         return load(study, sets, set_count);
     diag_sort(diags);

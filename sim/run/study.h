@@ -126,9 +126,15 @@ uint64_t study_seed(uint64_t seed, uint32_t repeat);
  * Owned by the caller; NULL without memory. */
 json_t *study_json(const struct study *study);
 
-/* An axis' value as a point of a result has it: an integer, or a text; and such a value in words,
- * exactly, in that unit of a result. */
+/* An axis' value as a point of a result has it: an integer, or a text. */
 json_t *study_value_json(const struct study *study, uint32_t axis, uint32_t value);
+
+/* All of a point: {"id", "axes"}, and "order=6, rate=5000/s" as the file writes them. The object is
+ * the caller's. */
+json_t *study_point_json(const struct study *study, uint32_t point);
+void study_point_words(const struct study *study, uint32_t point, char *text, size_t bytes);
+
+/* Such a value of a result in words, exactly, in that unit. */
 struct units_text study_value_words(const json_t *value, const char *unit);
 
 #endif

@@ -85,18 +85,15 @@ static bool array_find(const json_t *array, const char *key, uint32_t number, si
  * NULL. */
 static json_t *point_of(const json_t *result, const struct study *study, uint32_t id)
 {
-    json_t *points = json_object_get(result, "points"), *point, *axes;
+    json_t *points = json_object_get(result, "points"), *point;
     size_t i;
 
     if (array_find(points, "id", id, &i))
         return json_array_get(points, i);
     if (!study)
         return NULL;
-    axes = json_object();
-    for (uint32_t a = 0; a < study->axis_count; a++)
-        json_object_set_new(axes, study->axes[a].name,
-                            study_value_json(study, a, study_value(study, id, a)));
-    point = json_pack("{s:i, s:o, s:[]}", "id", (int)id, "axes", axes, "repeats");
+    point = study_point_json(study, id);
+    json_object_set_new(point, "repeats", json_array());
     json_array_insert_new(points, i, point);
     return point;
 }

@@ -115,6 +115,27 @@ json_t *study_value_json(const struct study *study, uint32_t axis, uint32_t valu
     return json_integer((json_int_t)study->axes[axis].numbers[value]);
 }
 
+json_t *study_point_json(const struct study *study, uint32_t point)
+{
+    json_t *axes = json_object();
+
+    for (uint32_t i = 0; i < study->axis_count; i++)
+        json_object_set_new(axes, study->axes[i].name,
+                            study_value_json(study, i, study_value(study, point, i)));
+    return json_pack("{s:i, s:o}", "id", (int)point, "axes", axes);
+}
+
+void study_point_words(const struct study *study, uint32_t point, char *text, size_t bytes)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (uint32_t i = 0; i < study->axis_count && used < bytes; i++)
+        used += (size_t)snprintf(text + used, bytes - used, "%s%s=%s", i ? ", " : "",
+                                 study->axes[i].name,
+                                 study_text(study, i, study_value(study, point, i)));
+}
+
 struct units_text study_value_words(const json_t *value, const char *unit)
 {
     uint64_t number = (uint64_t)json_integer_value(value);
